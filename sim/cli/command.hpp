@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0
+// What the commands share: exit codes, errors, and how a command hands back its output. A command
+// builds its whole text first; main writes it once, so that there is no partial output.
+#pragma once
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/scenario/load.hpp"
+
+#include <stdexcept>
+#include <string>
+#include <vector>
+
+namespace sim::cli {
+
+enum ExitCode : int {
+  Done = 0,
+  AssertionFailed = 1,
+  WrongUsage = 2,
+  BadInput = 3,
+  Infeasible = 4,
+  Interrupted = 5,
+  OwnFault = 70,
+  OutputFailed = 74, // as sysexits.h: standard output or --out cannot be written
+};
+
+struct Outcome {
+  int exit_code = Done;
+  std::string text;                  // to standard output, or to `file`
+  std::string file;                  // empty: standard output
+  std::vector<std::string> messages; // to standard error
+};
+
+// The command line is wrong (exit 2).
+class UsageError : public std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+// An InfeasibleError with its place in the text (exit 4).
+class LocatedInfeasibleError : public std::runtime_error {
+public:
+  explicit LocatedInfeasibleError(const Diagnostic& diagnostic)
+      : std::runtime_error(to_text(diagnostic)) {}
+};
+
+// Runs `work` and gives an InfeasibleError from it the place in the scenario's text.
+template <class Work> auto located(const scenario::Loaded& loaded, Work&& work) {
+  try {
+    return work();
+  } catch (const InfeasibleError& error) {
+    Location place = loaded.locate(error.path());
+    if (place.file.empty())
+      place.file = loaded.file;
+    throw LocatedInfeasibleError({place, error.path() + ": " + error.message(), error.remedy()});
+  }
+}
+
+struct Command {
+  const char* name;
+  const char* arguments; // "SCENARIO"
+  const char* summary;
+  Outcome (*run)(const Command& command, const std::vector<std::string>& arguments);
+};
+
+// One file each: command_<name>.cpp.
+Outcome run_command(const Command& command, const std::vector<std::string>& arguments);
+Outcome check_command(const Command& command, const std::vector<std::string>& arguments);
+Outcome compare_command(const Command& command, const std::vector<std::string>& arguments);
+Outcome sweep_command(const Command& command, const std::vector<std::string>& arguments);
+Outcome catalog_command(const Command& command, const std::vector<std::string>& arguments);
+Outcome schema_command(const Command& command, const std::vector<std::string>& arguments);
+
+const std::vector<Command>& commands();
+
+// The whole program: writes to standard output and standard error, returns the exit code.
+int front_end(const std::vector<std::string>& arguments);
+
+} // namespace sim::cli

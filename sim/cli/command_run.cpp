@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/cli/interrupt.hpp"
+#include "sim/cli/options.hpp"
+#include "sim/cli/progress_bar.hpp"
+#include "sim/report/csv_writer.hpp"
+#include "sim/report/json_writer.hpp"
+#include "sim/report/quantities.hpp"
+#include "sim/report/table_writer.hpp"
+#include "sim/study/replications.hpp"
+
+namespace sim::cli {
+
+namespace {
+
+std::string formatted(Format format, const Result& result,
+                      const report::Distributions* distributions) {
+  switch (format) {
+  case Format::Json:
+    return report::write_json(result, distributions);
+  case Format::Csv:
+    return report::write_csv(result, distributions);
+  case Format::Table:
+    break;
+  }
+  return report::write_table(result, distributions);
+}
+
+} // namespace
+
+Outcome run_command(const Command& command, const std::vector<std::string>& arguments) {
+  Arguments given(command);
+  given.with_scenario().with_case().with_format(true).with_out(
+      "write to FILE instead of standard output");
+  given.with_text("replications", "N", "repeat with new draws; adds mean, p05, p50, p95")
+      .with_jobs();
+  if (!given.parse(arguments, 1, 1))
+    return given.help();
+  const std::string& file = given.positional().front();
+  const scenario::LoadOptions load_options = given.load_options();
+  constexpr std::uint64_t most_replications = 1'000'000;
+  const std::uint64_t replications = given.number("replications", 0, 1, most_replications);
+  const Format format = given.format();
+  const int jobs = given.jobs();
+
+  const scenario::Loaded loaded = scenario::load(file, load_options);
+  report::check_quantities(loaded);
+  Outcome outcome;
+  outcome.file = given.text("out");
+  located(loaded, [&] {
+    SimulateOptions options;
+    options.seed = load_options.seed;
+    options.catalog_directory = load_options.catalog_directory;
+    const Result result = simulate(loaded, options);
+    std::optional<report::Distributions> distributions;
+    if (replications > 0) {
+      const InterruptGuard guard;
+      ProgressBar bar("replications");
+      distributions =
+          study::replicate({file, load_options, replications}, study_options(jobs, bar));
+      if (!distributions) {
+        outcome.exit_code = Interrupted;
+        outcome.messages.emplace_back("interrupted: nothing is kept of the replications");
+        return;
+      }
+    }
+    outcome.text = formatted(format, result, distributions ? &*distributions : nullptr);
+    for (const report::FailedAssertion& failed : report::failed_assertions(result)) {
+      outcome.exit_code = AssertionFailed;
+      outcome.messages.push_back(
+          to_text(Diagnostic{loaded.locate(failed.key), "assertion failed: " + failed.text, ""}));
+    }
+  });
+  if (outcome.exit_code == Interrupted)
+    outcome.file.clear();
+  return outcome;
+}
+
+} // namespace sim::cli

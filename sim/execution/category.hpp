@@ -1,0 +1,61 @@
+// SPDX-License-Identifier: Apache-2.0
+// The causes that GPU time is charged to. At each moment a GPU is charged to exactly one: compute running is productive (what
+// neighbours slow it down is interference); else communication running is exposed, by dimension in the order below; else
+// waiting, charged to what releases it. Work that a failure throws away is never productive.
+#pragma once
+
+#include "sim/base/quantity.hpp"
+
+#include <array>
+#include <cstddef>
+#include <string_view>
+
+namespace sim::execution {
+
+enum class Category : std::size_t {
+  Productive,      // kernels of the model, optimizer included
+  Recomputation,   // activations computed again in the backward pass
+  Interference,    // slow-down of kernels by communication beside them
+  ExposedTensor,
+  ExposedExpert,
+  ExposedContext,
+  ExposedPipeline,
+  ExposedData,
+  Bubble,          // waiting for another pipeline stage
+  Straggler,       // waiting for the slowest of all ranks, through jitter
+  Synchronisation, // host work per step that nothing hides
+  Generation,      // decoding and prefill: productive work of a rollout or inference
+  RolloutTail,     // fewer than a tenth of the sequence slots busy
+  Transfer,        // offload, reload, weight synchronisation
+  Checkpoint,      // stalls for saving
+  LostWork,        // done, then lost by a failure
+  Recovery,        // detection, restart, loading
+};
+inline constexpr std::size_t categories = 17;
+
+std::string_view name_of(Category category); // "exposed-expert"
+
+// Time by category; the sum is the whole.
+struct Breakdown {
+  std::array<Seconds, categories> time{};
+  Seconds& operator[](Category c) { return time[static_cast<std::size_t>(c)]; }
+  Seconds operator[](Category c) const { return time[static_cast<std::size_t>(c)]; }
+  [[nodiscard]] Seconds total() const {
+    Seconds sum{};
+    for (const Seconds t : time)
+      sum += t;
+    return sum;
+  }
+  Breakdown& operator+=(const Breakdown& o) {
+    for (std::size_t i = 0; i < categories; ++i)
+      time[i] += o.time[i];
+    return *this;
+  }
+  Breakdown& operator*=(double factor) {
+    for (Seconds& t : time)
+      t *= factor;
+    return *this;
+  }
+};
+
+} // namespace sim::execution

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// How long one kernel takes on one accelerator, as a function of the SMs that communication leaves it.
+//
+//   matrix multiply  tiles = G ceil(M/Tm) ceil(N/Tn);  waves = ceil(tiles / SMs);
+//                    u = G M N / (waves SMs Tm Tn);  eta = peak_fraction K / (K + half_k) u sustained_fraction;
+//                    time = 2 G M N K / (peak (SMs / all SMs) eta);  fewer rows than half of Tm halve Tm, down to 16
+//   attention        FLOPs (1 + tile / s for causal masks) / (peak fraction s / (s + half_length) sustained (SMs / all SMs))
+//   memory-bound     bytes / (bandwidth share size / (size + half_size))
+// and no kernel is faster than its memory traffic allows. Model and sources: README.md of this room.
+#pragma once
+
+#include "sim/hardware/spec.hpp"
+
+#include <cstdint>
+
+namespace sim::hardware {
+
+enum class GemmDirection { Forward, InputGradient, WeightGradient };
+enum class AttentionDirection { Forward, Backward };
+enum class MemoryKind { Elementwise, Norm, Cast, Permute, Optimizer };
+
+// G independent products (M x K)(K x N).
+struct GemmKernel {
+  double groups = 1, m = 0, n = 0, k = 0;
+  Precision precision = Precision::Bf16;
+  GemmDirection direction = GemmDirection::Forward;
+  Bytes traffic{}; // operands and result, once each
+};
+// Causal or full attention of `heads` heads for one batch of sequences; always in 16 bit.
+struct AttentionKernel {
+  Flops flops{};          // executed, masked half left out
+  double sequence_length = 0; // keys that a query tile sees at most
+  bool causal = true;
+  AttentionDirection direction = AttentionDirection::Forward;
+  Bytes traffic{};
+};
+struct MemoryKernel {
+  Bytes traffic{};
+  MemoryKind kind = MemoryKind::Elementwise;
+  int kernels = 1; // launches that move it together
+};
+
+// What a kernel asks of the chip, ready for the engine.
+struct KernelDemand {
+  Seconds gap{};            // launch; nothing runs
+  Bytes traffic{};          // device-memory bytes, divided by the share of bandwidth that the kernel can reach
+  Seconds compute{};        // on all SMs with full waves; zero for memory-bound kernels
+  double tiles = 0;         // 0: compute time goes with 1 / SMs; else the staircase of waves
+  int all_sms = 0;
+
+  // Compute time on `sms` SMs, at least one.
+  [[nodiscard]] Seconds compute_on(double sms) const;
+  // Alone on the chip: gap + max(compute, traffic / bandwidth).
+  [[nodiscard]] Seconds alone(const AcceleratorSpec& accelerator, double sms) const;
+};
+
+// Throw InfeasibleError("stack.precision.gemm", ...) when the accelerator has no peak or no kernels for the precision, and
+// InfeasibleError("cluster", ...) when attention finds no 16-bit peak. No precision stands in for another.
+KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator);
+KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accelerator);
+KernelDemand demand(const MemoryKernel& kernel, const AcceleratorSpec& accelerator);
+
+double bytes_per_element(Precision precision); // without block scales
+
+// Peak rate at a precision; InfeasibleError when the accelerator has none.
+FlopsPerSecond peak(const AcceleratorSpec& accelerator, Precision precision, const char* path = "stack.precision.gemm");
+
+} // namespace sim::hardware

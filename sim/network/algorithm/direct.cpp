@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0
+// Point to point: each member sends one message to the next; the last sends none. Time: latency +
+// size / bandwidth.
+#include "sim/network/algorithm/table.hpp"
+
+namespace sim::network::algorithm {
+
+bool direct_applies(CollectiveKind kind, Group, const Lowering&) {
+  return kind == CollectiveKind::PointToPoint;
+}
+
+void append_direct(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {
+  const Footprint& send = lowering.footprint(Pattern::Neighbours, request.group);
+  phases.push_back({.latency = send.latency, .bytes_per_flow = request.size, .flows = send.flows});
+}
+
+} // namespace sim::network::algorithm

@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/network/collective.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/network/algorithm/table.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <string>
+#include <utility>
+
+namespace sim::network {
+
+std::string_view name_of(CollectiveKind kind) {
+  switch (kind) {
+  case CollectiveKind::AllReduce:
+    return "all-reduce";
+  case CollectiveKind::ReduceScatter:
+    return "reduce-scatter";
+  case CollectiveKind::AllGather:
+    return "all-gather";
+  case CollectiveKind::AllToAll:
+    return "all-to-all";
+  case CollectiveKind::PointToPoint:
+    return "point-to-point";
+  }
+  return "?";
+}
+
+std::string_view name_of(Algorithm algorithm) {
+  switch (algorithm) {
+  case Algorithm::Ring:
+    return "ring";
+  case Algorithm::Hierarchical:
+    return "hierarchical";
+  case Algorithm::Pairwise:
+    return "pairwise";
+  case Algorithm::TwoLevel:
+    return "two-level";
+  case Algorithm::Direct:
+    return "direct";
+  }
+  return "?";
+}
+
+double bus_factor(CollectiveKind kind, int ranks) {
+  const double n = ranks;
+  switch (kind) {
+  case CollectiveKind::AllReduce:
+    return 2 * (n - 1) / n;
+  case CollectiveKind::ReduceScatter:
+  case CollectiveKind::AllGather:
+  case CollectiveKind::AllToAll:
+    return (n - 1) / n;
+  case CollectiveKind::PointToPoint:
+    return 1;
+  }
+  return 1;
+}
+
+Seconds idle_duration(const Collective& collective, const LinkCapacities& capacities) {
+  Seconds total{}, together{};
+  for (const Phase& phase : collective.phases) {
+    Seconds transfer{};
+    for (std::size_t kind = 0; kind < phase.flows.size(); ++kind)
+      if (phase.flows[kind] > 0)
+        transfer = std::max(transfer,
+                            phase.bytes_per_flow * phase.flows[kind] / capacities.per_link[kind]);
+    together = std::max(together, phase.latency + transfer);
+    if (!phase.with_next) {
+      total += together;
+      together = Seconds{};
+    }
+  }
+  return total + together;
+}
+
+CollectivePlanner::CollectivePlanner(const topology::Fabric& fabric)
+    : lowering_(std::make_unique<Lowering>(fabric)) {}
+CollectivePlanner::~CollectivePlanner() = default;
+
+const LinkCapacities& CollectivePlanner::capacities() const { return lowering_->capacities(); }
+
+Seconds CollectivePlanner::idle_duration(const Collective& collective) const {
+  return network::idle_duration(collective, capacities());
+}
+
+Collective CollectivePlanner::plan(Algorithm algorithm, CollectiveKind kind, Bytes size,
+                                   Group group) {
+  SIM_ASSERT(group.size >= 1 && group.stride >= 1 && size >= Bytes{});
+  Collective collective{.kind = kind, .algorithm = algorithm, .phases = {}};
+  if (group.size == 1 || size == Bytes{})
+    return collective;
+  for (const algorithm::Entry& entry : algorithm::table())
+    if (entry.algorithm == algorithm && entry.applies(kind, group, *lowering_)) {
+      entry.append({kind, size, group}, *lowering_, collective.phases);
+      return collective;
+    }
+  throw InfeasibleError("algorithm", std::string(name_of(algorithm)) + " does not do " +
+                                         std::string(name_of(kind)) + " for " +
+                                         std::to_string(group.size) + " ranks " +
+                                         std::to_string(group.stride) + " apart");
+}
+
+Collective CollectivePlanner::plan(CollectiveKind kind, Bytes size, Group group) {
+  std::optional<Collective> best;
+  Seconds shortest{};
+  for (const algorithm::Entry& entry : algorithm::table()) {
+    if (!entry.applies(kind, group, *lowering_))
+      continue;
+    Collective candidate = plan(entry.algorithm, kind, size, group);
+    const Seconds duration = idle_duration(candidate);
+    if (!best || duration < shortest) {
+      best = std::move(candidate);
+      shortest = duration;
+    }
+  }
+  SIM_ASSERT(best.has_value());
+  return *std::move(best);
+}
+
+Collective CollectivePlanner::point_to_point(Bytes size, int stride) {
+  Collective collective{
+      .kind = CollectiveKind::PointToPoint, .algorithm = Algorithm::Direct, .phases = {}};
+  if (size == Bytes{})
+    return collective;
+  const Footprint& send = lowering_->shift(stride);
+  collective.phases.push_back(
+      {.latency = send.latency, .bytes_per_flow = size, .flows = send.flows});
+  return collective;
+}
+
+} // namespace sim::network

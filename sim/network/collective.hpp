@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collectives as phases of transfers, lowered to loads on links. A phase is one activity: a bundle
+// of equal flows that puts a multiplicity on each kind of link and moves bytes_per_flow through
+// each flow. The closed form on an idle fabric and the play on a contended one come from the same
+// phases.
+//
+// All groups of a parallel dimension communicate at the same time (single program, multiple data);
+// a link's multiplicity is counted over all of them, and a phase is as slow as its most loaded link
+// of each kind.
+#pragma once
+
+#include "sim/topology/fabric.hpp"
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+#include <vector>
+
+namespace sim::network {
+
+enum class CollectiveKind { AllReduce, ReduceScatter, AllGather, AllToAll, PointToPoint };
+enum class Algorithm { Ring, Hierarchical, Pairwise, TwoLevel, Direct };
+std::string_view name_of(CollectiveKind kind);
+std::string_view name_of(Algorithm algorithm);
+
+// Members of one group: base + i * stride, i < size. The other groups of the dimension tile the
+// rest of the GPUs. Ranks are GPUs: rank r sits on node r / gpus_per_node.
+struct Group {
+  int size = 1;
+  int stride = 1;
+};
+
+struct Phase {
+  Seconds latency{};
+  Bytes bytes_per_flow{};
+  // Flows on the most loaded link of each kind; 0: the phase does not use that kind.
+  std::array<double, topology::link_kinds> flows{};
+  bool with_next = false; // runs at the same time as the next phase (pipelined legs)
+};
+
+struct Collective {
+  CollectiveKind kind = CollectiveKind::AllReduce;
+  Algorithm algorithm = Algorithm::Ring;
+  std::vector<Phase>
+      phases; // equal rounds of an algorithm are one phase with their latencies and bytes summed
+};
+
+// MoE dispatch or combine: what one rank sends.
+struct ExpertExchange {
+  Bytes bytes_per_copy{}; // of one rank's tokens, one copy: tokens * hidden * width
+  double node_copies = 0; // expected nodes that receive each token, own node included
+  double rank_copies = 0; // expected ranks that receive each token, own rank included
+  double nic_efficiency =
+      1; // share of the NIC's line rate that the kernel reaches; replaces the fabric's efficiency
+};
+
+// Capacity of the usable links by kind: what the execution room makes resources of.
+//
+// per_link[kind] is the least capacity of one link of that kind; zero: the fabric has no such link,
+// and no phase uses the kind. A phase's flows are counted relative to it: a link with twice that
+// capacity counts each flow as half a one, so that flows x rate <= per_link says that no link
+// carries more than it can.
+struct LinkCapacities {
+  std::array<BytesPerSecond, topology::link_kinds> per_link{};
+};
+
+class Lowering;
+
+// Lowers collectives on one fabric. What loads the links depends on algorithm and group, not on
+// size: it is counted once and remembered, and a further request costs some arithmetic. Keeps a
+// reference to the fabric. Not for several threads at once.
+class CollectivePlanner {
+public:
+  explicit CollectivePlanner(const topology::Fabric& fabric);
+  ~CollectivePlanner();
+  CollectivePlanner(const CollectivePlanner&) = delete;
+  CollectivePlanner& operator=(const CollectivePlanner&) = delete;
+
+  // Sizes follow NCCL: all-reduce, the buffer of a rank; all-gather, the gathered whole;
+  // reduce-scatter, the whole input; all-to-all, the send buffer of a rank; point-to-point, the
+  // message. The fastest of the algorithms for the kind on an idle fabric is taken (ring;
+  // hierarchical where a group spans nodes with several members in each). A group of one and an
+  // empty message need no phase. Throws InfeasibleError when the groups do not tile the GPUs, or
+  // the named algorithm does not do this kind or group.
+  Collective plan(CollectiveKind kind, Bytes size, Group group);
+  Collective plan(Algorithm algorithm, CollectiveKind kind, Bytes size, Group group);
+  // Point to point between neighbours `stride` ranks apart, everybody at once who has such a
+  // neighbour.
+  Collective point_to_point(Bytes size, int stride);
+  // Dispatch or combine in expert-parallel groups: a leg over the NICs to one rank per destination
+  // node, with the leg inside the nodes running at the same time.
+  Collective expert_exchange(const ExpertExchange& exchange, Group group);
+
+  [[nodiscard]] const LinkCapacities& capacities() const;
+  // Closed form on an idle fabric.
+  [[nodiscard]] Seconds idle_duration(const Collective& collective) const;
+
+private:
+  std::unique_ptr<Lowering> lowering_;
+};
+
+// NCCL's bus-bandwidth factor: busbw = size / time * factor.
+double bus_factor(CollectiveKind kind, int ranks);
+
+// Closed form on an idle fabric: phases one after another, with_next ones together.
+Seconds idle_duration(const Collective& collective, const LinkCapacities& capacities);
+
+} // namespace sim::network

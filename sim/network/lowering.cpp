@@ -1,0 +1,181 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/network/lowering.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace sim::network {
+
+using topology::Link;
+using topology::Transfer;
+
+namespace {
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+std::size_t at(topology::LinkKind kind) { return static_cast<std::size_t>(kind); }
+} // namespace
+
+Lowering::Lowering(const topology::Fabric& fabric) : fabric_(fabric) {
+  for (const Link& link : fabric.links()) {
+    BytesPerSecond& least = capacities_.per_link[at(link.kind)];
+    if (least == BytesPerSecond{} || link.capacity < least)
+      least = link.capacity;
+  }
+}
+
+std::optional<Levels> Lowering::levels(Group group) const {
+  const std::int64_t node = fabric_.gpus_per_node();
+  const std::int64_t block = std::int64_t{group.size} * group.stride;
+  if (node % block == 0)
+    return Levels{.inner = group.size, .outer = 1};
+  if (group.stride >= node)
+    return Levels{.inner = 1, .outer = group.size};
+  if (node % group.stride == 0 && block % node == 0)
+    return Levels{.inner = static_cast<int>(node / group.stride),
+                  .outer = static_cast<int>(block / node)};
+  return std::nullopt;
+}
+
+// All groups of the tiling one after another, members ascending.
+std::vector<int> Lowering::members(Group group) const {
+  const int gpus = fabric_.gpus();
+  const std::int64_t block = std::int64_t{group.size} * group.stride;
+  if (group.size < 1 || group.stride < 1 || block > gpus || gpus % block != 0)
+    throw InfeasibleError("parallelism", "groups of " + std::to_string(group.size) + " ranks, " +
+                                             std::to_string(group.stride) + " apart, do not tile " +
+                                             std::to_string(gpus) + " GPUs");
+  std::vector<int> all;
+  all.reserve(at(gpus));
+  for (int first = 0; first < gpus; first += static_cast<int>(block))
+    for (int base = first; base < first + group.stride; ++base)
+      for (int i = 0; i < group.size; ++i)
+        all.push_back(base + i * group.stride);
+  return all;
+}
+
+const Footprint& Lowering::footprint(Pattern pattern, Group group) {
+  const auto key = std::tuple{pattern, group.size, group.stride};
+  auto known = footprints_.find(key);
+  if (known == footprints_.end())
+    known = footprints_.emplace(key, count(pattern, group)).first;
+  return known->second;
+}
+
+const Footprint& Lowering::shift(int stride) {
+  auto known = shifts_.find(stride);
+  if (known == shifts_.end()) {
+    if (stride < 1 || stride >= fabric_.gpus())
+      throw InfeasibleError("parallelism",
+                            "no rank has a neighbour " + std::to_string(stride) + " ranks away");
+    std::vector<Transfer> transfers;
+    for (int r = 0; r + stride < fabric_.gpus(); ++r)
+      transfers.push_back({.from = r, .to = r + stride});
+    Footprint footprint;
+    std::vector<double> load(fabric_.links().size());
+    fabric_.add_loads(transfers, load);
+    keep_largest(load, footprint);
+    note_latency(transfers, footprint);
+    known = shifts_.emplace(stride, footprint).first;
+  }
+  return known->second;
+}
+
+Footprint Lowering::count(Pattern pattern, Group group) const {
+  SIM_ASSERT(group.size > 1);
+  if (pattern == Pattern::Ring)
+    return count_rings(group);
+  const std::vector<int> all = members(group);
+  Footprint footprint;
+  std::vector<double> load(fabric_.links().size());
+  std::vector<Transfer> transfers;
+  const std::size_t size = at(group.size);
+  for (std::size_t first = 0; first < all.size(); first += size)
+    for (std::size_t i = 0; i + 1 < size; ++i) {
+      const int here = all[first + i], next = all[first + i + 1];
+      if (pattern == Pattern::Neighbours) {
+        transfers.push_back({.from = here, .to = next});
+      } else { // members ascend: no message goes further than from the first or the last
+        transfers.push_back({.from = all[first], .to = next});
+        transfers.push_back({.from = all[first + size - 1], .to = here});
+      }
+    }
+  note_latency(transfers, footprint);
+  if (pattern == Pattern::AllPairs)
+    fabric_.add_all_pairs(all, group.size, load);
+  else
+    fabric_.add_loads(transfers, load);
+  keep_largest(load, footprint);
+  return footprint;
+}
+
+int Lowering::fewest_members_per_node(const std::vector<int>& all, Group group) const {
+  const int node = fabric_.gpus_per_node();
+  int fewest = group.size, here = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    ++here;
+    const bool group_ends = (i + 1) % at(group.size) == 0;
+    if (group_ends || all[i + 1] / node != all[i] / node) {
+      fewest = std::min(fewest, here);
+      here = 0;
+    }
+  }
+  return fewest;
+}
+
+// Channel c starts on each node at its c-th member, so that channels leave a node by different
+// NICs.
+Footprint Lowering::count_rings(Group group) const {
+  const std::vector<int> all = members(group);
+  const int node = fabric_.gpus_per_node();
+  const std::size_t size = at(group.size);
+  Footprint footprint;
+  footprint.channels = group.size * group.stride <= node && node % (group.size * group.stride) == 0
+                           ? 1
+                           : fewest_members_per_node(all, group);
+  std::vector<Transfer> transfers;
+  std::vector<int> ring(size);
+  std::vector<double> load(fabric_.links().size());
+  for (int channel = 0; channel < footprint.channels; ++channel) {
+    transfers.clear();
+    for (std::size_t first = 0; first < all.size(); first += size) {
+      for (std::size_t i = 0; i < size;) {
+        std::size_t end = i;
+        while (end < size && all[first + end] / node == all[first + i] / node)
+          ++end;
+        for (std::size_t k = i; k < end; ++k)
+          ring[k] = all[first + i + (k - i + at(channel)) % (end - i)];
+        i = end;
+      }
+      Seconds around{}, least{};
+      for (std::size_t i = 0; i < size; ++i) {
+        const Transfer t{.from = ring[i], .to = ring[(i + 1) % size]};
+        const Seconds hop = fabric_.latency(t.from, t.to);
+        around += hop;
+        least = i == 0 ? hop : std::min(least, hop);
+        transfers.push_back(t);
+      }
+      footprint.latency = std::max(footprint.latency, around - least);
+    }
+    fabric_.add_loads(transfers, load);
+  }
+  keep_largest(load, footprint);
+  return footprint;
+}
+
+void Lowering::keep_largest(const std::vector<double>& load, Footprint& footprint) const {
+  for (std::size_t i = 0; i < load.size(); ++i) {
+    if (load[i] == 0)
+      continue;
+    const Link& link = fabric_.links()[i];
+    double& most = footprint.flows[at(link.kind)];
+    most = std::max(most, load[i] * (capacities_.per_link[at(link.kind)] / link.capacity));
+  }
+}
+
+void Lowering::note_latency(const std::vector<Transfer>& transfers, Footprint& footprint) const {
+  for (const Transfer& t : transfers)
+    footprint.latency = std::max(footprint.latency, fabric_.latency(t.from, t.to));
+}
+
+} // namespace sim::network

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// Operators to kernels: the stack's precision recipe decides which kernels run, and which casts stand between them.
+#pragma once
+
+#include "sim/hardware/kernel.hpp"
+#include "sim/plan/spec.hpp"
+#include "sim/workload/operators.hpp"
+
+#include <vector>
+
+namespace sim::plan {
+
+enum class KernelRole { Forward, Recompute, InputGradient, WeightGradient };
+
+struct PlannedKernel {
+  hardware::KernelDemand demand;
+  Flops executed{};
+  KernelRole role = KernelRole::Forward;
+};
+
+// What a lowering needs to know besides the operator.
+struct LoweringContext {
+  const StackSpec* stack = nullptr;
+  const hardware::AcceleratorSpec* accelerator = nullptr;
+};
+
+// Append the kernels of one operator. With 8-bit matrix multiplies: forward casts its activation operand, the input gradient
+// casts the output's gradient, the weight gradient transposes both (DeepSeek-V3 report, section 3.3). `input_quantised`: the
+// operand arrives in the GEMM precision (expert dispatch).
+void lower_forward(const workload::Operator& op, const LoweringContext& context, KernelRole role, bool input_quantised,
+                   std::vector<PlannedKernel>& out);
+void lower_input_gradient(const workload::Operator& op, const LoweringContext& context, std::vector<PlannedKernel>& out);
+void lower_weight_gradient(const workload::Operator& op, const LoweringContext& context, std::vector<PlannedKernel>& out);
+
+} // namespace sim::plan

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/plan/layout.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sim::plan {
+namespace {
+
+void require(bool holds, const char* path, const std::string& message, const std::string& remedy) {
+  if (!holds)
+    throw InfeasibleError(path, message, remedy);
+}
+
+void check_model(const ParallelismSpec& layout, const workload::ModelSpec& model) {
+  const int heads = model.attention.heads;
+  require(heads % layout.tensor == 0, "parallelism.tensor",
+          fmt::format("{} attention heads do not divide over tensor = {}", heads, layout.tensor),
+          fmt::format("choose a divisor of {}", heads));
+  const int chunks = layout.pipeline *
+                     (layout.schedule == Schedule::OneForwardOneBackward ? layout.virtual_stages : 1);
+  require(chunks <= model.layers + 2, "parallelism.pipeline",
+          fmt::format("{} pipeline stages for {} layers", chunks, model.layers),
+          fmt::format("pipeline * virtual_stages at most {}", model.layers + 2));
+  if (layout.expert > 1) {
+    require(model.experts.has_value(), "parallelism.expert",
+            fmt::format("expert = {} but the model is dense", layout.expert), "leave expert out");
+    require(model.experts->routed % layout.expert == 0, "parallelism.expert",
+            fmt::format("{} routed experts do not divide over expert = {}", model.experts->routed, layout.expert),
+            fmt::format("choose a divisor of {}", model.experts->routed));
+  }
+}
+
+void check_batch(const ParallelismSpec& layout, const StepSetting& setting) {
+  const std::int64_t per_pass = static_cast<std::int64_t>(layout.data) * layout.micro_batch;
+  require(setting.batch % per_pass == 0 && setting.batch > 0, "stages",
+          fmt::format("a batch of {} sequences does not divide over data * micro_batch = {} * {}", setting.batch,
+                      layout.data, layout.micro_batch),
+          fmt::format("choose a multiple of {}", per_pass));
+  const std::int64_t micro_batches = setting.batch / per_pass;
+  if (layout.schedule == Schedule::DualPipe && setting.mode == StepMode::Training) {
+    require(layout.pipeline % 2 == 0, "parallelism.pipeline",
+            fmt::format("DualPipe runs on an even number of ranks, not {}", layout.pipeline), "an even number");
+    require(micro_batches % 2 == 0 && micro_batches >= 2 * layout.pipeline, "stages",
+            fmt::format("DualPipe needs an even number of micro-batches, at least twice the pipeline's {} ranks; the batch gives {}",
+                        layout.pipeline, micro_batches),
+            fmt::format("a batch of at least {} sequences, or schedule: 1f1b", 2 * layout.pipeline * per_pass));
+  }
+  if (layout.schedule == Schedule::OneForwardOneBackward && layout.virtual_stages > 1)
+    require(micro_batches % layout.pipeline == 0, "parallelism.virtual_stages",
+            fmt::format("interleaved 1F1B needs micro-batches ({}) in multiples of pipeline = {}", micro_batches, layout.pipeline),
+            "another batch, or virtual_stages: 1");
+}
+
+} // namespace
+
+ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting) {
+  ParallelismSpec layout = given;
+  const int gpus = setting.gpus();
+  const int fixed = layout.tensor * layout.pipeline * layout.context;
+  require(gpus % fixed == 0, "parallelism",
+          fmt::format("{} GPUs do not divide into tensor * pipeline * context = {} * {} * {}", gpus, layout.tensor,
+                      layout.pipeline, layout.context),
+          "degrees whose product divides the number of GPUs");
+  const int data = gpus / fixed;
+  require(layout.data == 0 || layout.data == data, "parallelism.data",
+          fmt::format("data = {} but {} GPUs / ({} * {} * {}) = {}", layout.data, gpus, layout.tensor, layout.pipeline,
+                      layout.context, data),
+          fmt::format("{}, or leave it out", data));
+  layout.data = data;
+  require((data * layout.context) % layout.expert == 0, "parallelism.expert",
+          fmt::format("expert = {} does not divide the {} data and context ranks", layout.expert, data * layout.context),
+          fmt::format("a divisor of {}", data * layout.context));
+  require(layout.rank_order == RankOrder::TensorContextDataPipeline || layout.context == 1, "parallelism.rank_order",
+          fmt::format("context = {} ranks and the data ranks beyond the pipeline are not evenly spaced", layout.context),
+          "rank_order: tensor-context-data-pipeline");
+  check_model(layout, *setting.model);
+  check_batch(layout, setting);
+  return layout;
+}
+
+Groups groups_of(const ParallelismSpec& layout, int gpus) {
+  Groups groups;
+  const int replicas = layout.context * layout.data; // ranks that hold the same dense weights
+  const bool pipeline_inside = layout.rank_order == RankOrder::TensorContextPipelineData;
+  const int inner = layout.tensor * layout.context;
+  const int replica_stride = pipeline_inside ? inner * layout.pipeline : layout.tensor;
+  groups.tensor = {layout.tensor, 1};
+  groups.context = {layout.context, layout.tensor};
+  groups.data = {replicas, replica_stride};
+  groups.expert = {layout.expert, replica_stride};
+  groups.expert_data = {replicas / layout.expert, replica_stride * layout.expert};
+  groups.pipeline = {layout.pipeline, pipeline_inside ? inner : gpus / layout.pipeline};
+  return groups;
+}
+
+workload::Shard shard_of(const StepSetting& setting) {
+  workload::Shard shard;
+  shard.tensor = setting.layout.tensor;
+  shard.context = setting.layout.context;
+  shard.expert = setting.layout.expert;
+  shard.sequence_parallel = setting.layout.sequence_parallel && setting.layout.tensor > 1;
+  shard.sequence_length = setting.sequence_length;
+  shard.sequences = setting.layout.micro_batch;
+  shard.attended_length = setting.attended_length;
+  shard.expert_imbalance = setting.layout.expert > 1 ? setting.stack->expert_imbalance : 1;
+  return shard;
+}
+
+} // namespace sim::plan

@@ -1,0 +1,119 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/plan/memory_plan.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/hardware/kernel.hpp"
+#include "sim/plan/resident.hpp"
+#include "sim/plan/schedule/schedule.hpp"
+#include "sim/workload/counts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sim::plan {
+namespace {
+
+constexpr double wide = 2; // bytes of a 16-bit element
+
+Bytes layer_activations(const StepSetting& setting, workload::LayerKind kind, Recompute recompute) {
+  const workload::ActivationElements elements =
+      workload::activation_elements(*setting.model, kind, shard_of(setting));
+  if (recompute == Recompute::Full)
+    return wide * elements.boundary * byte;
+  const double narrow = hardware::bytes_per_element(setting.stack->precision.gemm);
+  double bytes = std::min(wide, narrow) * elements.inputs + wide * elements.others;
+  if (recompute == Recompute::Norms)
+    bytes -= std::min(wide, narrow) * elements.cheap_inputs + wide * (elements.cheap - elements.cheap_inputs);
+  if (recompute == Recompute::Selective)
+    bytes -= wide * elements.attention_core;
+  return std::max(0.0, bytes) * byte + elements.fixed;
+}
+
+Bytes chunk_activations(const StepSetting& setting, const StageChunk& chunk) {
+  const Recompute recompute = setting.stack->recompute;
+  Bytes sum{};
+  if (chunk.dense_layers > 0)
+    sum += chunk.dense_layers * layer_activations(setting, workload::LayerKind::Dense, recompute);
+  const int experts = chunk.expert_layers + (setting.model->experts ? chunk.prediction_modules : 0);
+  if (experts > 0)
+    sum += experts * layer_activations(setting, workload::LayerKind::Experts, recompute);
+  return sum;
+}
+
+// Logits and their gradient on the last stage; one layer's working set elsewhere (all of a layer when it is recomputed).
+Bytes temporaries(const StepSetting& setting, const StageChunk& chunk) {
+  const double tokens = shard_of(setting).tokens();
+  Bytes most{};
+  if (chunk.head)
+    most = (4 + wide) * tokens * setting.model->vocabulary / setting.layout.tensor * byte;
+  const auto kind = chunk.expert_layers > 0 ? workload::LayerKind::Experts : workload::LayerKind::Dense;
+  if (chunk.layers() > 0)
+    most = std::max(most, layer_activations(setting, kind, Recompute::None));
+  return most;
+}
+
+MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks, double in_flight, int rank) {
+  const ParallelismSpec& layout = setting.layout;
+  const PrecisionSpec& precision = setting.stack->precision;
+  ResidentParameters held;
+  Bytes activations{};
+  MemoryPlan plan;
+  const std::vector<int> local = chunks_on_rank(layout, static_cast<int>(chunks.size()), rank);
+  for (const int index : local) {
+    const StageChunk& chunk = chunks[static_cast<std::size_t>(index)];
+    held += resident_parameters(*setting.model, chunk, layout);
+    activations += chunk_activations(setting, chunk) / static_cast<double>(local.size());
+    plan.temporaries = std::max(plan.temporaries, temporaries(setting, chunk));
+  }
+  plan.stage = rank;
+  plan.weights = precision.weight_bytes * (held.dense + held.experts) * byte;
+  plan.framework = setting.stack->framework_memory;
+  if (setting.mode == StepMode::Training) {
+    plan.gradients = precision.gradient_bytes * (held.dense + held.experts) * byte;
+    const double state = precision.master_bytes + precision.moment_bytes;
+    const double replicas = layout.zero_stage == 0 ? 1 : layout.data * layout.context;
+    const double expert_replicas = layout.zero_stage == 0 ? 1 : replicas / layout.expert;
+    // Both copies of a weight share one optimizer state.
+    plan.optimizer = state * (held.dense / replicas + held.experts / expert_replicas) / weight_copies(layout) * byte;
+    plan.activations = in_flight * activations;
+  }
+  plan.capacity = setting.accelerator().memory;
+  plan.fragmentation = setting.stack->fragmentation * plan.total();
+  return plan;
+}
+
+} // namespace
+
+MemoryPlan memory_plan(const StepSetting& setting) {
+  const std::vector<StageChunk> chunks = chunks_of(*setting.model, setting.layout, setting.sequence_length);
+  // Stored activations stop growing at a few times the pipeline's depth.
+  const std::int64_t enough = 4LL * setting.layout.pipeline * setting.layout.virtual_stages;
+  const PipelineProgram program =
+      pipeline_program(setting.layout.schedule, {setting.layout.pipeline, std::min(setting.micro_batches(), enough),
+                                                 setting.layout.virtual_stages, setting.mode});
+  MemoryPlan worst;
+  for (int rank = 0; rank < setting.layout.pipeline; ++rank) {
+    const MemoryPlan plan =
+        rank_plan(setting, chunks, program.activations_in_flight[static_cast<std::size_t>(rank)], rank);
+    if (rank == 0 || plan.total() > worst.total())
+      worst = plan;
+  }
+  return worst;
+}
+
+void require_fit(const MemoryPlan& memory, const StepSetting& setting) {
+  if (memory.fits())
+    return;
+  const auto gib = [](Bytes bytes) { return bytes / gibibyte; };
+  throw InfeasibleError(
+      "parallelism",
+      fmt::format("pipeline stage {} needs {:.1f} GiB of the {:.1f} GiB of {}: weights {:.1f}, gradients {:.1f}, optimizer {:.1f}, "
+                  "activations {:.1f}, temporaries {:.1f}, framework {:.1f}, fragmentation {:.1f}",
+                  memory.stage, gib(memory.total()), gib(memory.capacity), setting.accelerator().title,
+                  gib(memory.weights), gib(memory.gradients), gib(memory.optimizer), gib(memory.activations),
+                  gib(memory.temporaries), gib(memory.framework), gib(memory.fragmentation)),
+      "more pipeline, tensor, expert or context parallelism, a smaller micro_batch, or recompute in the stack");
+}
+
+} // namespace sim::plan

@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: Apache-2.0
+// Device memory of the fullest pipeline rank, by component (README.md, after Korthikanti et al. 2205.05198 and Rajbhandari et
+// al. 1910.02054).
+#pragma once
+
+#include "sim/plan/layout.hpp"
+
+namespace sim::plan {
+
+struct MemoryPlan {
+  Bytes weights{}, gradients{}, optimizer{}, activations{}, temporaries{}, framework{}, fragmentation{};
+  Bytes capacity{};
+  int stage = 0; // pipeline rank that needs most
+  [[nodiscard]] Bytes total() const {
+    return weights + gradients + optimizer + activations + temporaries + framework + fragmentation;
+  }
+  [[nodiscard]] bool fits() const { return total() <= capacity; }
+};
+
+// `micro_batches` per pipeline; ForwardOnly keeps weights and one micro-batch.
+MemoryPlan memory_plan(const StepSetting& setting);
+
+// Throws InfeasibleError with the numbers when the plan does not fit.
+void require_fit(const MemoryPlan& memory, const StepSetting& setting);
+
+} // namespace sim::plan

@@ -1,0 +1,334 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/plan/pass.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/workload/counts.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sim::plan {
+
+using workload::LayerKind;
+using workload::LayerOperators;
+using workload::Operator;
+
+// Where the next task of a chain is attached.
+struct PassBuilder::Cursor {
+  Chain& chain;
+  int last = -1;           // end of the critical path so far
+  bool weights = true;     // weight gradients run in this pass
+  double exchange_slowdown = 1;
+  std::vector<PlannedKernel> scratch{};
+
+  int push(PassTask task) {
+    chain.push_back(std::move(task));
+    return static_cast<int>(chain.size()) - 1;
+  }
+  // Kernels in `scratch`, one after another; returns the last one's index.
+  int push_kernels(int after, bool background) {
+    int previous = after;
+    for (PlannedKernel& kernel : scratch) {
+      PassTask task;
+      task.kernel = kernel;
+      task.after = {previous, -1};
+      task.background = background;
+      previous = push(std::move(task));
+    }
+    scratch.clear();
+    return previous;
+  }
+};
+
+PassBuilder::PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks, network::CollectivePlanner& planner)
+    : setting_(setting), chunks_(std::move(chunks)), planner_(planner),
+      groups_(groups_of(setting.layout, setting.gpus())), shard_(shard_of(setting)),
+      lowering_{setting.stack, &setting.accelerator()} {
+  const workload::ModelSpec& model = *setting.model;
+  dense_layer_ = workload::layer_operators(model, LayerKind::Dense, shard_);
+  if (model.experts)
+    expert_layer_ = workload::layer_operators(model, LayerKind::Experts, shard_);
+  embedding_ = workload::embedding_operators(model, shard_);
+  head_ = workload::head_operators(model, shard_);
+  if (model.multi_token_prediction > 0)
+    projection_ = workload::prediction_projection_operators(model, shard_);
+}
+
+Pass PassBuilder::build(const PassKey& key) {
+  Pass pass;
+  pass.chains.resize(key.kind == PassKind::Pair ? 2 : 1);
+  const double slowdown = key.kind == PassKind::Pair ? setting_.stack->overlapped_communication_slowdown : 1;
+  const StageChunk& chunk = chunks_[static_cast<std::size_t>(key.chunk)];
+  Cursor cursor{pass.chains[0]};
+  cursor.exchange_slowdown = slowdown;
+  switch (key.kind) {
+  case PassKind::Forward:
+    forward_chunk(chunk, cursor);
+    break;
+  case PassKind::Backward:
+    backward_chunk(chunk, cursor);
+    break;
+  case PassKind::BackwardInput:
+    cursor.weights = false;
+    backward_chunk(chunk, cursor);
+    break;
+  case PassKind::Weight:
+    weight_chunk(chunk, cursor);
+    break;
+  case PassKind::Pair: {
+    forward_chunk(chunk, cursor);
+    Cursor backward{pass.chains[1]};
+    backward.exchange_slowdown = slowdown;
+    backward_chunk(chunks_[static_cast<std::size_t>(key.backward_chunk)], backward);
+    break;
+  }
+  }
+  return pass;
+}
+
+void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
+  if (chunk.embedding)
+    forward_operators(embedding_, KernelRole::Forward, cursor);
+  for (int i = 0; i < chunk.dense_layers; ++i)
+    forward_layer(LayerKind::Dense, KernelRole::Forward, cursor);
+  for (int i = 0; i < chunk.expert_layers; ++i)
+    forward_layer(LayerKind::Experts, KernelRole::Forward, cursor);
+  if (!chunk.head)
+    return;
+  forward_operators(head_, KernelRole::Forward, cursor);
+  // Prediction modules serve training only.
+  for (int i = 0; i < chunk.prediction_modules && setting_.mode == StepMode::Training; ++i) {
+    forward_operators(projection_, KernelRole::Forward, cursor);
+    forward_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense, KernelRole::Forward, cursor);
+    forward_operators(head_, KernelRole::Forward, cursor);
+  }
+}
+
+void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
+  if (chunk.head) {
+    for (int i = 0; i < chunk.prediction_modules; ++i) {
+      backward_operators(head_, cursor);
+      backward_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense, cursor);
+      backward_operators(projection_, cursor);
+    }
+    backward_operators(head_, cursor);
+  }
+  for (int i = 0; i < chunk.expert_layers; ++i)
+    backward_layer(LayerKind::Experts, cursor);
+  for (int i = 0; i < chunk.dense_layers; ++i)
+    backward_layer(LayerKind::Dense, cursor);
+  if (chunk.embedding)
+    backward_operators(embedding_, cursor);
+}
+
+void PassBuilder::weight_chunk(const StageChunk& chunk, Cursor& cursor) {
+  const auto weights_of = [&](const std::vector<Operator>& operators) {
+    for (const Operator& op : operators)
+      lower_weight_gradient(op, lowering_, cursor.scratch);
+    cursor.last = cursor.push_kernels(cursor.last, false);
+  };
+  if (chunk.head) {
+    for (int i = 0; i < chunk.prediction_modules; ++i) {
+      weights_of(head_);
+      weight_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense, cursor);
+      weights_of(projection_);
+    }
+    weights_of(head_);
+  }
+  for (int i = 0; i < chunk.expert_layers; ++i)
+    weight_layer(LayerKind::Experts, cursor);
+  for (int i = 0; i < chunk.dense_layers; ++i)
+    weight_layer(LayerKind::Dense, cursor);
+}
+
+void PassBuilder::weight_layer(LayerKind kind, Cursor& cursor) {
+  const LayerOperators& operators = layer(kind);
+  for (const auto* part :
+       {&operators.feed_forward, &operators.experts, &operators.shared, &operators.router, &operators.attention})
+    for (const Operator& op : *part)
+      lower_weight_gradient(op, lowering_, cursor.scratch);
+  cursor.last = cursor.push_kernels(cursor.last, false);
+}
+
+void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor) {
+  const LayerOperators& operators = layer(kind);
+  tensor_collectives(true, cursor);
+  context_gather(false, cursor);
+  forward_operators(operators.attention, role, cursor);
+  tensor_collectives(false, cursor);
+  if (kind == LayerKind::Experts)
+    forward_exchange(operators, role, cursor);
+  else
+    tensor_collectives(true, cursor);
+  forward_operators(operators.feed_forward, role, cursor);
+  if (kind == LayerKind::Dense)
+    tensor_collectives(false, cursor);
+}
+
+void PassBuilder::forward_exchange(const LayerOperators& operators, KernelRole role, Cursor& cursor) {
+  forward_operators(operators.router, role, cursor);
+  const int routed = cursor.last;
+  exchange(setting_.stack->precision.dispatch, cursor);
+  forward_operators(operators.experts, role, cursor, true);
+  exchange(setting_.stack->precision.combine, cursor);
+  const int combined = cursor.last;
+  // Shared experts run while tokens travel; what follows waits for both.
+  cursor.last = routed;
+  forward_operators(operators.shared, role, cursor);
+  const int shared = cursor.last;
+  cursor.last = combined;
+  PassTask join; // no work: ends when both have ended
+  join.after = {combined, shared};
+  join.kernel.role = role;
+  cursor.last = cursor.push(std::move(join));
+}
+
+void PassBuilder::backward_layer(LayerKind kind, Cursor& cursor) {
+  const LayerOperators& operators = layer(kind);
+  recompute(operators, kind, cursor);
+  if (kind == LayerKind::Dense)
+    tensor_collectives(true, cursor);
+  backward_operators(operators.feed_forward, cursor);
+  if (kind == LayerKind::Experts)
+    backward_exchange(operators, cursor);
+  else
+    tensor_collectives(false, cursor);
+  tensor_collectives(true, cursor);
+  context_gather(true, cursor);
+  backward_operators(operators.attention, cursor);
+  tensor_collectives(false, cursor);
+}
+
+void PassBuilder::backward_exchange(const LayerOperators& operators, Cursor& cursor) {
+  const int start = cursor.last;
+  // Gradients travel the same ways back: through the combine in the dispatch's precision, and the other way round.
+  exchange(setting_.stack->precision.dispatch, cursor);
+  backward_operators(operators.experts, cursor);
+  exchange(setting_.stack->precision.combine, cursor);
+  const int returned = cursor.last;
+  cursor.last = start;
+  backward_operators(operators.shared, cursor);
+  const int shared = cursor.last;
+  PassTask join;
+  join.after = {returned, shared};
+  join.kernel.role = KernelRole::InputGradient;
+  cursor.last = cursor.push(std::move(join));
+  backward_operators(operators.router, cursor);
+}
+
+void PassBuilder::recompute(const LayerOperators& operators, LayerKind kind, Cursor& cursor) {
+  const Recompute recompute = setting_.stack->recompute;
+  if (recompute == Recompute::None)
+    return;
+  if (recompute == Recompute::Full) {
+    forward_layer(kind, KernelRole::Recompute, cursor);
+    return;
+  }
+  for (const auto* part :
+       {&operators.attention, &operators.router, &operators.experts, &operators.shared, &operators.feed_forward})
+    for (const Operator& op : *part) {
+      const bool again = recompute == Recompute::Norms ? op.recomputed_cheaply
+                                                       : op.kind == workload::OperatorKind::Attention;
+      if (again)
+        lower_forward(op, lowering_, KernelRole::Recompute, false, cursor.scratch);
+    }
+  cursor.last = cursor.push_kernels(cursor.last, false);
+}
+
+void PassBuilder::forward_operators(const std::vector<Operator>& operators, KernelRole role, Cursor& cursor,
+                                    bool first_quantised) {
+  bool quantised = first_quantised && hardware::bytes_per_element(setting_.stack->precision.dispatch) < 2;
+  for (const Operator& op : operators) {
+    lower_forward(op, lowering_, role, quantised, cursor.scratch);
+    if (op.kind == workload::OperatorKind::Gemm)
+      quantised = false;
+  }
+  cursor.last = cursor.push_kernels(cursor.last, false);
+}
+
+void PassBuilder::backward_operators(const std::vector<Operator>& operators, Cursor& cursor) {
+  for (auto op = operators.rbegin(); op != operators.rend(); ++op) {
+    const int gradient_ready = cursor.last;
+    lower_input_gradient(*op, lowering_, cursor.scratch);
+    cursor.last = cursor.push_kernels(gradient_ready, false);
+    if (cursor.weights) {
+      lower_weight_gradient(*op, lowering_, cursor.scratch);
+      cursor.push_kernels(gradient_ready, true);
+    }
+  }
+}
+
+void PassBuilder::communicate(network::Collective collective, CommunicationDimension dimension, int sms, Cursor& cursor,
+                              bool background) {
+  PassTask task;
+  task.is_kernel = false;
+  task.collective = std::move(collective);
+  task.dimension = dimension;
+  task.held_sms = sms;
+  task.after = {cursor.last, -1};
+  task.background = background;
+  const int index = cursor.push(std::move(task));
+  if (!background)
+    cursor.last = index;
+}
+
+// Sequence parallelism: all-gather before and reduce-scatter after each block; without it one all-reduce after.
+void PassBuilder::tensor_collectives(bool gather, Cursor& cursor) {
+  if (setting_.layout.tensor == 1 || (gather && !shard_.sequence_parallel))
+    return;
+  using network::CollectiveKind;
+  const CollectiveKind kind = !shard_.sequence_parallel ? CollectiveKind::AllReduce
+                              : gather                  ? CollectiveKind::AllGather
+                                                        : CollectiveKind::ReduceScatter;
+  const Bytes size = 2 * shard_.tokens() * setting_.model->hidden * byte;
+  const double fused = setting_.stack->overlap.tensor;
+  const int sms = setting_.stack->communication_sms;
+  if (fused > 0)
+    communicate(planner_.plan(kind, fused * size, groups_.tensor), CommunicationDimension::Tensor, sms, cursor, true);
+  if (fused < 1)
+    communicate(planner_.plan(kind, (1 - fused) * size, groups_.tensor), CommunicationDimension::Tensor, sms, cursor);
+}
+
+// Every context rank gathers keys and values of the whole sequence; backward gathers again and scatters their gradients.
+void PassBuilder::context_gather(bool backward, Cursor& cursor) {
+  if (setting_.layout.context == 1)
+    return;
+  const bool latent = setting_.model->attention.kind == workload::AttentionKind::Latent;
+  const double elements = workload::kv_elements_per_token_layer(*setting_.model) * shard_.tokens() *
+                          setting_.layout.context / (latent ? 1 : setting_.layout.tensor);
+  const Bytes size = 2 * elements * byte;
+  const int sms = setting_.stack->communication_sms;
+  communicate(planner_.plan(network::CollectiveKind::AllGather, size, groups_.context),
+              CommunicationDimension::Context, sms, cursor);
+  if (backward)
+    communicate(planner_.plan(network::CollectiveKind::ReduceScatter, size, groups_.context),
+                CommunicationDimension::Context, sms, cursor, true);
+}
+
+void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
+  const int expert = setting_.layout.expert;
+  if (expert == 1)
+    return;
+  const workload::ModelSpec& model = *setting_.model;
+  SIM_ASSERT(model.experts.has_value());
+  const int per_node = setting_.pool->node.spec.accelerators;
+  const int spanned = std::max(1, (expert * groups_.expert.stride + per_node - 1) / per_node);
+  const double tokens = shard_.tokens() / (shard_.sequence_parallel ? setting_.layout.tensor : 1);
+  // One FP32 scale per 128 elements travels with narrow types.
+  const double width =
+      hardware::bytes_per_element(precision) + (hardware::bytes_per_element(precision) < 2 ? 4.0 / 128 : 0);
+  network::ExpertExchange request;
+  request.bytes_per_copy = tokens * model.hidden * width * shard_.expert_imbalance * cursor.exchange_slowdown * byte;
+  request.node_copies = workload::expected_destinations(model, spanned, model.experts->max_nodes);
+  request.rank_copies = workload::expected_destinations(model, expert, 0);
+  request.nic_efficiency = setting_.stack->all_to_all_efficiency;
+  network::Collective collective = planner_.expert_exchange(request, groups_.expert);
+  if (setting_.stack->dispatch_handshake > Seconds{}) {
+    network::Phase handshake; // ranks tell each other how many tokens come
+    handshake.latency = setting_.stack->dispatch_handshake;
+    collective.phases.insert(collective.phases.begin(), handshake);
+  }
+  communicate(std::move(collective), CommunicationDimension::Expert, setting_.stack->dispatch_sms, cursor);
+}
+
+} // namespace sim::plan

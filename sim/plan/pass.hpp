@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+// One pass of one pipeline stage over one micro-batch, as tasks on streams: kernels on the compute stream, collectives on a
+// stream per dimension. A pass has one chain of tasks, or two when a forward and a backward pass run as an overlapped pair.
+#pragma once
+
+#include "sim/network/collective.hpp"
+#include "sim/plan/kernels.hpp"
+#include "sim/plan/layout.hpp"
+
+#include <array>
+#include <cstddef>
+#include <vector>
+
+namespace sim::plan {
+
+enum class CommunicationDimension : std::size_t { Tensor, Expert, Context, Pipeline, Data };
+inline constexpr std::size_t communication_dimensions = 5;
+
+struct PassTask {
+  bool is_kernel = true;
+  PlannedKernel kernel;           // is_kernel
+  network::Collective collective; // otherwise
+  CommunicationDimension dimension = CommunicationDimension::Tensor;
+  int held_sms = 0;
+  std::array<int, 2> after{-1, -1}; // tasks of the same chain that must have ended; -1: none
+  bool background = false;          // nothing but the end of the pass waits for it: runs when the stream is free
+};
+using Chain = std::vector<PassTask>;
+
+enum class PassKind { Forward, Backward, BackwardInput, Weight, Pair };
+
+// What is run: `chunk` for a lone pass; a pair runs the forward pass of `chunk` beside the full backward pass of `backward_chunk`.
+struct PassKey {
+  PassKind kind = PassKind::Forward;
+  int chunk = 0, backward_chunk = 0;
+  auto operator<=>(const PassKey&) const = default;
+};
+
+struct Pass {
+  std::vector<Chain> chains;
+};
+
+// Builds passes of one step setting.
+class PassBuilder {
+public:
+  PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks, network::CollectivePlanner& planner);
+
+  Pass build(const PassKey& key);
+  [[nodiscard]] const std::vector<StageChunk>& chunks() const { return chunks_; }
+
+private:
+  struct Cursor;
+  void forward_chunk(const StageChunk& chunk, Cursor& cursor);
+  void backward_chunk(const StageChunk& chunk, Cursor& cursor);
+  void weight_chunk(const StageChunk& chunk, Cursor& cursor);
+  void forward_layer(workload::LayerKind kind, KernelRole role, Cursor& cursor);
+  void backward_layer(workload::LayerKind kind, Cursor& cursor);
+  void weight_layer(workload::LayerKind kind, Cursor& cursor);
+  void forward_exchange(const workload::LayerOperators& layer, KernelRole role, Cursor& cursor);
+  void backward_exchange(const workload::LayerOperators& layer, Cursor& cursor);
+  void forward_operators(const std::vector<workload::Operator>& operators, KernelRole role, Cursor& cursor,
+                         bool first_quantised = false);
+  void backward_operators(const std::vector<workload::Operator>& operators, Cursor& cursor);
+  void recompute(const workload::LayerOperators& layer, workload::LayerKind kind, Cursor& cursor);
+  void tensor_collectives(bool gather, Cursor& cursor);
+  void context_gather(bool backward, Cursor& cursor);
+  void exchange(hardware::Precision precision, Cursor& cursor);
+  void communicate(network::Collective collective, CommunicationDimension dimension, int sms, Cursor& cursor,
+                   bool background = false);
+  const workload::LayerOperators& layer(workload::LayerKind kind) const {
+    return kind == workload::LayerKind::Dense ? dense_layer_ : expert_layer_;
+  }
+
+  StepSetting setting_;
+  std::vector<StageChunk> chunks_;
+  network::CollectivePlanner& planner_;
+  Groups groups_;
+  workload::Shard shard_;
+  LoweringContext lowering_;
+  workload::LayerOperators dense_layer_, expert_layer_;
+  std::vector<workload::Operator> embedding_, head_, projection_;
+};
+
+} // namespace sim::plan

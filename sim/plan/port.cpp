@@ -1,0 +1,84 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/plan/port.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/base/quantity_text.hpp"
+#include "sim/hardware/kernel.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sim::plan {
+namespace {
+
+using hardware::AcceleratorSpec;
+using hardware::Precision;
+
+// More would starve the kernels that communication should run beside.
+void cap_sms(int& held, const char* path, const AcceleratorSpec& accelerator,
+             std::vector<std::string>& substitutions) {
+  const int most = accelerator.streaming_multiprocessors / 2;
+  if (held <= most)
+    return;
+  substitutions.push_back(fmt::format("{}: {} -> {} (half of the {} SMs of {})", path, held, most,
+                                      accelerator.streaming_multiprocessors, accelerator.title));
+  held = most;
+}
+
+std::string list_of(const std::vector<Precision>& precisions) {
+  std::string text;
+  for (const Precision precision : precisions)
+    text += (text.empty() ? "" : ", ") + std::string(name_of(precision));
+  return text;
+}
+
+} // namespace
+
+bool multiplies_in(const AcceleratorSpec& accelerator, Precision precision) {
+  return accelerator.peak.contains(precision) && accelerator.kernels->gemm.contains(precision);
+}
+
+Precision ported(Precision precision, const AcceleratorSpec& accelerator, const PortSpec& port,
+                 const std::string& path, std::vector<std::string>& substitutions) {
+  if (multiplies_in(accelerator, precision))
+    return precision;
+  const std::string lacks = fmt::format("{} has no {}", accelerator.title, name_of(precision));
+  for (const Precision candidate : port.precision)
+    if (multiplies_in(accelerator, candidate)) {
+      substitutions.push_back(
+          fmt::format("{}: {} -> {} ({})", path, name_of(precision), name_of(candidate), lacks));
+      return candidate;
+    }
+  throw InfeasibleError("port.precision",
+                        fmt::format("{} and nothing stands in for it ({})", lacks,
+                                    port.precision.empty() ? "no substitutes are given"
+                                                           : "tried: " + list_of(port.precision)),
+                        "port: {precision: [...]} with a precision that the accelerator has");
+}
+
+StackSpec ported(const StackSpec& stack, const AcceleratorSpec& accelerator, const PortSpec& port,
+                 std::vector<std::string>& substitutions) {
+  StackSpec result = stack;
+  PrecisionSpec& precision = result.precision;
+  precision.gemm = ported(precision.gemm, accelerator, port, "stack.precision.gemm", substitutions);
+  if (precision.gemm != stack.precision.gemm) {
+    const double width = hardware::bytes_per_element(precision.gemm);
+    if (precision.weight_bytes < width) {
+      substitutions.push_back(fmt::format(
+          "stack.precision.weight_bytes: {} -> {} (the working copy is {})",
+          number_text(precision.weight_bytes), number_text(width), name_of(precision.gemm)));
+      precision.weight_bytes = width;
+    }
+  }
+  // What travels must be cast: a narrow type that the chip cannot compute in cannot be sent either.
+  precision.dispatch =
+      ported(precision.dispatch, accelerator, port, "stack.precision.dispatch", substitutions);
+  precision.combine =
+      ported(precision.combine, accelerator, port, "stack.precision.combine", substitutions);
+  cap_sms(result.communication_sms, "stack.communication_sms", accelerator, substitutions);
+  cap_sms(result.dispatch_sms, "stack.dispatch_sms", accelerator, substitutions);
+  return result;
+}
+
+} // namespace sim::plan

@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// Carrying a stack to hardware that lacks something: what is missing is replaced by rule, and every
+// replacement is told.
+#pragma once
+
+#include "sim/hardware/spec.hpp"
+#include "sim/plan/spec.hpp"
+
+#include <string>
+#include <vector>
+
+namespace sim::plan {
+
+// Whether an accelerator multiplies in a precision: it has a peak rate and its kernels are known.
+bool multiplies_in(const hardware::AcceleratorSpec& accelerator, hardware::Precision precision);
+
+// The stack as it runs on the accelerator. A precision that the accelerator lacks becomes the first
+// of port.precision that it has; the working copy of the weights widens with the matrix multiplies;
+// communication kernels hold at most half of the SMs. Appends "stack.precision.gemm: fp8 -> bf16
+// (A800 has no fp8)" and the like to `substitutions`. Throws InfeasibleError("port.precision") when
+// nothing can stand in.
+StackSpec ported(const StackSpec& stack, const hardware::AcceleratorSpec& accelerator,
+                 const PortSpec& port, std::vector<std::string>& substitutions);
+
+// The same for one precision under the key `path`.
+hardware::Precision ported(hardware::Precision precision,
+                           const hardware::AcceleratorSpec& accelerator, const PortSpec& port,
+                           const std::string& path, std::vector<std::string>& substitutions);
+
+} // namespace sim::plan

@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+// Layers to pipeline stages: the contiguous cut whose largest stage is smallest; among those, the most even one (least sum
+// of squares), by dynamic programming over (stages used, units placed).
+#include "sim/plan/layout.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace sim::plan {
+namespace {
+
+// What must stay together: embedding, one layer, or everything after the last layer.
+std::vector<double> unit_costs(const workload::ModelSpec& model, double sequence_length) {
+  workload::Shard shard;
+  shard.sequence_length = sequence_length;
+  const auto flops_of = [](const workload::LayerOperators& layer) {
+    Flops sum{};
+    for (const auto* part : {&layer.attention, &layer.router, &layer.experts, &layer.shared, &layer.feed_forward})
+      sum += workload::forward_flops(*part).causal;
+    return sum / flop;
+  };
+  const double dense = flops_of(workload::layer_operators(model, workload::LayerKind::Dense, shard));
+  const double experts =
+      model.experts ? flops_of(workload::layer_operators(model, workload::LayerKind::Experts, shard)) : dense;
+  std::vector<double> costs{0.0};
+  for (int layer = 0; layer < model.layers; ++layer)
+    costs.push_back(workload::layer_kind(model, layer) == workload::LayerKind::Dense ? dense : experts);
+  const double head = workload::forward_flops(workload::head_operators(model, shard)).causal / flop;
+  const double projection =
+      workload::forward_flops(workload::prediction_projection_operators(model, shard)).causal / flop;
+  costs.push_back(head + model.multi_token_prediction * (experts + projection + head));
+  return costs;
+}
+
+struct Cut {
+  double largest = std::numeric_limits<double>::infinity(), squares = 0;
+  int from = 0;
+};
+
+// Ends of the chunks: chunk i holds units [ends[i - 1], ends[i]).
+std::vector<int> best_cut(const std::vector<double>& costs, int chunks) {
+  const int units = static_cast<int>(costs.size());
+  std::vector<double> prefix(costs.size() + 1, 0.0);
+  for (std::size_t i = 0; i < costs.size(); ++i)
+    prefix[i + 1] = prefix[i] + costs[i];
+  const auto at = [units](int used, int placed) {
+    return static_cast<std::size_t>(used) * static_cast<std::size_t>(units + 1) + static_cast<std::size_t>(placed);
+  };
+  std::vector<Cut> best(static_cast<std::size_t>(chunks + 1) * static_cast<std::size_t>(units + 1));
+  best[at(0, 0)].largest = 0;
+  for (int used = 1; used <= chunks; ++used)
+    for (int placed = used; placed <= units - (chunks - used); ++placed)
+      for (int from = used - 1; from < placed; ++from) {
+        const Cut& before = best[at(used - 1, from)];
+        const double cost = prefix[static_cast<std::size_t>(placed)] - prefix[static_cast<std::size_t>(from)];
+        const double largest = std::max(before.largest, cost);
+        const double squares = before.squares + cost * cost;
+        Cut& cut = best[at(used, placed)];
+        if (largest < cut.largest || (largest == cut.largest && squares < cut.squares))
+          cut = {largest, squares, from};
+      }
+  std::vector<int> ends(static_cast<std::size_t>(chunks));
+  int placed = units;
+  for (int used = chunks; used > 0; --used) {
+    ends[static_cast<std::size_t>(used - 1)] = placed;
+    placed = best[at(used, placed)].from;
+  }
+  return ends;
+}
+
+} // namespace
+
+std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
+                                  double sequence_length) {
+  const int chunks =
+      layout.pipeline * (layout.schedule == Schedule::OneForwardOneBackward ? layout.virtual_stages : 1);
+  const std::vector<double> costs = unit_costs(model, sequence_length);
+  const std::vector<int> ends = best_cut(costs, chunks);
+  std::vector<StageChunk> result(static_cast<std::size_t>(chunks));
+  int unit = 0;
+  const int last_unit = static_cast<int>(costs.size()) - 1;
+  for (std::size_t chunk = 0; chunk < result.size(); ++chunk)
+    for (; unit < ends[chunk]; ++unit) {
+      if (unit == 0) {
+        result[chunk].embedding = true;
+      } else if (unit == last_unit) {
+        result[chunk].head = true;
+        result[chunk].prediction_modules = model.multi_token_prediction;
+      } else if (workload::layer_kind(model, unit - 1) == workload::LayerKind::Dense) {
+        ++result[chunk].dense_layers;
+      } else {
+        ++result[chunk].expert_layers;
+      }
+    }
+  return result;
+}
+
+} // namespace sim::plan

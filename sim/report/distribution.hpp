@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a quantity spreads over replications.
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+namespace sim::report {
+
+// Mean and quantiles over replications. The p-quantile interpolates linearly between the order
+// statistics around (n - 1) p (type 7 of Hyndman and Fan, The American Statistician 50(4), 1996).
+struct Quantiles {
+  double mean = 0, p05 = 0, p50 = 0, p95 = 0;
+};
+Quantiles quantiles_of(std::vector<double> values);
+
+// Of one quantity, in its column's unit.
+struct Distribution {
+  std::string quantity; // path
+  std::string unit;
+  Quantiles quantiles;
+};
+struct Distributions {
+  std::vector<std::string> sources; // "failures", "inputs"
+  std::size_t replications = 0;
+  std::vector<Distribution> quantities;
+};
+
+} // namespace sim::report

@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/report/quantities.hpp"
+
+#include "sim/base/quantity_text.hpp"
+
+#include <algorithm>
+
+namespace sim::report {
+
+namespace {
+
+using execution::Category;
+
+const std::string totals = "totals.", stages = "stages.", ledger = "ledger.";
+
+bool starts_with(const std::string& text, const std::string& prefix) {
+  return text.compare(0, prefix.size(), prefix) == 0;
+}
+
+template <class Column>
+const Column* named(const std::vector<Column>& columns, const std::string& name) {
+  const auto found =
+      std::find_if(columns.begin(), columns.end(), [&](const Column& c) { return c.name == name; });
+  return found == columns.end() ? nullptr : &*found;
+}
+
+// Index of the stage and name of its column. Stage names may hold dots: the longest that fits
+// counts.
+struct StagePath {
+  std::size_t stage = 0;
+  std::string column;
+};
+template <class Stage>
+std::optional<StagePath> split_stage_path(const std::vector<Stage>& all, const std::string& path) {
+  std::optional<StagePath> best;
+  std::size_t longest = 0;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const std::string prefix = stages + all[i].name + ".";
+    if (starts_with(path, prefix) && prefix.size() > longest) {
+      longest = prefix.size();
+      best = StagePath{i, path.substr(prefix.size())};
+    }
+  }
+  return best;
+}
+
+std::optional<std::pair<Category, std::string>> split_ledger_path(const std::string& path) {
+  for (std::size_t i = 0; i < execution::categories; ++i) {
+    const auto category = static_cast<Category>(i);
+    const std::string prefix = ledger + std::string(name_of(category)) + ".";
+    if (starts_with(path, prefix))
+      return std::pair{category, path.substr(prefix.size())};
+  }
+  return std::nullopt;
+}
+
+std::string list_key(const char* list, std::size_t index, const char* key) {
+  return std::string(list) + "." + std::to_string(index) + "." + key;
+}
+
+// Checks one path and the values that stand beside it.
+void check_one(const scenario::Loaded& loaded, const std::string& place, const std::string& path,
+               const std::vector<std::pair<std::string, std::string>>& values,
+               std::vector<Diagnostic>& diagnostics) {
+  const ColumnText* column = find_column(loaded.scenario, path);
+  if (column == nullptr) {
+    diagnostics.push_back({loaded.locate(place + "quantity"),
+                           place + "quantity: the result has no quantity '" + path + "'",
+                           unknown_path_remedy(loaded.scenario, path)});
+    return;
+  }
+  for (const auto& [key, text] : values) {
+    const ConvertedText converted = convert(text, *column);
+    if (!converted.value)
+      diagnostics.push_back(
+          {loaded.locate(place + key), place + key + ": " + converted.problem, converted.remedy});
+  }
+}
+
+} // namespace
+
+std::vector<std::string> quantity_paths(const scenario::Scenario& scenario) {
+  std::vector<std::string> paths;
+  for (const TotalColumn& column : total_columns())
+    paths.push_back(totals + column.name);
+  for (const training::StageSpec& stage : scenario.stages)
+    for (const StageColumn& column : stage_columns())
+      if (applies(column.to, stage.kind))
+        paths.push_back(stages + stage.name + "." + column.name);
+  for (std::size_t i = 0; i < execution::categories; ++i)
+    for (const LedgerColumn& column : ledger_columns())
+      paths.push_back(ledger + std::string(name_of(static_cast<Category>(i))) + "." + column.name);
+  return paths;
+}
+
+const ColumnText* find_column(const scenario::Scenario& scenario, const std::string& path) {
+  if (starts_with(path, totals))
+    return named(total_columns(), path.substr(totals.size()));
+  if (const auto split = split_ledger_path(path))
+    return named(ledger_columns(), split->second);
+  const auto split = split_stage_path(scenario.stages, path);
+  if (!split)
+    return nullptr;
+  const StageColumn* column = named(stage_columns(), split->column);
+  if (column == nullptr || !applies(column->to, scenario.stages[split->stage].kind))
+    return nullptr;
+  return column;
+}
+
+std::optional<Quantity> find_quantity(const Result& result, const std::string& path) {
+  const ColumnText* text = find_column(result.scenario, path);
+  if (text == nullptr)
+    return std::nullopt;
+  std::optional<double> value;
+  if (starts_with(path, totals)) {
+    value = value_of(*static_cast<const TotalColumn*>(text), result);
+  } else if (const auto entry = split_ledger_path(path)) {
+    value = value_of(*static_cast<const LedgerColumn*>(text), result, entry->first);
+  } else if (const auto split = split_stage_path(result.run.stages, path)) {
+    value =
+        value_of(*static_cast<const StageColumn*>(text), result, result.run.stages[split->stage]);
+  }
+  if (!value)
+    return std::nullopt;
+  return Quantity{*value, text};
+}
+
+std::string unknown_path_remedy(const scenario::Scenario& scenario, const std::string& path) {
+  const std::string near = nearest_name(path, quantity_paths(scenario));
+  if (!near.empty())
+    return "did you mean '" + near + "'?";
+  std::string names;
+  for (const training::StageSpec& stage : scenario.stages)
+    names += (names.empty() ? "" : ", ") + stage.name;
+  return "write totals.COLUMN, stages.NAME.COLUMN (stages here: " + names +
+         ") or ledger.CATEGORY.COLUMN, e.g. totals.gpu_hours";
+}
+
+ConvertedText convert(const std::string& text, const ColumnText& column) {
+  if (column.unit.empty()) {
+    if (const std::optional<double> number = parse_number(text))
+      return {number, "", ""};
+    return {std::nullopt, "'" + text + "' is not a plain number",
+            column.name + " has no unit: write a number"};
+  }
+  const std::string fits = "write it in " + column.unit + ", or another unit of that dimension";
+  const QuantityText read = parse_quantity(text);
+  if (!read.parsed)
+    return {std::nullopt, "'" + text + "': " + read.problem, fits};
+  if (!(read.parsed->dimension == column.dimension()))
+    return {std::nullopt, "'" + text + "' has the wrong dimension for " + column.name, fits};
+  return {read.parsed->value / column.scale(), "", ""};
+}
+
+void check_quantities(const scenario::Loaded& loaded) {
+  std::vector<Diagnostic> diagnostics;
+  const scenario::Scenario& s = loaded.scenario;
+  for (std::size_t i = 0; i < s.published.size(); ++i)
+    check_one(loaded, list_key("published", i, ""), s.published[i].quantity,
+              {{"value", s.published[i].value}}, diagnostics);
+  for (std::size_t i = 0; i < s.asserts.size(); ++i) {
+    std::vector<std::pair<std::string, std::string>> values;
+    if (s.asserts[i].min)
+      values.emplace_back("min", *s.asserts[i].min);
+    if (s.asserts[i].max)
+      values.emplace_back("max", *s.asserts[i].max);
+    const std::string place = list_key("assert", i, "");
+    if (values.empty())
+      diagnostics.push_back({loaded.locate(place + "quantity"), place + "quantity: asserts nothing",
+                             "add `min` or `max`"});
+    check_one(loaded, place, s.asserts[i].quantity, values, diagnostics);
+  }
+  if (!diagnostics.empty())
+    throw ScenarioError(std::move(diagnostics));
+}
+
+std::vector<PublishedRow> published_rows(const Result& result) {
+  std::vector<PublishedRow> rows;
+  for (const scenario::PublishedSpec& p : result.scenario.published) {
+    const std::optional<Quantity> simulated = find_quantity(result, p.quantity);
+    if (!simulated)
+      throw InfeasibleError("published", p.quantity + " has no value in this run",
+                            "remove the row, or give what it needs");
+    const ConvertedText published = convert(p.value, *simulated->column);
+    SIM_ASSERT(published.value.has_value());
+    PublishedRow row{p.quantity,  p.source,         simulated->column->unit,
+                     p.role,      *published.value, simulated->value,
+                     std::nullopt};
+    if (p.role != scenario::PublishedRole::BackSolved && row.published != 0)
+      row.error_percent = 100 * (row.simulated - row.published) / row.published;
+    rows.push_back(row);
+  }
+  return rows;
+}
+
+int held_out_rows(const std::vector<PublishedRow>& rows) {
+  return static_cast<int>(std::count_if(rows.begin(), rows.end(), [](const PublishedRow& r) {
+    return r.role == scenario::PublishedRole::HeldOut;
+  }));
+}
+
+std::vector<FailedAssertion> failed_assertions(const Result& result) {
+  std::vector<FailedAssertion> failed;
+  const std::vector<scenario::AssertSpec>& asserts = result.scenario.asserts;
+  for (std::size_t i = 0; i < asserts.size(); ++i) {
+    const scenario::AssertSpec& a = asserts[i];
+    const std::optional<Quantity> q = find_quantity(result, a.quantity);
+    if (!q) {
+      failed.push_back(
+          {list_key("assert", i, "quantity"), a.quantity + " has no value in this run"});
+      continue;
+    }
+    const std::string is = a.quantity + " is " + number_text(q->value) +
+                           (q->column->unit.empty() ? "" : " " + q->column->unit);
+    if (a.min && q->value < convert(*a.min, *q->column).value.value_or(q->value))
+      failed.push_back(
+          {list_key("assert", i, "min"), is + ", below the asserted minimum of " + *a.min});
+    if (a.max && q->value > convert(*a.max, *q->column).value.value_or(q->value))
+      failed.push_back(
+          {list_key("assert", i, "max"), is + ", above the asserted maximum of " + *a.max});
+  }
+  return failed;
+}
+
+} // namespace sim::report

@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/report/columns.hpp"
+
+namespace sim::report {
+
+namespace {
+
+using execution::Category;
+using training::StageKind;
+using training::StageResult;
+using Value = std::optional<double>;
+
+constexpr std::array<std::string_view, execution::communication_dimensions> dimension_names{
+    "tensor", "expert", "context", "pipeline", "data"};
+
+constexpr Category exposed(std::size_t dimension) {
+  return static_cast<Category>(static_cast<std::size_t>(Category::ExposedTensor) + dimension);
+}
+
+double gpu_seconds(GpuNanoseconds time) { return to_gpu_seconds(time).base(); }
+double seconds(RunTime time) { return to_seconds(time).base(); }
+
+double ratio(double above, double below) { return below > 0 ? above / below : 0; }
+
+// FLOPs of a step over step time and GPUs; a reinforcement stage's step time includes its share of
+// the rollout.
+double flops_per_second_and_gpu(const StageResult& s, Flops flops) {
+  return ratio(flops.base(), s.step_time.base() * static_cast<double>(s.gpus));
+}
+
+Value share_of_peak(const Result& r, const StageResult& s, Flops flops) {
+  const hardware::AcceleratorSpec& chip =
+      pool_named(r.scenario.cluster, s.pool).node->accelerator.spec;
+  const auto peak = chip.peak.find(hardware::Precision::Bf16);
+  if (peak == chip.peak.end())
+    return std::nullopt;
+  return ratio(flops_per_second_and_gpu(s, flops), peak->second.base());
+}
+
+double tokens_per_second_per_gpu(const StageResult& s) {
+  const auto gpus = static_cast<double>(s.gpus);
+  if (s.kind == StageKind::Inference)
+    return ratio(s.generated_tokens, seconds(s.wall) * gpus);
+  return ratio(s.step.tokens, s.step_time.base() * gpus);
+}
+
+double exposed_communication(const StageResult& s) {
+  Seconds sum{};
+  for (std::size_t d = 0; d < execution::communication_dimensions; ++d)
+    sum += s.step.breakdown[exposed(d)];
+  return sum.base();
+}
+
+double running_communication(const StageResult& s) {
+  Seconds sum{};
+  for (const Seconds t : s.step.communication)
+    sum += t;
+  return sum.base();
+}
+
+struct StageTable {
+  std::vector<StageColumn> columns;
+
+  template <class Accessor> // (const StageResult&) -> double in base units
+  void add(Applies to, std::string name, std::string unit, std::string help, Accessor accessor) {
+    columns.push_back(
+        {{std::move(name), std::move(unit), false, std::move(help)},
+         to,
+         [accessor](const Result&, const StageResult& s) { return Value(accessor(s)); }});
+  }
+  template <class Accessor>
+  void count(Applies to, std::string name, std::string help, Accessor accessor) {
+    add(to, std::move(name), "", std::move(help),
+        [accessor](const StageResult& s) { return static_cast<double>(accessor(s)); });
+    columns.back().count = true;
+  }
+};
+
+void add_time_and_money(StageTable& t) {
+  const Applies all = Applies::Always, trains = Applies::Training;
+  t.count(all, "gpus", "GPUs of the stage's pool.", [](const StageResult& s) { return s.gpus; });
+  t.count(trains, "steps", "Optimizer steps.", [](const StageResult& s) { return s.steps; });
+  t.count(all, "tokens", "Tokens trained on; inference: tokens generated.",
+          [](const StageResult& s) { return s.tokens; });
+  t.count(Applies::Generation, "generated_tokens", "Tokens generated.",
+          [](const StageResult& s) { return s.generated_tokens; });
+  t.add(trains, "step_time_s", "s",
+        "Time of a step at the final batch; rl: an update's share of its iteration.",
+        [](const StageResult& s) { return s.step_time.base(); });
+  t.add(all, "wall_clock_hours", "h", "Wall-clock time.",
+        [](const StageResult& s) { return seconds(s.wall); });
+  t.add(all, "gpu_hours", "GPU-hour", "Wall-clock time x GPUs.",
+        [](const StageResult& s) { return gpu_seconds(s.ledger.total()); });
+  t.columns.push_back({{"cost_usd", "USD", false, "Share of the bill, by GPU time."},
+                       all,
+                       [](const Result& r, const StageResult& s) {
+                         return Value(dollars_of(r, s.ledger.total()).base());
+                       }});
+  t.add(all, "goodput", "", "Useful time over wall-clock time.",
+        [](const StageResult& s) { return ratio(seconds(s.useful), seconds(s.wall)); });
+  t.add(all, "tokens_per_second_per_gpu", "", "At the final batch; inference: generated.",
+        tokens_per_second_per_gpu);
+}
+
+void add_flops(StageTable& t) {
+  const Applies trains = Applies::Training;
+  t.columns.push_back(
+      {{"mfu", "", false, "Model FLOPs utilisation: " + std::string(mfu_convention) + "."},
+       trains,
+       [](const Result& r, const StageResult& s) {
+         return share_of_peak(r, s, s.step.model_causal);
+       }});
+  t.columns.push_back({{"mfu_noncausal", "", false, "The same with attention counted in full."},
+                       trains,
+                       [](const Result& r, const StageResult& s) {
+                         return share_of_peak(r, s, s.step.model_full);
+                       }});
+  t.columns.push_back(
+      {{"hfu", "", false, "Hardware FLOPs utilisation: recomputation counts too."},
+       trains,
+       [](const Result& r, const StageResult& s) { return share_of_peak(r, s, s.step.hardware); }});
+  t.add(trains, "model_tflops_per_gpu", "TFLOP/s",
+        "Model FLOPs per second and GPU, causal attention.",
+        [](const StageResult& s) { return flops_per_second_and_gpu(s, s.step.model_causal); });
+  t.add(trains, "model_tflops_per_gpu_noncausal", "TFLOP/s",
+        "The same with attention counted in full.",
+        [](const StageResult& s) { return flops_per_second_and_gpu(s, s.step.model_full); });
+  t.add(trains, "training_flop.model_causal", "FLOP", "Model FLOPs of the stage, causal attention.",
+        [](const StageResult& s) { return s.model_causal.base(); });
+  t.add(trains, "training_flop.model_noncausal", "FLOP",
+        "Model FLOPs of the stage, full attention.",
+        [](const StageResult& s) { return s.model_full.base(); });
+  t.add(trains, "training_flop.hardware", "FLOP", "FLOPs executed, recomputation included.",
+        [](const StageResult& s) { return s.hardware.base(); });
+}
+
+void add_communication(StageTable& t) {
+  const Applies trains = Applies::Training;
+  t.add(trains, "communication.total_s", "s", "Communication running, hidden or not, per step.",
+        running_communication);
+  t.add(trains, "communication.exposed_s", "s", "Communication that nothing hides, per step.",
+        exposed_communication);
+  t.add(trains, "communication.exposed_percent", "", "Of the step.", [](const StageResult& s) {
+    return 100 * ratio(exposed_communication(s), s.step.duration.base());
+  });
+  for (std::size_t d = 0; d < execution::communication_dimensions; ++d) {
+    const std::string prefix = "communication.by_dimension." + std::string(dimension_names[d]);
+    t.add(trains, prefix + ".total_s", "s", "Running, hidden or not, per step.",
+          [d](const StageResult& s) { return s.step.communication[d].base(); });
+    t.add(trains, prefix + ".exposed_s", "s", "Exposed, per step.",
+          [d](const StageResult& s) { return s.step.breakdown[exposed(d)].base(); });
+  }
+}
+
+void add_step(StageTable& t) {
+  const Applies trains = Applies::Training;
+  for (std::size_t i = 0; i < execution::categories; ++i) {
+    const auto category = static_cast<Category>(i);
+    t.add(trains, "step_breakdown_s." + std::string(name_of(category)), "s",
+          "Of one training step, mean over GPUs.",
+          [category](const StageResult& s) { return s.step.breakdown[category].base(); });
+  }
+  const std::pair<const char*, Seconds execution::StepResult::*> passes[] = {
+      {"forward", &execution::StepResult::forward},
+      {"backward", &execution::StepResult::backward},
+      {"weight", &execution::StepResult::weight},
+      {"pairs", &execution::StepResult::pairs},
+      {"optimizer", &execution::StepResult::optimizer}};
+  for (const auto& [name, member] : passes)
+    t.add(trains, std::string("step_passes_s.") + name, "s",
+          "Time in such passes on the mean rank; pairs: forward and backward overlapped.",
+          [member = member](const StageResult& s) { return (s.step.*member).base(); });
+}
+
+void add_memory_and_layout(StageTable& t) {
+  const Applies trains = Applies::Training;
+  const std::pair<const char*, Bytes plan::MemoryPlan::*> parts[] = {
+      {"weights", &plan::MemoryPlan::weights},
+      {"gradients", &plan::MemoryPlan::gradients},
+      {"optimizer", &plan::MemoryPlan::optimizer},
+      {"activations", &plan::MemoryPlan::activations},
+      {"temporaries", &plan::MemoryPlan::temporaries},
+      {"framework", &plan::MemoryPlan::framework},
+      {"fragmentation", &plan::MemoryPlan::fragmentation}};
+  const auto memory = [&](const std::string& name, const std::string& help, auto accessor) {
+    t.add(trains, "memory_gib_per_gpu." + name, "GiB", help,
+          [accessor](const StageResult& s) { return accessor(s.step.memory).base(); });
+  };
+  for (const auto& [name, member] : parts)
+    memory(name, "On the fullest rank.",
+           [member = member](const plan::MemoryPlan& m) { return m.*member; });
+  memory("total", "Sum on the fullest rank.", [](const plan::MemoryPlan& m) { return m.total(); });
+  memory("capacity", "Of the device.", [](const plan::MemoryPlan& m) { return m.capacity; });
+
+  const std::pair<const char*, int plan::ParallelismSpec::*> degrees[] = {
+      {"tensor", &plan::ParallelismSpec::tensor},
+      {"pipeline", &plan::ParallelismSpec::pipeline},
+      {"context", &plan::ParallelismSpec::context},
+      {"expert", &plan::ParallelismSpec::expert},
+      {"data", &plan::ParallelismSpec::data},
+      {"zero_stage", &plan::ParallelismSpec::zero_stage},
+      {"micro_batch", &plan::ParallelismSpec::micro_batch},
+      {"virtual_stages", &plan::ParallelismSpec::virtual_stages}};
+  for (const auto& [name, member] : degrees)
+    t.count(trains, std::string("layout.") + name, "Of the layout that ran.",
+            [member = member](const StageResult& s) { return s.step.layout.*member; });
+}
+
+void add_reliability(StageTable& t) {
+  const Applies all = Applies::Always;
+  t.count(all, "failures.failures", "Failures.",
+          [](const StageResult& s) { return s.failures.failures; });
+  t.count(all, "failures.checkpoints", "Checkpoints written.",
+          [](const StageResult& s) { return s.failures.checkpoints; });
+  t.add(all, "failures.checkpoint_interval_s", "s", "Between checkpoints; 0: none.",
+        [](const StageResult& s) { return s.failures.checkpoint_interval.base(); });
+  t.add(all, "failures.lost_work_hours", "h", "Work done again, wall-clock.",
+        [](const StageResult& s) { return seconds(s.failures.lost_work); });
+  t.add(all, "failures.recovery_hours", "h", "Detection, restart, loading, wall-clock.",
+        [](const StageResult& s) { return seconds(s.failures.recovery); });
+  t.add(all, "failures.checkpoint_stall_hours", "h", "Stalls for saving, wall-clock.",
+        [](const StageResult& s) { return seconds(s.failures.checkpoint_stall); });
+}
+
+void add_reinforcement(StageTable& t) {
+  const Applies rl = Applies::Reinforcement;
+  t.count(rl, "rollouts", "Iterations of the loop.",
+          [](const StageResult& s) { return s.rollouts; });
+  const std::pair<const char*, Seconds StageResult::*> parts[] = {
+      {"rollout_hours", &StageResult::rollout},
+      {"reference_hours", &StageResult::reference},
+      {"update_hours", &StageResult::update},
+      {"transfer_hours", &StageResult::transfer}};
+  for (const auto& [name, member] : parts)
+    t.add(rl, name, "h", "Of all iterations together, failures aside.",
+          [member = member](const StageResult& s) { return (s.*member).base(); });
+}
+
+std::vector<StageColumn> make_stage_columns() {
+  StageTable table;
+  add_time_and_money(table);
+  add_flops(table);
+  add_communication(table);
+  add_step(table);
+  add_memory_and_layout(table);
+  add_reinforcement(table);
+  add_reliability(table);
+  for (std::size_t i = 0; i < execution::categories; ++i)
+    table.add(Applies::Always, "ledger_gpu_hours." + std::string(name_of(static_cast<Category>(i))),
+              "GPU-hour", "GPU time charged to the category.",
+              [i](const StageResult& s) { return gpu_seconds(s.ledger.charged[i]); });
+  return std::move(table.columns);
+}
+
+} // namespace
+
+const std::vector<StageColumn>& stage_columns() {
+  static const std::vector<StageColumn> columns = make_stage_columns();
+  return columns;
+}
+
+} // namespace sim::report

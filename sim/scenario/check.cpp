@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/scenario/check.hpp"
+
+#include "sim/base/quantity_text.hpp"
+
+#include <set>
+#include <vector>
+
+namespace sim::scenario {
+namespace {
+
+using training::StageKind;
+
+// Whether nothing was found in the node's text.
+bool is_sound(const Node& node, const Findings& findings) {
+  if (findings.at(node.location))
+    return false;
+  for (const Node& item : node.items)
+    if (!is_sound(item, findings))
+      return false;
+  for (const Member& member : node.members)
+    if (findings.at(member.key_location) || !is_sound(member.value, findings))
+      return false;
+  return true;
+}
+
+class Checker {
+public:
+  Checker(const Scenario& scenario, const std::function<Location(const std::string&)>& locate,
+          Findings& findings)
+      : scenario_(scenario), locate_(locate), findings_(findings) {}
+
+  bool sound_cluster = false; // else nothing is said about pools
+  void stages(const Node& list);
+  void pools();
+  void model();
+  void published();
+
+private:
+  void say(const std::string& path, const std::string& message, const std::string& remedy) {
+    findings_.add(locate_(path), path + ": " + message, remedy);
+  }
+  void stage(const training::StageSpec& stage, const std::string& path);
+  void work(const training::StageSpec& stage, const std::string& path);
+  void batch(const training::BatchSpec& batch, const std::string& path);
+  void response(const rollout::LengthSpec& response, const std::string& path);
+  void stage_pool(const std::string& pool, const std::string& path);
+  void pool(const hardware::PoolSpec& pool, const std::string& path);
+  void attention(const workload::AttentionSpec& attention, const std::string& path);
+  void amount(const std::string& text, const std::string& path);
+
+  const Scenario& scenario_;
+  const std::function<Location(const std::string&)>& locate_;
+  Findings& findings_;
+};
+
+void Checker::stages(const Node& list) {
+  if (scenario_.stages.size() != list.items.size())
+    return;
+  if (list.items.empty())
+    say("stages", "there is no stage", "a run needs at least one");
+  std::vector<bool> sound;
+  for (const Node& item : list.items)
+    sound.push_back(is_sound(item, findings_));
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < scenario_.stages.size(); ++i) {
+    const training::StageSpec& stage = scenario_.stages[i];
+    if (!sound[i])
+      continue;
+    const std::string path = "stages." + stage.name;
+    if (stage.name.empty() || stage.name.find_first_of(". =\n\t") != std::string::npos)
+      findings_.add(locate_(path + ".name"), "'" + stage.name + "' cannot be the name of a stage",
+                    "use letters, digits, '-' and '_'");
+    else if (!names.insert(stage.name).second)
+      findings_.add(locate_("stages." + std::to_string(i) + ".name"),
+                    "two stages have the name '" + stage.name + "'",
+                    "quantities are addressed by it; choose another");
+    this->stage(stage, path);
+  }
+}
+
+void Checker::stage(const training::StageSpec& stage, const std::string& path) {
+  const bool inference = stage.kind == StageKind::Inference;
+  const bool reinforcement = stage.kind == StageKind::ReinforcementLearning;
+  work(stage, path);
+  if (reinforcement != stage.reinforcement.has_value())
+    say(path + ".reinforcement", reinforcement ? "an rl stage needs it" : "only an rl stage has it",
+        reinforcement ? "write reinforcement: {outputs_per_rollout: ..., response: ...}"
+                      : "leave it out");
+  if (inference != stage.inference.has_value())
+    say(path + ".inference",
+        inference ? "an inference stage needs it" : "only an inference stage has it",
+        inference ? "write inference: {response: ...}" : "leave it out");
+  if (!inference && stage.sequence_length == 0)
+    say(path + ".sequence_length", "a training stage needs it",
+        "write the tokens per sequence, such as 4096");
+  if (!inference && stage.batch.end == 0)
+    say(path + ".batch", "a training stage needs it", "write the sequences per step, such as 1024");
+  batch(stage.batch, path + ".batch");
+  if (stage.reinforcement)
+    response(stage.reinforcement->response, path + ".reinforcement.response");
+  if (stage.inference)
+    response(stage.inference->response, path + ".inference.response");
+  if (sound_cluster)
+    stage_pool(stage.pool, path + ".pool");
+}
+
+// How long the stage lasts must be said in exactly one way.
+void Checker::work(const training::StageSpec& stage, const std::string& path) {
+  const int ways = static_cast<int>(stage.tokens.has_value()) +
+                   static_cast<int>(stage.steps.has_value()) +
+                   static_cast<int>(stage.samples.has_value());
+  if (stage.kind == StageKind::Inference) {
+    if (!stage.tokens || ways != 1)
+      say(path, "an inference stage lasts as long as its tokens say",
+          "write tokens, and neither steps nor samples");
+    return;
+  }
+  if (ways != 1)
+    say(path,
+        ways == 0 ? "how long the stage lasts is not said"
+                  : "how long the stage lasts is said more than once",
+        "write one of tokens, steps, samples");
+  if (stage.samples && stage.tokens_per_sample == 0)
+    say(path + ".tokens_per_sample", "samples need it", "write the mean tokens of a sample");
+}
+
+void Checker::batch(const training::BatchSpec& batch, const std::string& path) {
+  if (batch.start > batch.end)
+    say(path + ".start",
+        "the batch would shrink from " + std::to_string(batch.start) + " to " +
+            std::to_string(batch.end),
+        "start must not be above end");
+  if ((batch.start > 0) != (batch.ramp_tokens > 0))
+    say(path + ".ramp_tokens", "a ramp needs start and ramp_tokens", "write both, or neither");
+}
+
+void Checker::response(const rollout::LengthSpec& response, const std::string& path) {
+  if (response.mean.empty() || response.cap.empty())
+    say(path, "response lengths need a mean and a cap",
+        "write mean: [{step: 0, tokens: ...}] and cap: [...]");
+  for (std::size_t i = 1; i < response.mean.size(); ++i)
+    if (response.mean[i].step <= response.mean[i - 1].step)
+      say(path + ".mean." + std::to_string(i), "steps must rise", "order the points by step");
+  for (std::size_t i = 1; i < response.cap.size(); ++i)
+    if (response.cap[i].until_step <= response.cap[i - 1].until_step)
+      say(path + ".cap." + std::to_string(i), "steps must rise", "order the points by until_step");
+}
+
+void Checker::stage_pool(const std::string& pool, const std::string& path) {
+  const auto& pools = scenario_.cluster.pools;
+  const std::string name = pool.empty() ? "main" : pool;
+  if (pools.empty() ? name == "main" : pools.contains(name))
+    return;
+  std::vector<std::string> known;
+  for (const auto& [key, value] : pools)
+    known.push_back(key);
+  if (pools.empty())
+    known.emplace_back("main");
+  say(path, "the cluster has no pool '" + name + "'", suggestion(name, known));
+}
+
+void Checker::pools() {
+  if (scenario_.cluster.pools.empty())
+    pool(scenario_.cluster.main, "cluster");
+  for (const auto& [name, spec] : scenario_.cluster.pools)
+    pool(spec, "cluster.pools." + name);
+}
+
+void Checker::pool(const hardware::PoolSpec& pool, const std::string& path) {
+  const hardware::NodeSpec& node = pool.node.spec;
+  const hardware::AcceleratorSpec& accelerator = node.accelerator.spec;
+  if (accelerator.peak.empty())
+    say(path + ".node.accelerator.peak", "no precision is given",
+        "write peak: {bf16: 989 TFLOP/s}");
+  if (accelerator.kernels.spec.gemm.empty())
+    say(path + ".node.accelerator.kernels.gemm", "no precision is given",
+        "write gemm: {bf16: {peak_fraction: ...}}");
+  if (accelerator.idle_power > accelerator.power)
+    say(path + ".node.accelerator.idle_power", "more power without work than with it",
+        "must not be above power");
+  if (node.idle_power > node.power)
+    say(path + ".node.idle_power", "more power without work than with it",
+        "must not be above power");
+  if (pool.fabric.spec.tiers == 3 && pool.fabric.spec.pod_nodes == 0)
+    say(path + ".fabric.pod_nodes", "three tiers need it", "write the nodes in one pod");
+}
+
+void Checker::model() {
+  const workload::ModelSpec& model = scenario_.model.spec;
+  attention(model.attention, "model.attention");
+  if (model.dense_layers > model.layers)
+    say("model.dense_layers", "more dense layers than layers", "must not be above layers");
+  if (model.dense_layers > 0 && !model.experts)
+    say("model.dense_layers", "without experts all layers are dense",
+        "leave it out, or write experts");
+  if ((!model.experts || model.dense_layers > 0) && model.inner == 0)
+    say("model.inner", "dense layers need it", "write the inner dimension of the feed-forward");
+  if (!model.experts)
+    return;
+  if (model.experts->active > model.experts->routed)
+    say("model.experts.active", "more experts per token than there are",
+        "must not be above routed");
+  if (model.experts->max_nodes > model.experts->active)
+    say("model.experts.max_nodes", "more nodes than experts per token", "must not be above active");
+}
+
+void Checker::attention(const workload::AttentionSpec& attention, const std::string& path) {
+  if (attention.kind == workload::AttentionKind::GroupedQuery) {
+    if (attention.kv_heads > 0 && attention.heads % attention.kv_heads != 0)
+      say(path + ".kv_heads", "it does not divide heads",
+          "each key-value head serves equally many query heads");
+    for (const auto& [key, value] :
+         {std::pair{"query_rank", attention.query_rank}, std::pair{"kv_rank", attention.kv_rank},
+          std::pair{"rope_dim", attention.rope_dim}, std::pair{"value_dim", attention.value_dim}})
+      if (value != 0)
+        say(path + "." + key, "only latent attention has it",
+            "leave it out, or write kind: latent");
+    return;
+  }
+  for (const auto& [key, value] :
+       {std::pair{"kv_rank", attention.kv_rank}, std::pair{"rope_dim", attention.rope_dim},
+        std::pair{"value_dim", attention.value_dim}})
+    if (value == 0)
+      say(path + "." + key, "latent attention needs it", "write its dimension");
+}
+
+void Checker::amount(const std::string& text, const std::string& path) {
+  if (parse_number(text))
+    return;
+  if (const QuantityText quantity = parse_quantity(text); !quantity.parsed)
+    say(path, "'" + text + "': " + quantity.problem,
+        "write a number with its unit, or alone for counts and shares");
+}
+
+void Checker::published() {
+  for (std::size_t i = 0; i < scenario_.published.size(); ++i)
+    amount(scenario_.published[i].value, "published." + std::to_string(i) + ".value");
+  for (std::size_t i = 0; i < scenario_.asserts.size(); ++i) {
+    const AssertSpec& limit = scenario_.asserts[i];
+    const std::string path = "assert." + std::to_string(i);
+    if (!limit.min && !limit.max)
+      say(path, "no limit is given", "write min, max or both");
+    if (limit.min)
+      amount(*limit.min, path + ".min");
+    if (limit.max)
+      amount(*limit.max, path + ".max");
+  }
+}
+
+} // namespace
+
+void check(const Scenario& scenario, const Node& root,
+           const std::function<Location(const std::string&)>& locate, Findings& findings) {
+  Checker checker(scenario, locate, findings);
+  const auto sound = [&](const char* key) {
+    const Node* node = root.find(key);
+    return node != nullptr && is_sound(*node, findings);
+  };
+  checker.sound_cluster = sound("cluster");
+  const bool sound_model = sound("model");
+  if (checker.sound_cluster)
+    checker.pools();
+  if (sound_model)
+    checker.model();
+  if (const Node* stages = root.find("stages"))
+    checker.stages(*stages);
+  if (sound("published") || sound("assert"))
+    checker.published();
+}
+
+} // namespace sim::scenario

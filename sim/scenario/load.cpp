@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/scenario/load.hpp"
+
+#include "sim/base/hash.hpp"
+#include "sim/scenario/canonical.hpp"
+#include "sim/scenario/catalogue.hpp"
+#include "sim/scenario/check.hpp"
+#include "sim/scenario/compose.hpp"
+#include "sim/scenario/document.hpp"
+#include "sim/scenario/entries.hpp"
+#include "sim/scenario/reader.hpp"
+
+#include <filesystem>
+#include <optional>
+#include <utility>
+
+namespace sim::scenario {
+namespace {
+
+// Places of all key paths below the node; an element of a list by name and by index.
+void record_places(const Node& node, const std::string& path,
+                   std::map<std::string, Location>& places) {
+  places.emplace(path, node.location);
+  for (const Member& member : node.members)
+    record_places(member.value, join_path(path, member.key), places);
+  for (std::size_t i = 0; i < node.items.size(); ++i) {
+    const std::string name = element_key(node, i), index = std::to_string(i);
+    record_places(node.items[i], join_path(path, index), places);
+    if (name != index)
+      record_places(node.items[i], join_path(path, name), places);
+  }
+}
+
+Location nearest_place(const std::map<std::string, Location>& places, std::string path) {
+  for (;;) {
+    if (const auto found = places.find(path); found != places.end())
+      return found->second;
+    if (path.empty())
+      return {};
+    const std::size_t dot = path.rfind('.');
+    path.erase(dot == path.npos ? 0 : dot);
+  }
+}
+
+void check_builds_on(const Loaded& loaded, Findings& findings) {
+  std::error_code error;
+  const std::string& path = loaded.scenario.builds_on;
+  if (!path.empty() && !std::filesystem::exists(resolve_path(loaded.file, path), error))
+    findings.add(loaded.locate("builds_on"), "builds_on: there is no file '" + path + "'",
+                 "name a scenario, relative to this file");
+}
+
+// Keys that have a meaning only in a file.
+void refuse_leftovers(const Node& root, Findings& findings) {
+  for (const Member& member : root.members)
+    if (member.key == "extends" || member.key == "cases")
+      findings.add(member.key_location, "the key '" + member.key + "' cannot stand here",
+                   "it belongs at the top of a scenario file");
+}
+
+} // namespace
+
+Location Loaded::locate(const std::string& path) const { return nearest_place(locations, path); }
+
+Loaded load_text(const std::string& text, const std::string& file, const LoadOptions& options) {
+  Findings findings;
+  ProvenanceBook book;
+  const Catalogue catalogue(options.catalog_directory);
+  catalogue.check(findings);
+  std::optional<Composed> composed = compose(text, file, options, book, findings);
+  if (!composed) {
+    findings.raise();
+    fail_internal("a finding for a text without tree", __FILE__, __LINE__);
+  }
+  Values values(catalogue, book, findings, options.seed, options.replication);
+  values.resolve(composed->root, "", "");
+  refuse_leftovers(composed->root, findings);
+
+  Loaded loaded;
+  loaded.file = file;
+  loaded.cases = std::move(composed->cases);
+  record_places(composed->root, "", loaded.locations);
+  loaded.scenario.reliability.name = "none";
+  loaded.scenario.reliability.spec.title = "none";
+  Entries entries(catalogue, book, values, findings);
+  Reader reader(findings, &entries, &book);
+  reader.read_members(composed->root, loaded.scenario, "", {"extends", "cases"});
+  check(
+      loaded.scenario, composed->root, [&](const std::string& path) { return loaded.locate(path); },
+      findings);
+  check_builds_on(loaded, findings);
+  findings.raise();
+
+  loaded.canonical = canonical_text(loaded.scenario, reader.laws());
+  loaded.sha256 = sha256_hex(loaded.canonical);
+  loaded.catalog_sha256 = entries.sha256();
+  loaded.weak_inputs = book.weak_inputs();
+  loaded.uncertain = values.uncertain();
+  return loaded;
+}
+
+Loaded load(const std::string& file, const LoadOptions& options) {
+  Findings findings;
+  const std::optional<std::string> text = read_text_file(file, findings);
+  findings.raise();
+  return load_text(*text, file, options);
+}
+
+} // namespace sim::scenario

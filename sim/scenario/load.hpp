@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// Text to Scenario. Catalogue names are replaced by their entries, `extends` and `cases` are
+// resolved, --set values laid over, uncertain numbers drawn, all diagnostics collected.
+#pragma once
+
+#include "sim/scenario/scenario.hpp"
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sim::scenario {
+
+struct LoadOptions {
+  std::vector<std::string> sets; // "key.path=value", in order; the value is YAML
+  std::string case_name;         // empty: none
+  std::string catalog_directory; // overlays the built-in catalogue
+  std::uint64_t seed = 1;
+  // Which replication's draws uncertain numbers take; absent: their medians.
+  std::optional<std::uint64_t> replication;
+};
+
+// An input that the result rests on although nobody measured it.
+struct WeakInput {
+  std::string path;  // "parallelism", "accelerators/h20-96: kernels.gemm"
+  std::string value; // as written
+  std::string provenance;
+  std::string source;
+};
+
+struct Loaded {
+  Scenario scenario;
+  std::string file; // as given
+  // Every key in table order, defaults and catalogue contents included, uncertain numbers as their
+  // laws (canonical.hpp): the same for all replications.
+  std::string canonical;
+  std::string sha256;         // of `canonical`
+  std::string catalog_sha256; // of the entries used
+  std::vector<WeakInput> weak_inputs;
+  std::vector<std::string> cases; // names that LoadOptions::case_name can take
+  bool uncertain = false;         // holds an uncertain number
+  // Place of a key path in the text, or of its nearest written parent.
+  [[nodiscard]] Location locate(const std::string& path) const;
+  std::map<std::string, Location> locations;
+};
+
+// Throws ScenarioError with all diagnostics; FileError is turned into one (with the file, line 1,
+// column 1).
+Loaded load(const std::string& file, const LoadOptions& options = {});
+// The same for text that is in memory; `file` names it in diagnostics, and relative paths start
+// where it lies.
+Loaded load_text(const std::string& text, const std::string& file, const LoadOptions& options = {});
+
+} // namespace sim::scenario

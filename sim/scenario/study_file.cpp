@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/scenario/study_file.hpp"
+
+#include "sim/scenario/compose.hpp"
+#include "sim/scenario/document.hpp"
+#include "sim/scenario/findings.hpp"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+namespace sim::scenario {
+namespace {
+
+class StudyReader {
+public:
+  explicit StudyReader(Findings& findings) : findings_(findings) {}
+
+  StudyFile study(const Node& root) {
+    StudyFile study;
+    if (!expect_map(root, "the study", {"name", "description", "base", "case", "axes", "columns"},
+                    {"name", "base", "axes"}))
+      return study;
+    study.name = text(root, "name");
+    study.description = text(root, "description");
+    study.base = text(root, "base");
+    study.base_case = text(root, "case");
+    for (const Node* axis : items(root, "axes"))
+      study.axes.push_back(this->axis(*axis));
+    if (const Node* axes = root.find("axes");
+        axes != nullptr && axes->is_sequence() && axes->items.empty())
+      findings_.add(axes->location, "axes: there is no axis",
+                    "write axes: [{path: ..., values: [...]}]");
+    for (const Node* column : items(root, "columns"))
+      study.columns.push_back(scalar(*column, "columns"));
+    return study;
+  }
+
+private:
+  bool expect_map(const Node& node, const std::string& what, const std::vector<std::string>& known,
+                  const std::vector<std::string>& required) {
+    if (!node.is_map()) {
+      findings_.add(node.location, what + ": found " + describe(node), "write a map: {key: value}");
+      return false;
+    }
+    for (const Member& member : node.members)
+      if (std::find(known.begin(), known.end(), member.key) == known.end())
+        findings_.add(member.key_location, "unknown key '" + member.key + "' in " + what,
+                      suggestion(member.key, known));
+    for (const std::string& key : required)
+      if (node.find(key) == nullptr)
+        findings_.add(node.location, "the key '" + key + "' of " + what + " is missing");
+    return true;
+  }
+
+  std::string scalar(const Node& node, const std::string& what) {
+    if (node.is_scalar() && !node.text.empty())
+      return node.text;
+    findings_.add(node.location, what + ": found " + describe(node), "write a text");
+    return "";
+  }
+
+  std::string text(const Node& map, const std::string& key) {
+    const Node* found = map.find(key);
+    return found == nullptr ? "" : scalar(*found, key);
+  }
+
+  // The elements under a key, none when it is absent.
+  std::vector<const Node*> items(const Node& map, const std::string& key) {
+    std::vector<const Node*> found;
+    const Node* list = map.find(key);
+    if (list != nullptr && !list->is_sequence())
+      findings_.add(list->location, key + ": found " + describe(*list), "write a list: [...]");
+    else if (list != nullptr)
+      for (const Node& item : list->items)
+        found.push_back(&item);
+    return found;
+  }
+
+  StudyAxis axis(const Node& node) {
+    StudyAxis axis;
+    const bool by_path = node.find("path") != nullptr || node.find("values") != nullptr;
+    if (by_path && expect_map(node, "an axis", {"name", "path", "values"}, {"path", "values"})) {
+      const std::string path = text(node, "path");
+      axis.name = node.find("name") != nullptr ? text(node, "name") : path;
+      for (const Node* value : items(node, "values"))
+        axis.points.push_back({value->is_scalar() ? value->text : flow_text(*value),
+                               {{path, flow_text(*value)}},
+                               value->location});
+    } else if (!by_path && expect_map(node, "an axis", {"name", "points", "path", "values"},
+                                      {"name", "points"})) {
+      axis.name = text(node, "name");
+      for (const Node* point : items(node, "points"))
+        axis.points.push_back(this->point(*point));
+    }
+    const Node* list = node.find(by_path ? "values" : "points");
+    if (list != nullptr && list->is_sequence() && list->items.empty())
+      findings_.add(list->location, "an axis without points", "give at least one");
+    std::set<std::string> labels;
+    for (const StudyPoint& point : axis.points)
+      if (!labels.insert(point.label).second)
+        findings_.add(point.location,
+                      "two points of the axis '" + axis.name + "' have the label '" + point.label +
+                          "'",
+                      "rows are told apart by it");
+    return axis;
+  }
+
+  StudyPoint point(const Node& node) {
+    StudyPoint point;
+    point.location = node.location;
+    if (!expect_map(node, "a point", {"label", "set"}, {"label", "set"}))
+      return point;
+    point.label = text(node, "label");
+    const Node* set = node.find("set");
+    if (set == nullptr)
+      return point;
+    if (!set->is_map()) {
+      findings_.add(set->location, "set: found " + describe(*set), "write set: {key.path: value}");
+      return point;
+    }
+    for (const Member& member : set->members)
+      if (member.key.empty() || member.key.find('=') != std::string::npos)
+        findings_.add(member.key_location, "'" + member.key + "' is not a key path",
+                      "write key.path: value");
+      else
+        point.settings.emplace_back(member.key, flow_text(member.value));
+    return point;
+  }
+
+  Findings& findings_;
+};
+
+} // namespace
+
+std::vector<std::string> set_arguments(const StudyPoint& point) {
+  std::vector<std::string> arguments;
+  for (const auto& setting : point.settings)
+    arguments.push_back(setting.first + "=" + setting.second);
+  return arguments;
+}
+
+StudyFile load_study_text(const std::string& text, const std::string& file) {
+  Findings findings;
+  const std::optional<Node> root = parse_document(text, file, findings);
+  StudyFile study;
+  if (root)
+    study = StudyReader(findings).study(*root);
+  findings.raise();
+  study.file = file;
+  study.base = resolve_path(file, study.base);
+  return study;
+}
+
+StudyFile load_study(const std::string& file) {
+  Findings findings;
+  const std::optional<std::string> text = read_text_file(file, findings);
+  findings.raise();
+  return load_study_text(*text, file);
+}
+
+} // namespace sim::scenario

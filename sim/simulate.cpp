@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/simulate.hpp"
+
+#include "sim/training/run.hpp"
+
+#include <algorithm>
+#include <filesystem>
+
+namespace sim {
+
+namespace {
+
+using execution::Category;
+using hardware::LoadState;
+
+// Files from the first scenario down a chain of builds_on.
+using Chain = std::vector<std::string>;
+
+training::RunInput input_of(const scenario::Scenario& s, std::uint64_t seed) {
+  training::RunInput input;
+  input.cluster = s.cluster;
+  input.model = s.model;
+  input.stack = s.stack;
+  input.parallelism = s.parallelism;
+  input.stages = s.stages;
+  input.reliability = s.reliability.spec;
+  input.checkpoint = s.checkpoint;
+  input.port = s.port;
+  input.seed = seed;
+  return input;
+}
+
+// What a GPU does, as the power meter sees it, while its time is charged to a category. The tail of
+// a rollout waits: most of its slots are empty. Lost work was computed, and paid for, before it was
+// lost.
+LoadState load_state_of(Category category) {
+  switch (category) {
+  case Category::Productive:
+  case Category::Recomputation:
+  case Category::Interference:
+  case Category::LostWork:
+    return LoadState::Compute;
+  case Category::ExposedTensor:
+  case Category::ExposedExpert:
+  case Category::ExposedContext:
+  case Category::ExposedPipeline:
+  case Category::ExposedData:
+  case Category::Transfer:
+    return LoadState::Communication;
+  case Category::Generation:
+    return LoadState::Generation;
+  case Category::Checkpoint:
+    return LoadState::Checkpoint;
+  case Category::Recovery:
+    return LoadState::Down;
+  case Category::Bubble:
+  case Category::Straggler:
+  case Category::Synchronisation:
+  case Category::RolloutTail:
+    return LoadState::Waiting;
+  }
+  return LoadState::Waiting;
+}
+
+// GPU time by pool, in the order in which stages first use them.
+std::vector<economics::PoolUsage> usage_of(const training::RunResult& run,
+                                           const hardware::ClusterSpec& cluster) {
+  std::vector<economics::PoolUsage> usage;
+  for (const training::StageResult& stage : run.stages) {
+    const std::string name = stage.pool.empty() ? "main" : stage.pool;
+    auto pool = std::find_if(usage.begin(), usage.end(),
+                             [&](const economics::PoolUsage& u) { return u.pool == name; });
+    if (pool == usage.end())
+      pool = usage.insert(usage.end(), {name, pool_named(cluster, name).node.spec, {}});
+    for (std::size_t i = 0; i < execution::categories; ++i)
+      pool->time[static_cast<std::size_t>(load_state_of(static_cast<Category>(i)))] +=
+          to_gpu_seconds(stage.ledger.charged[i]);
+  }
+  return usage;
+}
+
+// One name for one file, so that a cycle is seen.
+std::string canonical_name(const std::filesystem::path& file) {
+  std::error_code error;
+  const std::filesystem::path name = std::filesystem::weakly_canonical(file, error);
+  return (error ? file : name).string();
+}
+
+[[noreturn]] void fail_builds_on(const scenario::Loaded& loaded, std::string message,
+                                 std::string remedy) {
+  throw ScenarioError({{loaded.locate("builds_on"), std::move(message), std::move(remedy)}});
+}
+
+std::shared_ptr<const Result> simulate_base(const scenario::Loaded& loaded,
+                                            const SimulateOptions& options, Chain chain);
+
+Result simulate_chain(const scenario::Loaded& loaded, const SimulateOptions& options,
+                      const Chain& chain) {
+  SimulateOptions alone = options;
+  alone.builds_on = false;
+  Result result = Simulation(loaded, alone).run(options.replication);
+  result.builds_on = simulate_base(loaded, options, chain);
+  return result;
+}
+
+// The run that this one starts from: its own file, medians of its uncertain inputs, the first
+// replication.
+std::shared_ptr<const Result> simulate_base(const scenario::Loaded& loaded,
+                                            const SimulateOptions& options, Chain chain) {
+  namespace fs = std::filesystem;
+  if (loaded.scenario.builds_on.empty())
+    return nullptr;
+  chain.push_back(canonical_name(loaded.file));
+  const fs::path file = fs::path(loaded.file).parent_path() / loaded.scenario.builds_on;
+  std::error_code unreadable;
+  if (!fs::exists(file, unreadable))
+    fail_builds_on(loaded, "builds_on: no file " + file.string(),
+                   "give a path relative to this scenario");
+  if (std::find(chain.begin(), chain.end(), canonical_name(file)) != chain.end())
+    fail_builds_on(loaded, "builds_on: " + file.string() + " builds on this run in turn",
+                   "a run cannot start from itself");
+  scenario::LoadOptions load_options;
+  load_options.catalog_directory = options.catalog_directory;
+  load_options.seed = options.seed;
+  SimulateOptions base_options = options;
+  base_options.replication = 0;
+  try {
+    return std::make_shared<const Result>(
+        simulate_chain(scenario::load(file.string(), load_options), base_options, chain));
+  } catch (const InfeasibleError& error) {
+    throw InfeasibleError("builds_on", file.string() + ": " + error.path() + ": " + error.message(),
+                          error.remedy());
+  }
+}
+
+} // namespace
+
+std::string version() { return TRAINFARE_VERSION; }
+
+const hardware::PoolSpec& pool_named(const hardware::ClusterSpec& cluster,
+                                     const std::string& name) {
+  if (const auto pool = cluster.pools.find(name.empty() ? "main" : name);
+      pool != cluster.pools.end())
+    return pool->second;
+  if (cluster.pools.empty() && (name.empty() || name == "main"))
+    return cluster.main;
+  throw InfeasibleError("stages", "the cluster has no pool '" + name + "'",
+                        "name a pool of `cluster.pools`");
+}
+
+struct Simulation::State {
+  State(const scenario::Loaded& loaded, const SimulateOptions& options)
+      : seed(options.seed), run(input_of(loaded.scenario, options.seed)) {
+    base.version = version();
+    base.scenario_name = loaded.scenario.name;
+    base.scenario_file = loaded.file;
+    base.scenario_sha256 = loaded.sha256;
+    base.catalog_sha256 = loaded.catalog_sha256;
+    base.seed = options.seed;
+    base.scenario = loaded.scenario;
+    base.parameters = workload::parameters(loaded.scenario.model.spec);
+    base.weak_inputs = loaded.weak_inputs;
+    if (options.builds_on)
+      base.builds_on = simulate_base(loaded, options, {});
+  }
+  std::uint64_t seed;
+  training::PreparedRun run;
+  Result base; // what all replications share
+};
+
+Simulation::Simulation(const scenario::Loaded& loaded, const SimulateOptions& options)
+    : state_(std::make_unique<const State>(loaded, options)) {}
+
+Simulation::~Simulation() = default;
+
+Result Simulation::run(std::uint64_t replication) const {
+  Result result = state_->base;
+  result.run = state_->run.run(state_->seed, replication);
+  result.bill =
+      economics::make_bill(usage_of(result.run, result.scenario.cluster), result.scenario.price);
+  if (result.scenario.calendar.start.known())
+    result.finish_date = add(result.scenario.calendar.start, result.run.wall);
+  return result;
+}
+
+Result simulate(const scenario::Loaded& loaded, const SimulateOptions& options) {
+  return Simulation(loaded, options).run(options.replication);
+}
+
+} // namespace sim

@@ -1,0 +1,66 @@
+// SPDX-License-Identifier: Apache-2.0
+// Scenario to Result: the whole program on one page.
+#pragma once
+
+#include "sim/economics/bill.hpp"
+#include "sim/scenario/load.hpp"
+#include "sim/training/result.hpp"
+#include "sim/workload/counts.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace sim {
+
+struct SimulateOptions {
+  std::uint64_t seed = 1;
+  std::uint64_t replication = 0;
+  std::string catalog_directory; // overlays the catalogue of the run that `builds_on` names
+  bool builds_on = true;         // simulate that run too
+};
+
+// Dollars of a stage or category are a share of the bill, derived last.
+struct Result {
+  std::string version, scenario_name, scenario_file, scenario_sha256, catalog_sha256;
+  std::uint64_t seed = 1;
+  scenario::Scenario scenario;
+  workload::Parameters parameters;
+  training::RunResult run;
+  economics::Bill bill;
+  Date finish_date; // unknown without calendar.start
+  std::vector<scenario::WeakInput> weak_inputs;
+  // The run this one builds on, simulated too; not counted. Null without builds_on.
+  std::shared_ptr<const Result> builds_on;
+};
+
+// The version that results carry.
+std::string version();
+
+// The pool that a stage's name for it stands for. Throws InfeasibleError("stages").
+const hardware::PoolSpec& pool_named(const hardware::ClusterSpec& cluster, const std::string& name);
+
+// One scenario, any number of replications: what does not depend on the failures is simulated once.
+// Uncertain inputs are those of `loaded`; load again to draw others. Not for several threads at
+// once.
+class Simulation {
+public:
+  // Throws ScenarioError (builds_on), InfeasibleError. `options.replication` is ignored.
+  Simulation(const scenario::Loaded& loaded, const SimulateOptions& options);
+  ~Simulation();
+  Simulation(const Simulation&) = delete;
+  Simulation& operator=(const Simulation&) = delete;
+
+  // For any number of threads at once. Throws InfeasibleError.
+  [[nodiscard]] Result run(std::uint64_t replication) const;
+
+private:
+  struct State;
+  std::unique_ptr<const State> state_;
+};
+
+// Throws ScenarioError (builds_on), InfeasibleError.
+Result simulate(const scenario::Loaded& loaded, const SimulateOptions& options = {});
+
+} // namespace sim

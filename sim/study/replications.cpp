@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/study/replications.hpp"
+
+#include "sim/report/quantities.hpp"
+#include "sim/simulate.hpp"
+
+#include <cstdint>
+#include <memory>
+
+namespace sim::study {
+
+namespace {
+
+// Totals and what people ask of a stage; the rest of the table is in each replication's own result.
+std::vector<std::string> distributed_paths(const scenario::Scenario& scenario) {
+  std::vector<std::string> paths;
+  for (const report::TotalColumn& column : report::total_columns())
+    paths.push_back("totals." + column.name);
+  for (const training::StageSpec& stage : scenario.stages)
+    for (const char* name : {"wall_clock_hours", "gpu_hours", "cost_usd", "goodput", "step_time_s",
+                             "mfu", "failures.failures"}) {
+      const std::string path = "stages." + stage.name + "." + name;
+      if (report::find_column(scenario, path) != nullptr)
+        paths.push_back(path);
+    }
+  return paths;
+}
+
+bool fails(const scenario::Scenario& scenario) {
+  const reliability::ReliabilitySpec& r = scenario.reliability.spec;
+  return r.failures > PerGpuSecond{} || r.job_failures > PerSecond{};
+}
+
+class Replicator {
+public:
+  explicit Replicator(const ReplicationRequest& request)
+      : request_(request), base_(scenario::load(request.file, load_options(std::nullopt))),
+        paths_(distributed_paths(base_.scenario)) {
+    if (!base_.uncertain)
+      prepared_ = std::make_unique<const Simulation>(base_, simulate_options());
+  }
+
+  [[nodiscard]] const scenario::Loaded& base() const { return base_; }
+  [[nodiscard]] const std::vector<std::string>& paths() const { return paths_; }
+
+  // Values of all paths in one replication. For any thread.
+  [[nodiscard]] std::vector<std::optional<double>> run(std::uint64_t replication) const {
+    if (base_.uncertain)
+      return values_of(
+          Simulation(scenario::load(request_.file, load_options(replication)), simulate_options())
+              .run(replication));
+    return values_of(prepared_->run(replication));
+  }
+
+private:
+  [[nodiscard]] scenario::LoadOptions load_options(std::optional<std::uint64_t> replication) const {
+    scenario::LoadOptions options = request_.load;
+    options.replication = replication;
+    return options;
+  }
+  [[nodiscard]] SimulateOptions simulate_options() const {
+    SimulateOptions options;
+    options.seed = request_.load.seed;
+    options.catalog_directory = request_.load.catalog_directory;
+    options.builds_on = false; // not counted, so it spreads nothing
+    return options;
+  }
+  [[nodiscard]] std::vector<std::optional<double>> values_of(const Result& result) const {
+    std::vector<std::optional<double>> values;
+    for (const std::string& path : paths_) {
+      const std::optional<report::Quantity> q = report::find_quantity(result, path);
+      values.push_back(q ? std::optional(q->value) : std::nullopt);
+    }
+    return values;
+  }
+
+  const ReplicationRequest& request_;
+  scenario::Loaded base_;
+  std::vector<std::string> paths_;
+  std::unique_ptr<const Simulation>
+      prepared_; // shared by all replications; null with uncertain inputs
+};
+
+} // namespace
+
+std::optional<report::Distributions> replicate(const ReplicationRequest& request,
+                                               const ParallelOptions& options) {
+  const Replicator replicator(request);
+  std::vector<std::vector<std::optional<double>>> by_replication(request.replications);
+  if (!parallel_for(
+          request.replications, [&](std::size_t r) { by_replication[r] = replicator.run(r); },
+          options))
+    return std::nullopt;
+
+  report::Distributions distributions;
+  distributions.replications = request.replications;
+  if (fails(replicator.base().scenario))
+    distributions.sources.emplace_back("failures");
+  if (replicator.base().uncertain)
+    distributions.sources.emplace_back("inputs");
+  for (std::size_t p = 0; p < replicator.paths().size(); ++p) {
+    const std::string& path = replicator.paths()[p];
+    std::vector<double> values;
+    for (const std::vector<std::optional<double>>& replication : by_replication)
+      if (replication[p])
+        values.push_back(*replication[p]);
+    if (values.size() != by_replication.size())
+      continue; // a quantity that some replications lack has no distribution
+    distributions.quantities.push_back({path,
+                                        report::find_column(replicator.base().scenario, path)->unit,
+                                        report::quantiles_of(std::move(values))});
+  }
+  return distributions;
+}
+
+} // namespace sim::study

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// The same scenario many times: failures, and uncertain inputs where there are any, drawn anew for
+// each replication. Replication r draws from streams of its own, so that more replications leave
+// the first ones as they were.
+#pragma once
+
+#include "sim/report/distribution.hpp"
+#include "sim/scenario/load.hpp"
+#include "sim/study/parallel.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+namespace sim::study {
+
+struct ReplicationRequest {
+  std::string file;
+  scenario::LoadOptions load; // `replication` is set by the study
+  std::size_t replications = 0;
+};
+
+// Totals and stages. Empty when stopped. Throws ScenarioError, InfeasibleError: of the lowest
+// replication that fails.
+std::optional<report::Distributions> replicate(const ReplicationRequest& request,
+                                               const ParallelOptions& options = {});
+
+} // namespace sim::study

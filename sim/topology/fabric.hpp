@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0
+// The machine room as a graph: GPUs, scale-up switches, leaves, spines, cores, and the typed links
+// between them, one directed link per direction. Built by the builders of this room; Boost.Graph
+// stays inside the room.
+#pragma once
+
+#include "sim/hardware/spec.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string_view>
+#include <vector>
+
+namespace sim::topology {
+
+// From the inside out; a link's kind is the tier it belongs to.
+enum class LinkKind : std::uint8_t { ScaleUp, Nic, LeafUplink, SpineUplink };
+inline constexpr int link_kinds = 4;
+std::string_view name_of(LinkKind kind);
+
+using LinkId = std::uint32_t;
+
+// Vertices are numbered GPUs first (vertex = rank), then scale-up switches, NICs, leaves, spines,
+// cores. A NIC hangs on its GPUs by PCIe, which is no slower than the NIC and therefore no link of
+// its own: a route steps from a GPU to its NIC for free. Parallel cables between two switches are
+// one Link with their summed capacity under adaptive routing, one Link each under static routing.
+struct Link {
+  std::uint32_t from = 0, to = 0; // vertices
+  LinkKind kind = LinkKind::ScaleUp;
+  BytesPerSecond capacity{}; // usable by large transfers: raw times efficiency
+};
+
+// A link of a route and the share of the flow that takes it (equal-cost paths split a flow evenly
+// under adaptive routing).
+struct RouteStep {
+  LinkId link = 0;
+  double share = 1;
+};
+
+// `flows` equal flows from one GPU to another.
+struct Transfer {
+  int from = 0, to = 0;
+  double flows = 1;
+};
+
+struct Counts {
+  std::int64_t endpoints = 0, switches = 0,
+               switch_links = 0; // as DeepSeek counts them: links between switches
+};
+
+class Fabric {
+public:
+  virtual ~Fabric() = default;
+  [[nodiscard]] virtual int gpus() const = 0;
+  [[nodiscard]] virtual int gpus_per_node() const = 0;
+  [[nodiscard]] virtual std::span<const Link> links() const = 0;
+  // Appends the steps from GPU a to GPU b (a != b), by closed rules of the builder. Rail-aligned: a
+  // transfer to another node first crosses the scale-up domain to the GPU with the destination's
+  // rail, then uses that rail's NIC (PXN).
+  virtual void route(int a, int b, std::vector<RouteStep>& out) const = 0;
+  // Adds to load[link] the flows that the transfers put there: what route() says of each, times its
+  // flows. Needs no transfer of a GPU to itself.
+  virtual void add_loads(std::span<const Transfer> transfers, std::span<double> load) const;
+  // The same for one flow between every ordered pair of members of a group. `members` holds whole
+  // groups of `group_size` one after another, ascending within a group.
+  virtual void add_all_pairs(std::span<const int> members, int group_size,
+                             std::span<double> load) const;
+  // Time of a small message from a to b on an idle fabric.
+  [[nodiscard]] virtual Seconds latency(int a, int b) const = 0;
+  [[nodiscard]] virtual Counts counts() const = 0;
+  // Share of line rate that the capacities of NIC links and of all links above them count.
+  [[nodiscard]] virtual double efficiency() const = 0;
+  // Vertex of the NIC that a GPU uses. Requires more than one node.
+  [[nodiscard]] virtual std::uint32_t nic_vertex(int gpu) const = 0;
+  // Edges of the shortest path in the graph, those between GPU and NIC included (Boost.Graph
+  // breadth-first search): the check on the closed rules.
+  [[nodiscard]] virtual int shortest_hops(int a, int b) const = 0;
+};
+
+// Throws InfeasibleError("cluster...") when the nodes do not fit the fabric or bandwidths do not
+// match. One node has no fabric: only its scale-up links are built.
+std::unique_ptr<Fabric> build(const hardware::PoolSpec& pool);
+
+} // namespace sim::topology

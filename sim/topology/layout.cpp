@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/topology/layout.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/base/quantity_text.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <string>
+
+namespace sim::topology {
+namespace {
+
+struct Ports {
+  int down = 0, up = 0;
+};
+
+// down : up = r : 1. The small term keeps 64 x 7/8 from rounding to 55.
+Ports split_ports(int ports, double oversubscription) {
+  const double up = ports / (1 + oversubscription);
+  return {.down = static_cast<int>(std::floor(up * oversubscription + 1e-9)),
+          .up = static_cast<int>(std::floor(up + 1e-9))};
+}
+
+int divide_up(int a, int b) { return (a + b - 1) / b; }
+
+// The fewest switches of `ports` ports that take `bundles` bundles of `cables` cables, each bundle
+// spread evenly over all. Requires bundles <= ports.
+int fewest_switches(int bundles, int cables, int ports) {
+  int switches = 1;
+  while (cables % switches != 0 || static_cast<std::int64_t>(bundles) * (cables / switches) > ports)
+    ++switches;
+  return switches;
+}
+
+inline constexpr int most_ports = 65536;                   // of a switch
+inline constexpr std::int64_t most_switch_links = 1 << 22; // each way
+
+void check_size(const Layout& l) {
+  const std::int64_t leaf_links = std::int64_t{l.leaves()} * l.spines * l.leaf_copies;
+  const std::int64_t spine_links = std::int64_t{l.all_spines()} * l.cores * l.spine_copies;
+  if (leaf_links + spine_links > most_switch_links)
+    throw InfeasibleError("cluster.fabric", "more than " + std::to_string(most_switch_links) +
+                                                " links between switches");
+}
+
+void check_nics(const hardware::NodeSpec& node, const hardware::FabricSpec& fabric) {
+  if (node.nics > node.accelerators)
+    throw InfeasibleError("cluster.node.nics",
+                          std::to_string(node.nics) + " NICs for " +
+                              std::to_string(node.accelerators) + " GPUs; a GPU uses one NIC",
+                          "at most one NIC per GPU; write two ports of one NIC as one faster NIC");
+  if (node.nic.bandwidth != fabric.link_bandwidth)
+    throw InfeasibleError("cluster.fabric.link_bandwidth",
+                          "the node's NIC runs at " + to_text(node.nic.bandwidth) +
+                              ", the fabric's links at " + to_text(fabric.link_bandwidth),
+                          "choose a fabric of the NIC's speed");
+}
+
+[[noreturn]] void too_many_nodes(int nodes, std::int64_t limit) {
+  throw InfeasibleError("cluster.nodes",
+                        std::to_string(nodes) + " nodes, but the fabric carries at most " +
+                            std::to_string(limit),
+                        "more tiers, more ports or more oversubscription carry more nodes");
+}
+
+void lay_out_leaves(Layout& l, const hardware::FabricSpec& fabric) {
+  if (std::max(fabric.switch_ports, fabric.spine_ports) > most_ports)
+    throw InfeasibleError("cluster.fabric.switch_ports",
+                          "a switch has at most " + std::to_string(most_ports) + " ports here");
+  const Ports leaf = split_ports(fabric.switch_ports, fabric.leaf_oversubscription);
+  const int ports_per_node =
+      l.wiring.planes == 1 && l.wiring.leaves_per_group == 1 ? l.nics_per_node : 1;
+  l.nodes_per_leaf = leaf.down / ports_per_node;
+  l.uplinks = leaf.up;
+  if (l.nodes_per_leaf < 1 || l.uplinks < 1)
+    throw InfeasibleError("cluster.fabric.switch_ports",
+                          std::to_string(fabric.switch_ports) + " ports make " +
+                              std::to_string(leaf.down) + " downlinks and " +
+                              std::to_string(leaf.up) + " uplinks of a leaf; a node needs " +
+                              std::to_string(ports_per_node) + " downlinks");
+}
+
+// Nodes of a pod: as given, or as many as the spines have ports for.
+void lay_out_pods(Layout& l, const hardware::FabricSpec& fabric, int spine_down) {
+  const int groups = spine_down / l.wiring.leaves_per_group;
+  const int limit = groups * l.nodes_per_leaf;
+  l.pod_nodes = fabric.tiers == 3 && fabric.pod_nodes > 0 ? fabric.pod_nodes : limit;
+  if (l.pod_nodes > limit || limit == 0)
+    throw InfeasibleError("cluster.fabric.pod_nodes",
+                          std::to_string(l.pod_nodes) + " nodes in a pod, but the " +
+                              std::to_string(spine_down) +
+                              " downlinks of a spine reach the leaves of " + std::to_string(limit),
+                          "smaller pods, or spine_ports of larger spine switches");
+  l.pods = divide_up(l.nodes, l.pod_nodes);
+  l.pod_nodes = std::min(l.pod_nodes, l.nodes);
+  l.leaves_per_pod = divide_up(l.pod_nodes, l.nodes_per_leaf) * l.wiring.leaves_per_group;
+  const int last_pod_nodes = l.nodes - (l.pods - 1) * l.pod_nodes;
+  l.leaves_per_plane = (l.pods - 1) * l.leaves_per_pod +
+                       divide_up(last_pod_nodes, l.nodes_per_leaf) * l.wiring.leaves_per_group;
+}
+
+} // namespace
+
+Layout lay_out(const hardware::PoolSpec& pool, const Wiring& wiring) {
+  const hardware::NodeSpec& node = pool.node.spec;
+  const hardware::FabricSpec& fabric = pool.fabric.spec;
+  Layout l{.nodes = pool.nodes, .gpus_per_node = node.accelerators, .wiring = wiring};
+  if (pool.nodes == 1)
+    return l;
+  check_nics(node, fabric);
+  l.nics_per_node = node.nics;
+  lay_out_leaves(l, fabric);
+  const int ports = fabric.spine_ports > 0 ? fabric.spine_ports : fabric.switch_ports;
+  const int spine_down =
+      fabric.tiers == 3 ? split_ports(ports, fabric.spine_oversubscription).down : ports;
+  lay_out_pods(l, fabric, spine_down);
+  const int most_pods = fabric.tiers == 3 ? ports : 1;
+  if (l.pods > most_pods)
+    too_many_nodes(l.nodes, static_cast<std::int64_t>(most_pods) * l.pod_nodes);
+  if (l.leaves_per_plane > 1)
+    l.spines = fewest_switches(l.leaves_per_pod, l.uplinks, spine_down);
+  if (l.pods > 1) {
+    const double down = static_cast<double>(l.leaves_per_pod) * l.uplinks / l.spines;
+    l.mean_spine_uplinks = down / fabric.spine_oversubscription;
+    l.spine_uplinks = std::max(1, static_cast<int>(std::floor(l.mean_spine_uplinks + 0.5)));
+    l.cores = fewest_switches(l.pods, l.spine_uplinks, ports);
+  }
+  if (fabric.routing == hardware::RoutingPolicy::Static) {
+    l.leaf_copies = l.spines > 0 ? l.uplinks / l.spines : 1;
+    l.spine_copies = l.cores > 0 ? l.spine_uplinks / l.cores : 1;
+  }
+  check_size(l);
+  return l;
+}
+
+} // namespace sim::topology

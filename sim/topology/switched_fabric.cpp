@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/topology/switched_fabric.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+namespace sim::topology {
+namespace {
+std::uint32_t vertex(std::uint32_t first, int index) {
+  return first + static_cast<std::uint32_t>(index);
+}
+} // namespace
+
+SwitchedFabric::SwitchedFabric(const hardware::PoolSpec& pool, const Wiring& wiring)
+    : layout_(lay_out(pool, wiring)), fabric_(pool.fabric.spec) {
+  first_scale_up_vertex_ = vertex(0, layout_.gpus());
+  first_nic_vertex_ = vertex(first_scale_up_vertex_, layout_.nodes);
+  first_leaf_vertex_ = vertex(first_nic_vertex_, layout_.nics());
+  first_spine_vertex_ = vertex(first_leaf_vertex_, layout_.leaves());
+  first_core_vertex_ = vertex(first_spine_vertex_, layout_.all_spines());
+  build_links(pool);
+}
+
+// One link up, and the next number down.
+void SwitchedFabric::connect(std::uint32_t lower, std::uint32_t upper, LinkKind kind,
+                             BytesPerSecond capacity) {
+  links_.push_back({lower, upper, kind, capacity});
+  links_.push_back({upper, lower, kind, capacity});
+}
+
+void SwitchedFabric::build_links(const hardware::PoolSpec& pool) {
+  const Layout& l = layout_;
+  const int leaf_links = l.leaves() * l.spines * l.leaf_copies;
+  const int spine_links = l.all_spines() * l.cores * l.spine_copies;
+  links_.reserve(2 * static_cast<std::size_t>(l.gpus() + l.nics() + leaf_links + spine_links));
+  const hardware::AcceleratorSpec& gpu = pool.node.spec.accelerator.spec;
+  const BytesPerSecond scale_up = gpu.scale_up_bandwidth * gpu.scale_up_efficiency;
+  for (int g = 0; g < l.gpus(); ++g)
+    connect(vertex(0, g), vertex(first_scale_up_vertex_, l.node_of(g)), LinkKind::ScaleUp,
+            scale_up);
+  first_nic_ = static_cast<LinkId>(links_.size());
+  const BytesPerSecond nic = pool.node.spec.nic.bandwidth * fabric_.efficiency;
+  for (int n = 0; n < l.nics(); ++n)
+    connect(vertex(first_nic_vertex_, n),
+            vertex(first_leaf_vertex_, l.leaf_of(n / l.nics_per_node, n % l.nics_per_node)),
+            LinkKind::Nic, nic);
+  build_switch_links();
+}
+
+void SwitchedFabric::build_switch_links() {
+  const Layout& l = layout_;
+  const BytesPerSecond cable = fabric_.link_bandwidth * fabric_.efficiency;
+  first_leaf_ = static_cast<LinkId>(links_.size());
+  if (l.spines > 0) {
+    const BytesPerSecond capacity = cable * (l.uplinks / l.spines / l.leaf_copies);
+    for (int leaf = 0; leaf < l.leaves(); ++leaf) {
+      const int plane = leaf / l.leaves_per_plane;
+      const int pod = plane * l.pods + leaf % l.leaves_per_plane / l.leaves_per_pod;
+      for (int spine = 0; spine < l.spines; ++spine)
+        for (int copy = 0; copy < l.leaf_copies; ++copy)
+          connect(vertex(first_leaf_vertex_, leaf),
+                  vertex(first_spine_vertex_, pod * l.spines + spine), LinkKind::LeafUplink,
+                  capacity);
+    }
+  }
+  first_spine_ = static_cast<LinkId>(links_.size());
+  if (l.cores > 0) {
+    // Under adaptive routing spines may differ by a cable, so that the pod has the capacity asked
+    // for.
+    const bool fixed = fabric_.routing == hardware::RoutingPolicy::Static;
+    const BytesPerSecond capacity = fixed ? cable : cable * (l.mean_spine_uplinks / l.cores);
+    for (int s = 0; s < l.all_spines(); ++s) {
+      const int plane = s / (l.pods * l.spines);
+      const int first_core = (plane * l.spines + s % l.spines) * l.cores;
+      for (int core = 0; core < l.cores; ++core)
+        for (int copy = 0; copy < l.spine_copies; ++copy)
+          connect(vertex(first_spine_vertex_, s), vertex(first_core_vertex_, first_core + core),
+                  LinkKind::SpineUplink, capacity);
+    }
+  }
+}
+
+LinkId SwitchedFabric::leaf_link(int leaf, int spine, int copy) const {
+  return first_leaf_ +
+         static_cast<LinkId>(2 * ((leaf * layout_.spines + spine) * layout_.leaf_copies + copy));
+}
+
+LinkId SwitchedFabric::spine_link(int pod, int spine, int core, int copy) const {
+  const int s = pod * layout_.spines + spine;
+  return first_spine_ +
+         static_cast<LinkId>(2 * ((s * layout_.cores + core) * layout_.spine_copies + copy));
+}
+
+SwitchedFabric::Passage SwitchedFabric::passage(int a, int b) const {
+  const Layout& l = layout_;
+  const int from = l.node_of(a), to = l.node_of(b);
+  const int rail_b = l.rail_of(b);
+  const bool change_rail = l.wiring.rail_aligned && l.rail_of(a) != rail_b;
+  Passage p;
+  p.relay = change_rail ? from * l.gpus_per_node + b % l.gpus_per_node : a;
+  const int rail_a = change_rail ? rail_b : l.rail_of(a);
+  p.source_nic = from * l.nics_per_node + rail_a;
+  p.destination_nic = to * l.nics_per_node + rail_b;
+  p.source_leaf = l.leaf_of(from, rail_a);
+  p.destination_leaf = l.leaf_of(to, rail_b);
+  p.plane = l.plane_of_rail(rail_b);
+  p.source_pod = p.plane * l.pods + l.pod_of(from);
+  p.destination_pod = p.plane * l.pods + l.pod_of(to);
+  p.destination_port = l.port_of(to, rail_b);
+  return p;
+}
+
+// Up to the tier that both leaves share, and down again.
+void SwitchedFabric::climb(const Passage& p, std::vector<RouteStep>& out) const {
+  const Layout& l = layout_;
+  const bool fixed = fabric_.routing == hardware::RoutingPolicy::Static;
+  const int uplink = fixed ? p.destination_port % l.uplinks : 0;
+  const int first_spine = uplink % l.spines, leaf_copy = uplink / l.spines;
+  const int last_spine = fixed ? first_spine : l.spines - 1;
+  const double spine_share = 1.0 / (last_spine - first_spine + 1);
+  for (int s = first_spine; s <= last_spine; ++s)
+    out.push_back({leaf_link(p.source_leaf, s, leaf_copy), spine_share});
+  if (p.source_pod != p.destination_pod) {
+    const int core_uplink = fixed ? p.destination_leaf % l.spine_uplinks : 0;
+    const int first_core = core_uplink % l.cores, spine_copy = core_uplink / l.cores;
+    const int last_core = fixed ? first_core : l.cores - 1;
+    const double core_share = spine_share / (last_core - first_core + 1);
+    for (const int down : {0, 1})
+      for (int s = first_spine; s <= last_spine; ++s)
+        for (int c = first_core; c <= last_core; ++c) {
+          const int pod = down == 0 ? p.source_pod : p.destination_pod;
+          out.push_back(
+              {spine_link(pod, s, c, spine_copy) + static_cast<LinkId>(down), core_share});
+        }
+  }
+  for (int s = first_spine; s <= last_spine; ++s)
+    out.push_back({leaf_link(p.destination_leaf, s, leaf_copy) + 1, spine_share});
+}
+
+void SwitchedFabric::route(int a, int b, std::vector<RouteStep>& out) const {
+  SIM_ASSERT(a != b && a >= 0 && b >= 0 && a < gpus() && b < gpus());
+  if (layout_.node_of(a) == layout_.node_of(b)) {
+    out.push_back({scale_up_link(a), 1});
+    out.push_back({scale_up_link(b) + 1, 1});
+    return;
+  }
+  const Passage p = passage(a, b);
+  if (p.relay != a) {
+    out.push_back({scale_up_link(a), 1});
+    out.push_back({scale_up_link(p.relay) + 1, 1});
+  }
+  out.push_back({nic_link(p.source_nic), 1});
+  if (p.source_leaf != p.destination_leaf)
+    climb(p, out);
+  out.push_back({nic_link(p.destination_nic) + 1, 1});
+}
+
+Seconds SwitchedFabric::latency(int a, int b) const {
+  if (layout_.node_of(a) == layout_.node_of(b))
+    return fabric_.scale_up_latency;
+  const Passage p = passage(a, b);
+  const int tiers = p.source_leaf == p.destination_leaf ? 0
+                    : p.source_pod == p.destination_pod ? 1
+                                                        : 2;
+  const Seconds change_rail = p.relay == a ? Seconds{} : fabric_.scale_up_latency;
+  return change_rail + fabric_.leaf_latency + tiers * fabric_.tier_latency;
+}
+
+Counts SwitchedFabric::counts() const {
+  const Layout& l = layout_;
+  Counts counts{.endpoints = l.nics()};
+  counts.switches = static_cast<std::int64_t>(l.leaves()) + l.all_spines() + l.all_cores();
+  if (l.spines > 0)
+    counts.switch_links = static_cast<std::int64_t>(l.leaves()) * l.uplinks +
+                          static_cast<std::int64_t>(l.all_spines()) * l.spine_uplinks;
+  return counts;
+}
+
+std::uint32_t SwitchedFabric::nic_vertex(int gpu) const {
+  SIM_ASSERT(layout_.nics_per_node > 0);
+  return vertex(first_nic_vertex_,
+                layout_.node_of(gpu) * layout_.nics_per_node + layout_.rail_of(gpu));
+}
+
+int SwitchedFabric::shortest_hops(int a, int b) const {
+  std::call_once(graph_built_, [this] {
+    std::vector<Graph::Edge> attachments;
+    for (int g = 0; g < gpus() && layout_.nics_per_node > 0; ++g)
+      attachments.emplace_back(vertex(0, g), nic_vertex(g));
+    graph_ = std::make_unique<Graph>(vertex(first_core_vertex_, layout_.all_cores()), links_,
+                                     attachments);
+  });
+  return graph_->hops(vertex(0, a), vertex(0, b));
+}
+
+} // namespace sim::topology

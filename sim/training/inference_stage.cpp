@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: Apache-2.0
+// Bulk generation: a load of prompts, all slots refilled at once.
+#include "sim/base/diagnostics.hpp"
+#include "sim/rollout/length.hpp"
+#include "sim/rollout/port.hpp"
+#include "sim/rollout/rollout.hpp"
+#include "sim/training/stage.hpp"
+#include "sim/workload/counts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace sim::training {
+namespace {
+
+constexpr Seconds portion =
+    10 * minute; // what a failure throws away at most: answers are kept as they come
+
+double tokens_of(const StageSpec& stage, const InferenceSpec& spec) {
+  if (stage.steps || stage.tokens.has_value() == stage.samples.has_value())
+    throw InfeasibleError(
+        fmt::format("stages.{}.tokens", stage.name),
+        fmt::format("stage {}: generation is measured in tokens or in samples", stage.name),
+        "exactly one of tokens and samples");
+  if (stage.tokens)
+    return *stage.tokens;
+  return double(*stage.samples) * stage.epochs * rollout::LengthLaw(spec.response, 0).mean();
+}
+
+} // namespace
+
+PreparedStage prepare_inference(StageContext& context) {
+  const StageSpec& stage = context.stage;
+  if (!stage.inference)
+    throw InfeasibleError(fmt::format("stages.{}.inference", stage.name),
+                          fmt::format("stage {}: no load is described", stage.name),
+                          "give the key inference");
+  const InferenceSpec& spec = *stage.inference;
+  const rollout::DecodingSpec decoding = rollout::ported(
+      spec.decoding, context.pool.accelerator(), context.input.port,
+      fmt::format("stages.{}.inference.decoding", stage.name), context.substitutions);
+  const workload::ModelSpec& model = context.input.model.spec;
+  const rollout::GenerationSetting setting{context.pool.spec, &model, &context.pool.stack,
+                                           &decoding};
+  const rollout::ThroughputResult rate =
+      rollout::steady_generation(setting, spec.response, spec.prompt_tokens, spec.batch_per_gpu);
+
+  PreparedStage prepared = begin_stage(context);
+  StageResult& result = prepared.result;
+  result.tokens = result.generated_tokens = tokens_of(stage, spec);
+  const Seconds duration =
+      result.tokens / (rate.tokens_per_gpu_second * double(result.gpus)) * second;
+  const double count = std::max(1.0, std::ceil(duration / portion));
+  const RunTime unit = to_run_time(duration / count);
+  prepared.work.push_back({static_cast<std::int64_t>(count), unit, rate.breakdown});
+
+  // There is no state to save: what is generated is stored as it comes. A restart loads the
+  // weights.
+  result.failures.checkpoint_interval = {};
+  reliability::JobSpec& job = prepared.job;
+  job.checkpoint_interval = job.failures > PerSecond{} ? std::max(unit, RunTime{1}) : RunTime{};
+  job.checkpoint_stall = job.checkpoint_persistence = {};
+  const Bytes weights = workload::parameters(model).total * decoding.weight_bytes * byte;
+  job.recovery =
+      to_run_time(context.input.reliability.detection + context.input.reliability.restart +
+                  weights / context.input.checkpoint.storage_bandwidth);
+  return prepared;
+}
+
+} // namespace sim::training

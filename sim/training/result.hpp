@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: Apache-2.0
+// What a run hands to the bill and the report.
+#pragma once
+
+#include "sim/base/time.hpp"
+#include "sim/execution/step.hpp"
+#include "sim/training/spec.hpp"
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace sim::training {
+
+// Integer nanoseconds x integer GPUs by category. `charge` splits a span by shares with the largest remainder, so that the
+// ledger always sums to wall-clock x GPUs exactly.
+struct Ledger {
+  std::array<GpuNanoseconds, execution::categories> charged{};
+  void charge(RunTime span, std::int64_t gpus, const execution::Breakdown& shares);
+  void charge(RunTime span, std::int64_t gpus, execution::Category category);
+  [[nodiscard]] GpuNanoseconds total() const;
+  Ledger& operator+=(const Ledger& other);
+};
+
+struct FailureCounts {
+  std::int64_t failures = 0, checkpoints = 0;
+  RunTime lost_work{}, recovery{}, checkpoint_stall{};
+  Seconds checkpoint_interval{}; // zero: no checkpoints
+};
+
+// One batch level of a stage.
+struct Level {
+  std::int64_t batch = 0, steps = 0;
+  Seconds step_time{};
+};
+
+struct StageResult {
+  std::string name;
+  StageKind kind = StageKind::Pretraining;
+  std::string pool;
+  std::int64_t gpus = 0;
+  std::int64_t steps = 0;
+  double tokens = 0;           // trained (rl: in updates), inference: generated
+  double generated_tokens = 0; // rl and inference
+  RunTime wall{};
+  RunTime useful{};            // wall less failures, lost work and checkpoint stalls
+  Seconds step_time{};         // at the final batch; rl: one update's share of an iteration; inference: zero
+  execution::StepResult step;  // at the final batch; inference: empty
+  std::vector<Level> levels;
+  Flops model_causal{}, model_full{}, hardware{}; // whole stage
+  Ledger ledger;
+  FailureCounts failures;
+  // rl: parts of all iterations together.
+  Seconds rollout{}, reference{}, update{}, transfer{};
+  std::int64_t rollouts = 0;
+};
+
+struct RunResult {
+  std::vector<StageResult> stages;
+  RunTime wall{};   // stages one after another
+  Ledger ledger;
+  GpuNanoseconds gpu_time{};
+  std::vector<std::string> substitutions; // "stack.precision.gemm: fp8 -> bf16 (a800-sxm has no fp8)"
+  std::uint64_t fingerprint = 0;
+};
+
+} // namespace sim::training

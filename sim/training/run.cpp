@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/training/run.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/base/hash.hpp"
+#include "sim/base/random.hpp"
+#include "sim/training/stage.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <map>
+
+namespace sim::training {
+namespace {
+
+using execution::Category;
+
+const hardware::PoolSpec& pool_spec(const RunInput& input, const StageSpec& stage,
+                                    std::string& name) {
+  const auto& pools = input.cluster.pools;
+  if (pools.empty()) {
+    name = "main";
+    if (stage.pool.empty() || stage.pool == name)
+      return input.cluster.main;
+  } else {
+    name = !stage.pool.empty() ? stage.pool : pools.size() == 1 ? pools.begin()->first : "main";
+    if (const auto found = pools.find(name); found != pools.end())
+      return found->second;
+  }
+  std::vector<std::string> names;
+  for (const auto& entry : pools)
+    names.push_back(entry.first);
+  if (names.empty())
+    names.emplace_back("main");
+  throw InfeasibleError(fmt::format("stages.{}.pool", stage.name),
+                        fmt::format("stage {}: there is no pool \"{}\"", stage.name,
+                                    stage.pool.empty() ? name : stage.pool),
+                        fmt::format("one of: {}", fmt::join(names, ", ")));
+}
+
+StagePool make_pool(const RunInput& input, const hardware::PoolSpec& spec, const std::string& name,
+                    std::vector<std::string>& substitutions) {
+  StagePool pool;
+  pool.name = name;
+  pool.spec = &spec;
+  pool.gpus = std::int64_t{spec.nodes} * spec.node->accelerators;
+  pool.stack = plan::ported(input.stack.spec, pool.accelerator(), input.port, substitutions);
+  pool.simulator = std::make_unique<execution::StepSimulator>(spec, input.model.spec, pool.stack);
+  return pool;
+}
+
+PreparedStage prepare_stage(StageContext& context) {
+  switch (context.stage.kind) {
+  case StageKind::Pretraining:
+  case StageKind::SupervisedFineTuning:
+    return prepare_training(context);
+  case StageKind::ReinforcementLearning:
+    return prepare_reinforcement(context);
+  case StageKind::Inference:
+    return prepare_inference(context);
+  }
+  SIM_ASSERT(false);
+  return {};
+}
+
+// Rooms below know no stages: their "stages" becomes this stage's key.
+PreparedStage prepare_named(StageContext& context) {
+  try {
+    PreparedStage prepared = prepare_stage(context);
+    for (const UnitWork& work : prepared.work)
+      prepared.job.work.push_back({work.units, work.duration});
+    return prepared;
+  } catch (const InfeasibleError& error) {
+    if (error.path() != "stages")
+      throw;
+    throw InfeasibleError("stages." + context.stage.name,
+                          fmt::format("stage {}: {}", context.stage.name, error.message()),
+                          error.remedy());
+  }
+}
+
+StageResult run_stage(const PreparedStage& prepared, std::uint64_t seed, std::uint64_t replication,
+                      std::uint64_t& fingerprint) {
+  StageResult result = prepared.result;
+  RandomStream failures(seed, "failures/" + result.name, replication);
+  const reliability::JobResult job = reliability::simulate_job(prepared.job, failures);
+  for (const UnitWork& work : prepared.work)
+    result.ledger.charge(work.units * work.duration, result.gpus, work.breakdown);
+  result.ledger.charge(job.lost_work, result.gpus, Category::LostWork);
+  result.ledger.charge(job.recovery, result.gpus, Category::Recovery);
+  result.ledger.charge(job.checkpoint_stall, result.gpus, Category::Checkpoint);
+  result.wall = job.wall;
+  result.useful = job.useful;
+  result.failures.failures = job.failures;
+  // Bulk generation stores its answers as they come: those are no checkpoints.
+  result.failures.checkpoints =
+      result.failures.checkpoint_interval > Seconds{} ? job.checkpoints : 0;
+  result.failures.lost_work = job.lost_work;
+  result.failures.recovery = job.recovery;
+  result.failures.checkpoint_stall = job.checkpoint_stall;
+  SIM_ASSERT(result.ledger.total() == GpuNanoseconds{result.wall.nanoseconds} * result.gpus);
+  fingerprint = fnv1a(result.step.fingerprint, fnv1a(job.fingerprint, fingerprint));
+  fingerprint = fnv1a(static_cast<std::uint64_t>(result.wall.nanoseconds), fingerprint);
+  return result;
+}
+
+} // namespace
+
+struct PreparedRun::State {
+  std::vector<PreparedStage> stages;
+  std::vector<std::string> substitutions;
+};
+
+PreparedRun::PreparedRun(const RunInput& input) {
+  auto state = std::make_unique<State>();
+  std::vector<std::string> told;
+  std::map<std::string, StagePool> pools;
+  for (const StageSpec& stage : input.stages) {
+    std::string name;
+    const hardware::PoolSpec& spec = pool_spec(input, stage, name);
+    auto pool = pools.find(name);
+    if (pool == pools.end())
+      pool = pools.emplace(name, make_pool(input, spec, name, told)).first;
+    StageContext context{input, stage, pool->second, told};
+    state->stages.push_back(prepare_named(context));
+  }
+  for (const std::string& text : told) // pools of one chip substitute alike
+    if (std::find(state->substitutions.begin(), state->substitutions.end(), text) ==
+        state->substitutions.end())
+      state->substitutions.push_back(text);
+  state_ = std::move(state);
+}
+
+PreparedRun::~PreparedRun() = default;
+PreparedRun::PreparedRun(PreparedRun&&) noexcept = default;
+PreparedRun& PreparedRun::operator=(PreparedRun&&) noexcept = default;
+
+RunResult PreparedRun::run(std::uint64_t seed, std::uint64_t replication) const {
+  RunResult result;
+  result.substitutions = state_->substitutions;
+  result.fingerprint = fnv_offset;
+  for (const PreparedStage& prepared : state_->stages) {
+    result.stages.push_back(run_stage(prepared, seed, replication, result.fingerprint));
+    const StageResult& stage = result.stages.back();
+    result.wall += stage.wall;
+    result.ledger += stage.ledger;
+  }
+  result.gpu_time = result.ledger.total();
+  return result;
+}
+
+RunResult simulate_run(const RunInput& input) {
+  return PreparedRun(input).run(input.seed, input.replication);
+}
+
+} // namespace sim::training

@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/training/stage.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/reliability/checkpoint.hpp"
+#include "sim/workload/counts.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace sim::training {
+namespace {
+
+using execution::StepSimulator;
+using plan::ParallelismSpec;
+
+const Auto<ParallelismSpec>& given_layout(const StageContext& context) {
+  return context.stage.parallelism ? *context.stage.parallelism : context.input.parallelism;
+}
+
+std::string layout_text(const ParallelismSpec& layout) {
+  std::string text = fmt::format(
+      "tensor {}, pipeline {}, context {}, expert {}, micro_batch {}, {}", layout.tensor,
+      layout.pipeline, layout.context, layout.expert, layout.micro_batch, name_of(layout.schedule));
+  if (layout.virtual_stages > 1)
+    text += fmt::format(" with {} chunks", layout.virtual_stages);
+  return text;
+}
+
+// Left zero where the degrees do not divide the GPUs: the step itself says so.
+ParallelismSpec with_data(ParallelismSpec layout, std::int64_t gpus) {
+  const std::int64_t fixed = std::int64_t{layout.tensor} * layout.pipeline * layout.context;
+  if (layout.data == 0 && gpus % fixed == 0)
+    layout.data = static_cast<int>(gpus / fixed);
+  return layout;
+}
+
+// A search compares layouts on a batch that most of them can run.
+std::int64_t power_of_two_below(std::int64_t batch) {
+  std::int64_t power = 1;
+  while (2 * power <= batch)
+    power *= 2;
+  return power;
+}
+
+} // namespace
+
+ParallelismSpec choose_layout(StageContext& context, const StepSimulator::Request& request,
+                              bool exact_batch) {
+  const Auto<ParallelismSpec>& given = given_layout(context);
+  StepSimulator::Request searched = request;
+  if (!exact_batch)
+    searched.batch = power_of_two_below(request.batch);
+  if (given.automatic())
+    return context.pool.simulator->search(searched);
+  StepSimulator::Request trial = request;
+  trial.layout = with_data(*given.given, context.pool.gpus);
+  try {
+    if (!exact_batch && trial.layout.data > 0)
+      trial.batch = feasible_batch(trial.layout, double(request.batch), Rounding::Up);
+    ParallelismSpec layout = simulate_step(context, trial).layout;
+    layout.schedule = trial.layout.schedule; // this batch may have run another
+    layout.virtual_stages = trial.layout.virtual_stages;
+    return layout;
+  } catch (const InfeasibleError& reason) {
+    if (context.input.port.layout != plan::PortLayout::Auto)
+      throw;
+    const ParallelismSpec found = context.pool.simulator->search(searched);
+    context.least_unfilled = context.most_unfilled = 0;
+    context.substitutions.push_back(fmt::format("stages.{}.parallelism: {} -> {} ({})",
+                                                context.stage.name, layout_text(trial.layout),
+                                                layout_text(found), reason.message()));
+    return found;
+  }
+}
+
+const execution::StepResult& simulate_step(StageContext& context, StepSimulator::Request request) {
+  const bool training = request.mode == plan::StepMode::Training;
+  const std::int64_t pass = std::int64_t{request.layout.data} * request.layout.micro_batch;
+  if (training && pass > 0 && request.batch % pass == 0 &&
+      !fills_schedule(request.layout, request.batch)) {
+    request.layout.schedule = plan::Schedule::OneForwardOneBackward;
+    request.layout.virtual_stages = 1;
+    context.least_unfilled = context.most_unfilled == 0
+                                 ? request.batch
+                                 : std::min(context.least_unfilled, request.batch);
+    context.most_unfilled = std::max(context.most_unfilled, request.batch);
+  }
+  return context.pool.simulator->step(request);
+}
+
+void report_unfilled(StageContext& context) {
+  if (context.most_unfilled == 0)
+    return;
+  context.substitutions.push_back(
+      fmt::format("stages.{}.parallelism.schedule: dualpipe -> 1f1b for batches of {} to {} "
+                  "sequences (DualPipe needs an even "
+                  "number of micro-batches, at least twice the pipeline)",
+                  context.stage.name, context.least_unfilled, context.most_unfilled));
+}
+
+PreparedStage begin_stage(const StageContext& context) {
+  const RunInput& input = context.input;
+  PreparedStage prepared;
+  StageResult& result = prepared.result;
+  result.name = context.stage.name;
+  result.kind = context.stage.kind;
+  result.pool = context.pool.name;
+  result.gpus = context.pool.gpus;
+
+  const workload::Parameters parameters = workload::parameters(input.model.spec);
+  const reliability::CheckpointCost cost = reliability::checkpoint_cost(
+      input.checkpoint, parameters.total + parameters.prediction_modules, result.gpus,
+      context.pool.accelerator().host_bandwidth);
+  reliability::JobSpec& job = prepared.job;
+  job.failures = reliability::failure_rate(input.reliability, result.gpus);
+  job.recovery = to_run_time(input.reliability.detection + input.reliability.restart + cost.load);
+  result.failures.checkpoint_interval =
+      reliability::checkpoint_interval(input.checkpoint, cost, job.failures);
+  if (result.failures.checkpoint_interval > Seconds{}) {
+    job.checkpoint_interval = to_run_time(result.failures.checkpoint_interval);
+    job.checkpoint_stall = to_run_time(cost.stall);
+    job.checkpoint_persistence = to_run_time(cost.persistence);
+  }
+  return prepared;
+}
+
+} // namespace sim::training

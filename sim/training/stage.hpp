@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0
+// A stage made ready: everything that does not depend on failures is simulated, what is left is a
+// list of units of work.
+#pragma once
+
+#include "sim/execution/step.hpp"
+#include "sim/plan/port.hpp"
+#include "sim/reliability/job.hpp"
+#include "sim/training/ramp.hpp"
+#include "sim/training/result.hpp"
+#include "sim/training/run.hpp"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sim::training {
+
+// Equal units of work one after another: optimizer steps, iterations of a loop, portions of bulk
+// generation. A failure costs whole units; a unit's time is charged by its breakdown.
+struct UnitWork {
+  std::int64_t units = 0;
+  RunTime duration{};
+  execution::Breakdown breakdown;
+};
+
+struct PreparedStage {
+  StageResult result; // without what failures decide
+  std::vector<UnitWork> work;
+  reliability::JobSpec job;
+};
+
+// A pool of the cluster with the stack as it runs there. The simulator remembers steps for all
+// stages of the pool.
+struct StagePool {
+  std::string name;
+  const hardware::PoolSpec* spec = nullptr;
+  std::int64_t gpus = 0;
+  plan::StackSpec stack;
+  std::unique_ptr<execution::StepSimulator> simulator;
+  [[nodiscard]] const hardware::AcceleratorSpec& accelerator() const {
+    return spec->node->accelerator.spec;
+  }
+};
+
+// What preparing a stage reads and writes.
+struct StageContext {
+  const RunInput& input;
+  const StageSpec& stage;
+  StagePool& pool;
+  std::vector<std::string>& substitutions;
+  // Batches that ran 1F1B because they cannot fill DualPipe.
+  std::int64_t least_unfilled = 0, most_unfilled = 0;
+};
+
+PreparedStage prepare_training(StageContext& context);      // pretraining, sft
+PreparedStage prepare_reinforcement(StageContext& context); // rl
+PreparedStage prepare_inference(StageContext& context);     // inference
+
+// The layout of the stage for steps like `request`: as given, or searched for. Where the given one
+// is infeasible and the port rules say so, searched for and told as a substitution. An exact batch
+// is the user's; any other may be rounded to what a layout runs.
+plan::ParallelismSpec choose_layout(StageContext& context,
+                                    const execution::StepSimulator::Request& request,
+                                    bool exact_batch);
+
+// One step; a batch that cannot fill DualPipe runs 1F1B, which is noted in the context.
+const execution::StepResult& simulate_step(StageContext& context,
+                                           execution::StepSimulator::Request request);
+
+// Tells what simulate_step noted.
+void report_unfilled(StageContext& context);
+
+// Name, kind, pool and GPUs of a result; failures, recovery and checkpoints of its job.
+PreparedStage begin_stage(const StageContext& context);
+
+} // namespace sim::training

@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/workload/counts.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/workload/dimensions.hpp"
+
+namespace sim::workload {
+
+namespace {
+
+// A part of the model: weights of its matrices, and the biases beside them.
+struct Weights {
+  double matrices = 0, biases = 0;
+  void add_linear(double inputs, double outputs, bool with_bias) {
+    matrices += inputs * outputs;
+    biases += with_bias ? outputs : 0;
+  }
+  [[nodiscard]] double total() const { return matrices + biases; }
+};
+
+Weights attention_weights(const ModelSpec& model) {
+  const AttentionSpec& spec = model.attention;
+  const AttentionDimensions attention = attention_dimensions(spec);
+  const double hidden = model.hidden, query_width = attention.heads * attention.query_key_dim;
+  Weights sum;
+  if (spec.kind == AttentionKind::Latent) {
+    if (spec.query_rank > 0) {
+      sum.add_linear(hidden, spec.query_rank, model.biases);
+      sum.add_linear(spec.query_rank, query_width, model.biases);
+    } else {
+      sum.add_linear(hidden, query_width, model.biases);
+    }
+    sum.add_linear(hidden, spec.kv_rank + spec.rope_dim, model.biases);
+    sum.add_linear(spec.kv_rank, attention.heads * (spec.head_dim + attention.value_dim),
+                   model.biases);
+  } else {
+    const double kv_width = attention.kv_heads * attention.query_key_dim;
+    sum.add_linear(hidden, query_width + 2 * kv_width, model.biases);
+  }
+  sum.add_linear(attention.heads * attention.value_dim, hidden, model.biases);
+  return sum;
+}
+
+Weights feed_forward_weights(const ModelSpec& model, double inner) {
+  const double ups = feed_forward_matrices(model) - 1;
+  Weights sum;
+  sum.add_linear(model.hidden, ups * inner, model.biases);
+  sum.add_linear(inner, model.hidden, model.biases);
+  return sum;
+}
+
+double norm_parameters(const ModelSpec& model, double width) {
+  return model.norm == NormKind::LayerNorm ? 2 * width : width; // LayerNorm has a shift
+}
+
+// What a token multiplies with in one layer.
+double active_layer_matrices(const ModelSpec& model, LayerKind kind) {
+  const double attention = attention_weights(model).matrices;
+  if (kind == LayerKind::Dense)
+    return attention + feed_forward_weights(model, model.inner).matrices;
+  const ExpertsSpec& experts = *model.experts;
+  const double expert = feed_forward_weights(model, experts.inner).matrices;
+  return attention + expert * (experts.active + experts.shared) +
+         double(model.hidden) * experts.routed;
+}
+
+// Projection of a prediction module from its two joined inputs.
+double prediction_projection(const ModelSpec& model) { return 2.0 * model.hidden * model.hidden; }
+
+double count_layers(const ModelSpec& model, LayerKind kind) {
+  const int dense = model.experts ? model.dense_layers : model.layers;
+  return kind == LayerKind::Dense ? dense : model.layers - dense;
+}
+
+Flops core_flops_per_token(const ModelSpec& model, double keys) {
+  const AttentionDimensions attention = attention_dimensions(model.attention);
+  return 2 * keys * attention.heads * (attention.query_key_dim + attention.value_dim) * flop;
+}
+
+} // namespace
+
+LayerParameters layer_parameters(const ModelSpec& model, LayerKind kind) {
+  check(model);
+  SIM_ASSERT(kind == LayerKind::Dense || model.experts);
+  LayerParameters sum;
+  sum.attention = attention_weights(model).total();
+  sum.norms = 2 * norm_parameters(model, model.hidden);
+  if (model.attention.kind == AttentionKind::Latent)
+    sum.norms += norm_parameters(model, model.attention.query_rank) +
+                 norm_parameters(model, model.attention.kv_rank);
+  if (kind == LayerKind::Dense) {
+    sum.dense = feed_forward_weights(model, model.inner).total();
+    return sum;
+  }
+  const ExpertsSpec& experts = *model.experts;
+  const double expert = feed_forward_weights(model, experts.inner).total();
+  sum.dense = expert * experts.shared + double(model.hidden) * experts.routed;
+  sum.experts = expert * experts.routed;
+  sum.active_experts = expert * experts.active;
+  return sum;
+}
+
+Parameters parameters(const ModelSpec& model) {
+  check(model);
+  const double hidden = model.hidden, table = hidden * model.vocabulary;
+  Parameters sum;
+  sum.embedding = table;
+  sum.head = model.tied_embeddings ? 0 : table;
+  sum.final_norm = norm_parameters(model, hidden);
+  sum.positions = hidden * model.learned_positions;
+  sum.total = sum.embedding + sum.head + sum.final_norm + sum.positions;
+  sum.active = sum.total;
+  sum.active_matrices = table; // the head, tied or not
+  for (const LayerKind kind : {LayerKind::Dense, LayerKind::Experts}) {
+    const double layers = count_layers(model, kind);
+    if (layers == 0)
+      continue;
+    const LayerParameters layer = layer_parameters(model, kind);
+    sum.total += layers * layer.total();
+    sum.active += layers * (layer.total() - layer.experts + layer.active_experts);
+    sum.active_matrices += layers * active_layer_matrices(model, kind);
+  }
+  if (model.multi_token_prediction > 0) {
+    const LayerParameters layer = layer_parameters(model, layer_kind(model, model.layers));
+    const double module =
+        layer.total() + prediction_projection(model) + 3 * norm_parameters(model, hidden);
+    sum.prediction_modules = model.multi_token_prediction * module;
+  }
+  return sum;
+}
+
+TrainingFlops training_flops_per_token(const ModelSpec& model, double sequence_length,
+                                       double attended_length) {
+  SIM_ASSERT(sequence_length > 0);
+  const Flops causal = core_flops_per_token(model, causal_keys(sequence_length, attended_length));
+  const Flops full = core_flops_per_token(model, sequence_length);
+  const Flops matrices = 2 * parameters(model).active_matrices * flop;
+  TrainingFlops sum;
+  sum.causal = 3 * (matrices + model.layers * causal);
+  sum.full = 3 * (matrices + model.layers * full);
+  if (model.multi_token_prediction > 0) {
+    const double head = double(model.hidden) * model.vocabulary;
+    const double module = active_layer_matrices(model, layer_kind(model, model.layers)) +
+                          prediction_projection(model) + head;
+    sum.prediction_causal = 3 * model.multi_token_prediction * (2 * module * flop + causal);
+    sum.prediction_full = 3 * model.multi_token_prediction * (2 * module * flop + full);
+  }
+  return sum;
+}
+
+double kv_elements_per_token_layer(const ModelSpec& model) {
+  if (model.attention.kind == AttentionKind::Latent)
+    return model.attention.kv_rank + model.attention.rope_dim;
+  const AttentionDimensions attention = attention_dimensions(model.attention);
+  return attention.kv_heads * (attention.query_key_dim + attention.value_dim);
+}
+
+} // namespace sim::workload

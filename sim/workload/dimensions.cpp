@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/workload/dimensions.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <algorithm>
+#include <string>
+
+namespace sim::workload {
+
+namespace {
+
+void require(bool holds, const char* path, const std::string& message, const char* remedy) {
+  if (!holds)
+    throw InfeasibleError(path, message, remedy);
+}
+
+std::string number(int value) { return std::to_string(value); }
+
+void check_attention(const AttentionSpec& attention) {
+  require(attention.heads >= 1 && attention.head_dim >= 1, "model.attention.heads",
+          "attention needs heads and head_dim of at least 1", "give both");
+  if (attention.kind == AttentionKind::Latent) {
+    require(attention.kv_rank >= 1, "model.attention.kv_rank",
+            "latent attention needs the rank of its compressed key-value", "give kv_rank");
+    require(attention.value_dim >= 1, "model.attention.value_dim",
+            "latent attention needs the dimension of a value head", "give value_dim");
+    return;
+  }
+  const int kv_heads = attention.kv_heads;
+  require(kv_heads == 0 || attention.heads % kv_heads == 0, "model.attention.kv_heads",
+          number(attention.heads) + " query heads cannot share " + number(kv_heads) +
+              " key-value heads equally",
+          "choose a divisor of heads");
+}
+
+void check_experts(const ModelSpec& model) {
+  const ExpertsSpec& experts = *model.experts;
+  require(experts.routed >= 1 && experts.inner >= 1, "model.experts.routed",
+          "experts need routed and inner of at least 1", "give both");
+  require(experts.active >= 1 && experts.active <= experts.routed, "model.experts.active",
+          number(experts.active) + " active of " + number(experts.routed) + " routed experts",
+          "choose 1 to routed");
+}
+
+} // namespace
+
+AttentionDimensions attention_dimensions(const AttentionSpec& attention) {
+  const double heads = attention.heads;
+  if (attention.kind == AttentionKind::Latent)
+    return {heads, heads, double(attention.head_dim + attention.rope_dim),
+            double(attention.value_dim)};
+  return {heads, attention.kv_heads == 0 ? heads : double(attention.kv_heads),
+          double(attention.head_dim), double(attention.head_dim)};
+}
+
+double feed_forward_matrices(const ModelSpec& model) {
+  return model.feed_forward == FeedForwardKind::SwiGlu ? 3 : 2;
+}
+
+double causal_keys(double sequence_length, double attended_length) {
+  return ((attended_length > 0 ? attended_length : sequence_length) + 1) / 2;
+}
+
+void check(const ModelSpec& model) {
+  require(model.layers >= 1 && model.hidden >= 1 && model.vocabulary >= 1, "model.layers",
+          "a model needs layers, hidden and vocabulary of at least 1", "give all three");
+  check_attention(model.attention);
+  require(model.dense_layers >= 0 && model.dense_layers <= model.layers, "model.dense_layers",
+          number(model.dense_layers) + " dense layers of " + number(model.layers),
+          "at most layers");
+  if (model.experts)
+    check_experts(model);
+  else
+    require(model.dense_layers == 0, "model.dense_layers",
+            "dense_layers is given for a model without experts, where every layer is dense",
+            "leave it out");
+  require(model.inner >= 1 || (model.experts && model.dense_layers == 0), "model.inner",
+          "dense layers need the inner dimension of their feed-forward", "give inner");
+}
+
+void check(const ModelSpec& model, const Shard& shard) {
+  SIM_ASSERT(shard.tensor >= 1 && shard.context >= 1 && shard.expert >= 1);
+  SIM_ASSERT(shard.sequence_length > 0 && shard.sequences > 0 && shard.expert_imbalance >= 1);
+  check(model);
+  const int tensor = shard.tensor;
+  const auto kv_heads = static_cast<int>(attention_dimensions(model.attention).kv_heads);
+  require(model.attention.heads % tensor == 0, "parallelism.tensor",
+          number(model.attention.heads) + " heads do not divide by tensor " + number(tensor),
+          "choose a divisor of model.attention.heads");
+  require(kv_heads % tensor == 0 || tensor % kv_heads == 0, "parallelism.tensor",
+          number(kv_heads) + " key-value heads and tensor " + number(tensor) +
+              ": neither divides the other",
+          "choose a divisor or a multiple of model.attention.kv_heads");
+  require(model.inner % tensor == 0, "parallelism.tensor",
+          "inner " + number(model.inner) + " does not divide by tensor " + number(tensor),
+          "choose a divisor of model.inner");
+  if (model.experts) {
+    require(model.experts->inner % tensor == 0, "parallelism.tensor",
+            "expert inner " + number(model.experts->inner) + " does not divide by tensor " +
+                number(tensor),
+            "choose a divisor of model.experts.inner");
+    require(model.experts->routed % shard.expert == 0, "parallelism.expert",
+            number(model.experts->routed) + " routed experts do not divide by expert " +
+                number(shard.expert),
+            "choose a divisor of model.experts.routed");
+  } else {
+    require(shard.expert == 1, "parallelism.expert",
+            "expert " + number(shard.expert) + " for a model without experts", "leave it out");
+  }
+}
+
+double kv_heads_per_rank(const AttentionDimensions& attention, int tensor) {
+  return std::max(1.0, attention.kv_heads / tensor);
+}
+
+double residual_tokens(const Shard& shard) {
+  return shard.sequence_parallel ? shard.tokens() / shard.tensor : shard.tokens();
+}
+
+} // namespace sim::workload

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/workload/operators.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/workload/dimensions.hpp"
+#include "sim/workload/operator_builders.hpp"
+
+#include <algorithm>
+
+namespace sim::workload {
+
+Operator gemm(std::string_view name, const GemmShape& shape) {
+  Operator made;
+  made.name = name;
+  made.groups = shape.groups;
+  made.m = shape.m;
+  made.n = shape.n;
+  made.k = shape.k;
+  made.input_elements = shape.groups * shape.m * shape.k;
+  made.output_elements = shape.groups * shape.m * shape.n;
+  made.weight_elements = shape.groups * shape.k * shape.n;
+  made.forward_elements = made.input_elements + made.output_elements + made.weight_elements;
+  made.backward_kernels = 2; // input gradient, weight gradient
+  return made;
+}
+
+Operator memory_bound(std::string_view name, OperatorKind kind, const Moved& moved) {
+  Operator made;
+  made.name = name;
+  made.kind = kind;
+  made.low_precision = false;
+  made.forward_elements = moved.forward;
+  made.backward_elements = moved.backward;
+  made.forward_kernels = moved.forward_kernels;
+  made.backward_kernels = moved.backward_kernels;
+  return made;
+}
+
+Operator norm(std::string_view name, double elements) {
+  Operator made = memory_bound(name, OperatorKind::Norm, {2 * elements, 5 * elements, 1, 2});
+  made.recomputed_cheaply = true;
+  return made;
+}
+
+Operator residual_add(std::string_view name, double elements) {
+  return memory_bound(name, OperatorKind::Elementwise, {3 * elements, 3 * elements});
+}
+
+LayerKind layer_kind(const ModelSpec& model, int layer) {
+  SIM_ASSERT(layer >= 0);
+  return model.experts && layer >= model.dense_layers ? LayerKind::Experts : LayerKind::Dense;
+}
+
+std::vector<Operator> embedding_operators(const ModelSpec& model, const Shard& shard) {
+  check(model, shard);
+  // Backward adds each token's gradient to a row of the FP32 table gradient.
+  const double elements = shard.tokens() * model.hidden;
+  std::vector<Operator> list{
+      memory_bound("embedding_lookup", OperatorKind::Permute, {2 * elements, 5 * elements})};
+  if (model.learned_positions > 0)
+    list.push_back(
+        memory_bound("position_add", OperatorKind::Elementwise, {3 * elements, 3 * elements}));
+  return list;
+}
+
+std::vector<Operator> head_operators(const ModelSpec& model, const Shard& shard) {
+  check(model, shard);
+  const double hidden = model.hidden, tokens = shard.tokens();
+  const double vocabulary = double(model.vocabulary) / shard.tensor;
+  Operator logits = gemm("logits_projection", {.m = tokens, .n = vocabulary, .k = hidden});
+  logits.low_precision = false;
+  // Each direction reads and writes the FP32 logits once; FP32 counts as two 16-bit elements.
+  const double moved = 4 * tokens * vocabulary;
+  return {norm("final_norm", residual_tokens(shard) * hidden), logits,
+          memory_bound("cross_entropy", OperatorKind::Loss, {moved, moved, 3, 1})};
+}
+
+std::vector<Operator> prediction_projection_operators(const ModelSpec& model, const Shard& shard) {
+  check(model, shard);
+  const double hidden = model.hidden, residual = residual_tokens(shard) * hidden;
+  return {norm("prediction_embedding_norm", residual), norm("prediction_hidden_norm", residual),
+          memory_bound("prediction_concatenation", OperatorKind::Elementwise,
+                       {4 * residual, 4 * residual}),
+          gemm("prediction_projection",
+               {.m = shard.tokens(), .n = hidden / shard.tensor, .k = 2 * hidden})};
+}
+
+FlopCount forward_flops(const std::vector<Operator>& operators) {
+  FlopCount sum;
+  for (const Operator& each : operators) {
+    const Flops products = 2 * each.groups * each.m * each.n * each.k * flop;
+    sum.causal += products + each.core_forward;
+    sum.full += products + each.core_full;
+  }
+  return sum;
+}
+
+double dispatch_elements_per_token(const ModelSpec& model) { return model.hidden; }
+
+double expected_destinations(const ModelSpec& model, double groups, double limit) {
+  SIM_ASSERT(groups >= 1);
+  if (!model.experts)
+    return 0;
+  double all_miss = 1; // chance that one group holds none of the token's experts
+  for (int i = 0; i < model.experts->active; ++i)
+    all_miss *= 1 - 1 / groups;
+  const double expected = groups * (1 - all_miss);
+  return limit > 0 ? std::min(expected, limit) : expected;
+}
+
+} // namespace sim::workload

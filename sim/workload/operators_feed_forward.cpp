@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/workload/dimensions.hpp"
+#include "sim/workload/operator_builders.hpp"
+
+namespace sim::workload {
+
+std::vector<Operator> feed_forward_operators(const FeedForwardNames& names, FeedForwardKind kind,
+                                             const FeedForwardShape& shape) {
+  const bool gated = kind == FeedForwardKind::SwiGlu;
+  const double fused = gated ? 2 * shape.inner : shape.inner; // gate and up side by side
+  const double product = shape.groups * shape.rows * shape.inner;
+  // Forward reads what the up-projection wrote and writes the product; backward reads that and the
+  // product's gradient and writes the gradient of what it read.
+  const double read = gated ? 2 * product : product;
+  Operator activation = memory_bound(names.activation, OperatorKind::Elementwise,
+                                     {read + product, read + product + read});
+  activation.recomputed_cheaply = true;
+  return {gemm(names.up, {shape.groups, shape.rows, fused, shape.hidden}), activation,
+          gemm(names.down, {shape.groups, shape.rows, shape.hidden, shape.inner})};
+}
+
+namespace {
+
+void append(std::vector<Operator>& list, const std::vector<Operator>& more) {
+  list.insert(list.end(), more.begin(), more.end());
+}
+
+std::string_view up_name(const ModelSpec& model) {
+  return model.feed_forward == FeedForwardKind::SwiGlu ? "gate_up_projection" : "up_projection";
+}
+
+void add_dense(LayerOperators& layer, const ModelSpec& model, const Shard& shard) {
+  const double residual = residual_tokens(shard) * model.hidden;
+  layer.feed_forward.push_back(norm("feed_forward_norm", residual));
+  append(layer.feed_forward,
+         feed_forward_operators({up_name(model), "activation", "down_projection"},
+                                model.feed_forward,
+                                {.rows = shard.tokens(),
+                                 .hidden = double(model.hidden),
+                                 .inner = double(model.inner) / shard.tensor}));
+  layer.feed_forward.push_back(residual_add("feed_forward_residual_add", residual));
+}
+
+// Scores of every expert in FP32, limited to groups, best ones chosen, weights normalised: a chain
+// of small kernels. Backward also adds the router's input gradient to that of the experts.
+Operator expert_selection(const ModelSpec& model, const Shard& shard) {
+  const double tokens = residual_tokens(shard);
+  const double scores = tokens * 8 * model.experts->routed; // two FP32 reads and two writes
+  return memory_bound("expert_selection", OperatorKind::Permute,
+                      {scores, scores + 3 * tokens * model.hidden, 8, 6});
+}
+
+void add_routed(LayerOperators& layer, const ModelSpec& model, const Shard& shard) {
+  const ExpertsSpec& experts = *model.experts;
+  const double hidden = model.hidden;
+  const double rows = shard.tokens() * experts.active * shard.expert_imbalance;
+  const double local_experts = double(experts.routed) / shard.expert;
+  // Gathering reads and writes each of a token's copies; summing reads the copies and writes the
+  // token.
+  const double gather = 2 * rows * hidden;
+  const double sum = rows * hidden * (1 + 1.0 / experts.active);
+
+  layer.router.push_back(norm("feed_forward_norm", residual_tokens(shard) * hidden));
+  Operator gate =
+      gemm("router_gate", {.m = residual_tokens(shard), .n = double(experts.routed), .k = hidden});
+  gate.low_precision = false;
+  layer.router.push_back(gate);
+  layer.router.push_back(expert_selection(model, shard));
+  layer.router.push_back(
+      memory_bound("token_permutation", OperatorKind::Permute, {gather, sum, 3, 1}));
+
+  const bool gated = model.feed_forward == FeedForwardKind::SwiGlu;
+  layer.experts =
+      feed_forward_operators({gated ? "expert_gate_up_projection" : "expert_up_projection",
+                              "expert_activation", "expert_down_projection"},
+                             model.feed_forward,
+                             {.groups = local_experts,
+                              .rows = rows / local_experts,
+                              .hidden = hidden,
+                              .inner = double(experts.inner) / shard.tensor});
+  layer.feed_forward.push_back(
+      memory_bound("token_unpermutation", OperatorKind::Permute, {sum, sum, 1, 1}));
+}
+
+void add_experts(LayerOperators& layer, const ModelSpec& model, const Shard& shard) {
+  add_routed(layer, model, shard);
+  const ExpertsSpec& experts = *model.experts;
+  const double residual = residual_tokens(shard) * model.hidden;
+  if (experts.shared > 0) {
+    const bool gated = model.feed_forward == FeedForwardKind::SwiGlu;
+    layer.shared =
+        feed_forward_operators({gated ? "shared_gate_up_projection" : "shared_up_projection",
+                                "shared_activation", "shared_down_projection"},
+                               model.feed_forward,
+                               {.rows = shard.tokens(),
+                                .hidden = double(model.hidden),
+                                .inner = double(experts.shared) * experts.inner / shard.tensor});
+    layer.feed_forward.push_back(residual_add("shared_expert_add", residual));
+  }
+  layer.feed_forward.push_back(residual_add("feed_forward_residual_add", residual));
+}
+
+} // namespace
+
+LayerOperators layer_operators(const ModelSpec& model, LayerKind kind, const Shard& shard) {
+  check(model, shard);
+  LayerOperators layer;
+  layer.attention = attention_operators(model, shard);
+  if (kind == LayerKind::Experts)
+    add_experts(layer, model, shard);
+  else
+    add_dense(layer, model, shard);
+  return layer;
+}
+
+} // namespace sim::workload

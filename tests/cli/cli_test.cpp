@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0
+// The program as people run it: exit codes, what goes to which stream, and that bad input leaves no
+// partial output.
+#include "tests/study/temporary_folder.hpp"
+
+#include <catch2/catch.hpp>
+#include <nlohmann/json.hpp>
+
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <sstream>
+#include <vector>
+
+using sim::tests::read_text;
+using sim::tests::TemporaryFolder;
+using sim::tests::write_text;
+
+namespace {
+
+const std::string program = TRAINFARE_PROGRAM;
+const std::string minimal = SOURCE_DIR "/scenarios/minimal.yaml";
+
+struct Ran {
+  int exit_code = -1;
+  std::string out, err;
+};
+
+// Runs a line of shell.
+Ran shell(const std::string& command) {
+  const TemporaryFolder folder;
+  const std::string line =
+      "( " + command + " ) > '" + folder / "out" + "' 2> '" + folder / "err" + "' < /dev/null";
+  const int status = std::system(line.c_str());
+  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(folder / "out"),
+          read_text(folder / "err")};
+}
+
+Ran trainfare(const std::string& arguments) { return shell("'" + program + "' " + arguments); }
+
+bool contains(const std::string& text, const std::string& part) {
+  return text.find(part) != std::string::npos;
+}
+
+void check_bad_input(const Ran& ran, const std::string& place) {
+  CHECK(ran.exit_code == 3);
+  CHECK(ran.out.empty());
+  INFO(ran.err);
+  CHECK(contains(ran.err, place));
+  CHECK(contains(ran.err, ": error: "));
+}
+
+} // namespace
+
+TEST_CASE("help and version") {
+  CHECK(trainfare("--version").out.find("trainfare 0.") == 0);
+  const Ran help = trainfare("--help");
+  CHECK(help.exit_code == 0);
+  for (const char* command : {"run", "check", "compare", "sweep", "catalog", "schema"}) {
+    CHECK(contains(help.out, command));
+    const Ran own = trainfare(std::string(command) + " --help");
+    CHECK(own.exit_code == 0);
+    CHECK(contains(own.out, "usage: trainfare " + std::string(command)));
+    CHECK(own.err.empty());
+  }
+}
+
+TEST_CASE("wrong usage: exit 2, told on standard error, nothing on standard output") {
+  const std::vector<std::string> wrong{"",
+                                       "rum",
+                                       "run",
+                                       "run a b",
+                                       "run '" + minimal + "' --nonsense",
+                                       "run '" + minimal + "' --js",
+                                       "run '" + minimal + "' --seed -1",
+                                       "run '" + minimal + "' --seed 1.5",
+                                       "run '" + minimal + "' --replications 0",
+                                       "run '" + minimal + "' --jobs 0",
+                                       "run '" + minimal + "' --json --csv",
+                                       "compare '" + minimal + "'",
+                                       "catalog no-such-kind",
+                                       "catalog accelerators h100",
+                                       "catalog a b c",
+                                       "sweep"};
+  for (const std::string& arguments : wrong) {
+    INFO(arguments);
+    const Ran ran = trainfare(arguments);
+    CHECK(ran.exit_code == 2);
+    CHECK(ran.out.empty());
+    CHECK_FALSE(ran.err.empty());
+  }
+  CHECK(contains(trainfare("rum").err, "did you mean 'run'?"));
+}
+
+TEST_CASE("bad input: exit 3, located, no output") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "x.yaml";
+  check_bad_input(trainfare("run '" + folder / "missing.yaml" + "'"), "missing.yaml:1:1");
+  check_bad_input(trainfare("run /"), "/:1:1");
+  const std::string good = read_text(minimal);
+  for (const char* extra : {"nonsense: 1\n", "name: again\n"}) {
+    write_text(file, good + extra);
+    const auto lines = std::count(good.begin(), good.end(), '\n');
+    check_bad_input(trainfare("run '" + file + "'"), file + ":" + std::to_string(lines + 1) + ":1");
+    check_bad_input(trainfare("check '" + file + "' --json"),
+                    file + ":" + std::to_string(lines + 1) + ":1");
+  }
+  write_text(file, "");
+  check_bad_input(trainfare("run '" + file + "'"), file);
+  check_bad_input(trainfare("run '" + minimal + "' --set cluster.nodes=-1"), "nodes");
+  check_bad_input(trainfare("run '" + minimal + "' --set price.rental=2"), "rental");
+  check_bad_input(trainfare("run '" + minimal + "' --case none"), "none");
+  check_bad_input(trainfare("sweep '" + minimal + "'"), minimal);
+}
+
+TEST_CASE("quantities that no result has are found before the run") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "x.yaml";
+  write_text(file,
+             read_text(minimal) +
+                 "published:\n"
+                 "  - {quantity: totals.gpu_hour, value: 1 GPU-hour, role: held-out, source: s}\n"
+                 "  - {quantity: totals.cost_usd, value: 1 h, role: held-out, source: s}\n");
+  const Ran ran = trainfare("run '" + file + "'");
+  check_bad_input(ran, "did you mean 'totals.gpu_hours'?");
+  CHECK(contains(ran.err, "published.1.value"));
+}
+
+TEST_CASE("a run that starts from itself is refused") {
+  const TemporaryFolder folder;
+  const std::string good = read_text(minimal);
+  write_text(folder / "a.yaml", good + "builds_on: b.yaml\n");
+  write_text(folder / "b.yaml", good + "builds_on: a.yaml\n");
+  check_bad_input(trainfare("run '" + folder / "a.yaml" + "'"), "b.yaml:");
+  write_text(folder / "c.yaml", good + "builds_on: missing.yaml\n");
+  check_bad_input(trainfare("run '" + folder / "c.yaml" + "'"), "c.yaml:");
+  write_text(folder / "d.yaml", good + "builds_on: " + minimal + "\n");
+  const Ran ran = trainfare("run '" + folder / "d.yaml" + "'");
+  CHECK(ran.exit_code == 0);
+  CHECK(contains(ran.out, "not counted"));
+}
+
+TEST_CASE("infeasible: exit 4, located, with the reason, no output") {
+  for (const char* key : {"parallelism.tensor=3", "parallelism.pipeline=7"}) {
+    const std::string set = key;
+    const Ran ran = trainfare("run '" + minimal + "' --set " + set);
+    INFO(ran.err);
+    CHECK(ran.exit_code == 4);
+    CHECK(ran.out.empty());
+    CHECK(contains(ran.err, "parallelism"));
+    CHECK(contains(ran.err, ": error: "));
+    CHECK(trainfare("check '" + minimal + "' --set " + set).exit_code == 4);
+  }
+  const Ran memory = trainfare("run '" + minimal + "' --set model=llama-3.1-405b");
+  INFO(memory.err);
+  CHECK(memory.exit_code == 4);
+  CHECK(contains(memory.err, "GiB"));
+}
+
+TEST_CASE("a failed assertion: exit 1, and the result is there") {
+  const TemporaryFolder folder;
+  const std::string file = folder / "x.yaml";
+  write_text(file, read_text(minimal) + "assert:\n  - {quantity: totals.cost_usd, max: 1 USD}\n");
+  const Ran ran = trainfare("run '" + file + "' --json");
+  CHECK(ran.exit_code == 1);
+  CHECK(nlohmann::json::parse(ran.out)["totals"]["cost_usd"] > 1);
+  CHECK(contains(ran.err, "assertion failed: totals.cost_usd is "));
+  CHECK(contains(ran.err, file + ":"));
+  write_text(file, read_text(minimal) + "assert:\n  - {quantity: totals.cost_usd, min: 1 USD}\n");
+  CHECK(trainfare("run '" + file + "'").exit_code == 0);
+}
+
+TEST_CASE("JSON output is one object and nothing else; the same bytes again") {
+  const Ran ran = trainfare("run '" + minimal + "' --json");
+  CHECK(ran.exit_code == 0);
+  CHECK(ran.err.empty());
+  const auto json = nlohmann::json::parse(ran.out);
+  CHECK(json["format"] == 1);
+  CHECK(trainfare("run '" + minimal + "' --json").out == ran.out);
+  // Hours x GPUs = GPU-hours; GPU-hours x rent = dollars; the ledger sums to both.
+  const double hours = json["totals"]["gpu_hours"], cost = json["totals"]["cost_usd"];
+  CHECK(cost == Approx(2.5 * hours).epsilon(1e-9));
+  double ledger_hours = 0, ledger_cost = 0;
+  for (const auto& entry : json["ledger"]) {
+    ledger_hours += entry["gpu_hours"].get<double>();
+    ledger_cost += entry["cost_usd"].get<double>();
+  }
+  CHECK(ledger_hours == Approx(hours).epsilon(1e-12));
+  CHECK(ledger_cost == Approx(cost).epsilon(1e-12));
+}
+
+TEST_CASE("options: --set, --out, --csv, --seed") {
+  const TemporaryFolder folder;
+  const Ran dear = trainfare("run '" + minimal + "' --json --set 'price.rental=5 USD/GPU-hour'");
+  const Ran usual = trainfare("run '" + minimal + "' --json --seed 7");
+  const auto a = nlohmann::json::parse(dear.out), b = nlohmann::json::parse(usual.out);
+  CHECK(a["totals"]["cost_usd"].get<double>() == Approx(2 * b["totals"]["cost_usd"].get<double>()));
+  CHECK(a["scenario_sha256"] != b["scenario_sha256"]);
+  CHECK(b["seed"] == 7);
+  const Ran filed = trainfare("run '" + minimal + "' --csv --out '" + folder / "r.csv" + "'");
+  CHECK(filed.exit_code == 0);
+  CHECK(filed.out.empty());
+  CHECK(read_text(folder / "r.csv") == trainfare("run '" + minimal + "' --csv").out);
+}
+
+TEST_CASE("replications add a distribution", "[threads]") {
+  const std::string often =
+      "--set 'reliability={title: often, failures: 1e-3 failures/GPU-hour, restart: 10 min}' ";
+  const Ran one = trainfare("run '" + minimal + "' " + often + "--replications 20 --jobs 1 --json");
+  CHECK(one.exit_code == 0);
+  const auto json = nlohmann::json::parse(one.out);
+  CHECK(json["distribution"]["replications"] == 20);
+  CHECK(json["distribution"]["cost_usd"]["p05"] <= json["distribution"]["cost_usd"]["p95"]);
+  for (const char* jobs : {"2", "7"})
+    CHECK(trainfare("run '" + minimal + "' " + often + "--replications 20 --json --jobs " + jobs)
+              .out == one.out);
+}
+
+TEST_CASE("a full disk is an error, a closed pipe is none") {
+  const Ran full = shell("'" + program + "' run '" + minimal + "' > /dev/full");
+  CHECK(full.exit_code == 74);
+  CHECK(contains(full.err, "standard output"));
+  const Ran closed = shell("{ '" + program + "' schema; echo $? >&2; } | true");
+  CHECK(closed.err == "0\n");
+  const Ran piped = shell("'" + program + "' run '" + minimal + "' | cat");
+  CHECK(piped.out == trainfare("run '" + minimal + "'").out);
+  CHECK(piped.err.empty());
+  CHECK(trainfare("run '" + minimal + "' --out /no/such/folder/x").exit_code == 74);
+}
+
+TEST_CASE("the table fits 100 columns and has no control characters when piped") {
+  const Ran ran = trainfare("run '" + minimal + "'");
+  std::istringstream lines(ran.out);
+  for (std::string line; std::getline(lines, line);)
+    CHECK(line.size() <= 100);
+  CHECK(ran.out.find('\033') == std::string::npos);
+  CHECK(ran.out.find('\r') == std::string::npos);
+}
+
+TEST_CASE("check tells layout and memory and no cost") {
+  const Ran ran = trainfare("check '" + minimal + "'");
+  CHECK(ran.exit_code == 0);
+  CHECK(contains(ran.out, "tensor 2"));
+  CHECK(contains(ran.out, "GiB per GPU"));
+  CHECK_FALSE(contains(ran.out, "$"));
+  const auto json = nlohmann::json::parse(trainfare("check '" + minimal + "' --json").out);
+  CHECK(json["stages"][0]["layout"]["tensor"] == 2);
+}
+
+TEST_CASE("catalog lists kinds, names and entries with their sources") {
+  const Ran all = trainfare("catalog");
+  CHECK(all.exit_code == 0);
+  CHECK(contains(all.out, "h800-sxm"));
+  CHECK(contains(trainfare("catalog nodes").out, "hgx-h20-4x200"));
+  const Ran entry = trainfare("catalog accelerators h800-sxm");
+  CHECK(entry.exit_code == 0);
+  CHECK(contains(entry.out, "source"));
+  CHECK(nlohmann::json::parse(trainfare("catalog --json").out)["accelerators"].is_array());
+  CHECK(contains(trainfare("catalog accelerators h800").err, "h800-sxm"));
+  CHECK(trainfare("catalog --catalog /no/such/folder").exit_code == 3);
+}
+
+TEST_CASE("schema is JSON") {
+  const Ran ran = trainfare("schema");
+  CHECK(ran.exit_code == 0);
+  CHECK(nlohmann::json::parse(ran.out).is_object());
+  CHECK(contains(trainfare("schema --reference").out, "cluster"));
+}
+
+TEST_CASE("compare: a run and itself have ratios of one") {
+  const auto json =
+      nlohmann::json::parse(trainfare("compare --json '" + minimal + "' '" + minimal + "'").out);
+  CHECK(json["rows"].size() > 20);
+  for (const auto& row : json["rows"]) {
+    INFO(row.dump());
+    CHECK((row["ratios"][1].is_null() || row["ratios"][1] == 1));
+  }
+  CHECK(contains(trainfare("compare '" + minimal + "' '" + minimal + "'").out, "x1.000"));
+}
+
+TEST_CASE("sweep writes rows in order, remembers them, and prints nothing else") {
+  const TemporaryFolder folder;
+  const std::string study = folder / "study.yaml", table = folder / "table.csv";
+  write_text(
+      study,
+      "name: small\nbase: " + minimal +
+          "\naxes:\n  - {path: cluster.nodes, values: [16, 8, 1]}\ncolumns: [totals.gpu_hours]\n");
+  const Ran to_file = trainfare("sweep '" + study + "' --out '" + table + "'");
+  CHECK(to_file.exit_code == 0);
+  CHECK(to_file.out.empty());
+  const std::string first = read_text(table);
+  CHECK(contains(first, "cluster.nodes,totals.gpu_hours,error"));
+  CHECK(first.find("\n16,") < first.find("\n8,"));
+  CHECK(trainfare("sweep '" + study + "'").out == first);
+  CHECK(trainfare("sweep '" + study + "' --jobs 2 --out '" + table + "'").exit_code == 0);
+  CHECK(read_text(table) == first);
+}
+
+TEST_CASE("a sweep that is interrupted or killed goes on and ends with the same bytes", "[slow]") {
+  const TemporaryFolder folder;
+  const std::string study = folder / "study.yaml", table = folder / "table.csv";
+  std::string values;
+  for (int i = 1; i <= 150; ++i)
+    values += (i == 1 ? "" : ", ") + std::to_string(i) + " USD/GPU-hour";
+  write_text(study, "name: many\nbase: " + minimal + "\naxes:\n  - {path: price.rental, values: [" +
+                        values + "]}\n");
+  const std::string sweep = "sweep '" + study + "' --jobs 2 --out '" + table + "'";
+  const std::string undisturbed = trainfare("sweep '" + study + "'").out;
+
+  const Ran stopped = shell("timeout --preserve-status -s INT 0.1 '" + program + "' " + sweep);
+  if (stopped.exit_code != 0) { // a fast machine may be done already
+    CHECK(stopped.exit_code == 5);
+    CHECK(contains(stopped.err, "the same command goes on"));
+    CHECK(read_text(table).empty());
+  }
+  for (int kill = 0; kill < 5; ++kill)
+    shell("timeout -s KILL 0.1 '" + program + "' " + sweep);
+  CHECK(trainfare(sweep).exit_code == 0);
+  CHECK(read_text(table) == undisturbed);
+  // Header and 150 rows: none was simulated twice.
+  const std::string journal = read_text(table + ".journal");
+  CHECK(std::count(journal.begin(), journal.end(), '\n') == 151);
+}

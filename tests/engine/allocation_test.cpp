@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+// The engine allocates while it grows to its largest load and never after. This program counts
+// every allocation.
+#include "sim/base/random.hpp"
+#include "sim/base/time.hpp"
+#include "sim/engine/activity.hpp"
+#include "sim/engine/event_queue.hpp"
+#include "sim/engine/pool.hpp"
+
+#include <array>
+#include <catch2/catch.hpp>
+#include <cstdlib>
+#include <new>
+
+namespace {
+std::size_t allocations = 0;
+}
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size == 0 ? 1 : size))
+    return memory;
+  throw std::bad_alloc();
+}
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  ++allocations;
+  return std::malloc(size == 0 ? 1 : size);
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+using namespace sim;
+using namespace sim::engine;
+
+TEST_CASE("the event queue does not allocate once it has grown") {
+  EventQueue<RunTime, int> queue;
+  RandomStream draws(1, "allocation");
+  std::array<EventId, 256> ids{};
+  const auto play = [&] {
+    for (int i = 0; i < 20000; ++i) {
+      EventId& id = ids[draws.below(ids.size())];
+      if (draws.below(2) == 0)
+        queue.cancel(id);
+      else if (queue.size() > 200)
+        queue.pop();
+      id = queue.push(RunTime{static_cast<std::int64_t>(draws.below(1000))}, Priority::Start, i);
+      while (queue.size() > 250)
+        queue.pop();
+    }
+  };
+  play();
+  const std::size_t before = allocations;
+  play();
+  CHECK(allocations == before);
+}
+
+TEST_CASE("activities do not allocate once their slots have been used") {
+  Engine engine;
+  const auto play = [&] {
+    engine.clear();
+    const ResourceId link = engine.add_resource(10), memory = engine.add_resource(100);
+    const PoolId sms = engine.add_pool(132);
+    const std::array<Draw, 2> draws{Draw{link, 1}, Draw{memory, 3}};
+    const Hold hold{sms, 1};
+    RandomStream random(1, "allocation");
+    for (std::uint32_t i = 0; i < 5000; ++i) {
+      ActivitySpec spec;
+      spec.latency = random.uniform() * second;
+      spec.work = random.uniform();
+      spec.draws = draws;
+      spec.holds = {&hold, 1};
+      spec.tag = i;
+      engine.start(spec);
+      if (i >= 50)
+        engine.advance();
+    }
+    while (!engine.idle())
+      engine.advance();
+  };
+  play();
+  const std::size_t before = allocations;
+  play();
+  CHECK(allocations == before);
+}
+
+TEST_CASE("a pool does not allocate once its queue has grown") {
+  Pool<int> pool(4);
+  int held = 0;
+  const auto granted = [&](int) { ++held; };
+  const auto play = [&] {
+    for (int i = 0; i < 5000; ++i) {
+      held += pool.acquire(1, i);
+      if (i % 50 >= 8 && held > 0) {
+        --held;
+        pool.release(1, granted);
+      }
+      while (pool.waiting() > 20) {
+        --held;
+        pool.release(1, granted);
+      }
+    }
+  };
+  play();
+  const std::size_t before = allocations;
+  play();
+  CHECK(allocations == before);
+}

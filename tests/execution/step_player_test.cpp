@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/execution/step_player.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <map>
+
+using namespace sim;
+using namespace sim::execution;
+using plan::PassKey;
+using plan::PassKind;
+
+namespace {
+
+// Equal stages without communication: durations by kind of pass only.
+class FixedTimes {
+public:
+  FixedTimes(Seconds forward, Seconds input, Seconds weight) {
+    set(PassKind::Forward, forward);
+    set(PassKind::BackwardInput, input);
+    set(PassKind::Weight, weight);
+    set(PassKind::Backward, input + weight);
+    set(PassKind::Pair, forward + input + weight);
+  }
+  const PassTiming& operator()(const PassKey& key) const { return times_.at(key.kind); }
+
+private:
+  void set(PassKind kind, Seconds duration) {
+    times_[kind].duration = duration;
+    times_[kind].breakdown[Category::Productive] = duration;
+  }
+  std::map<PassKind, PassTiming> times_;
+};
+
+StepTiming play(const plan::PipelineProgram& program, const FixedTimes& times) {
+  StepPlan plan;
+  plan.program = program;
+  plan.timing = [&times](const PassKey& key) -> const PassTiming& { return times(key); };
+  return play_step(plan);
+}
+
+} // namespace
+
+TEST_CASE("1F1B with equal stages and no communication takes (m + p - 1)(T_F + T_B)") {
+  const Seconds forward = 0.013 * second, backward = 0.029 * second;
+  const FixedTimes times(forward, backward, Seconds{});
+  for (const int p : {1, 2, 4, 8, 16})
+    for (const int m : {1, 4, 16, 120}) {
+      const StepTiming step =
+          play(plan::one_forward_one_backward({p, m, 1, plan::StepMode::Training}), times);
+      const Seconds closed = (m + p - 1) * (forward + backward);
+      CHECK(step.duration / closed == Approx(1).epsilon(1e-9));
+      CHECK(step.breakdown[Category::Bubble] / ((p - 1) * (forward + backward) + 1e-30 * second) ==
+            Approx(p == 1 ? 0 : 1).epsilon(1e-9).margin(1e-9));
+      CHECK(step.breakdown.total() / step.duration == Approx(1).epsilon(1e-12));
+    }
+}
+
+TEST_CASE("interleaving divides the bubble by the chunks per rank") {
+  // T_F and T_B are those of a whole rank: each of its v chunks takes 1 / v of them.
+  for (const int p : {2, 4, 8})
+    for (const int v : {2, 4}) {
+      const int m = 4 * p;
+      const FixedTimes times(1.0 / v * second, 2.0 / v * second, Seconds{});
+      const StepTiming step =
+          play(plan::one_forward_one_backward({p, m, v, plan::StepMode::Training}), times);
+      CHECK(step.duration / second == Approx(3.0 * m + 3.0 * (p - 1) / v).epsilon(1e-9));
+    }
+}
+
+TEST_CASE("DualPipe's bubble is (p/2 - 1)(F&B + B - 3W)") {
+  // With T_F = T_B = T_W = 1: F&B = 3, B (full backward) = 2, W = 1 (DeepSeek-V3 report, Table 2).
+  const FixedTimes times(second, second, second);
+  for (const int p : {2, 4, 8, 16})
+    for (const int m : {2 * p, 2 * p + 2, 4 * p, 120}) {
+      if (m < 2 * p)
+        continue;
+      const StepTiming step = play(plan::dual_pipe({p, m, 1, plan::StepMode::Training}), times);
+      CHECK(step.duration / second ==
+            Approx(3.0 * m + (p / 2 - 1) * (3.0 + 2.0 - 3.0)).epsilon(1e-9));
+    }
+}
+
+TEST_CASE(
+    "a message on the way is exposed pipeline communication, waiting for its sender a bubble") {
+  const FixedTimes times(second, 2 * second, Seconds{});
+  StepPlan plan;
+  plan.program = plan::one_forward_one_backward({2, 1, 1, plan::StepMode::Training});
+  plan.timing = [&times](const PassKey& key) -> const PassTiming& { return times(key); };
+  network::Phase phase;
+  phase.latency = 0.5 * second;
+  plan.message.phases = {phase};
+  const StepTiming step = play_step(plan);
+  // F on rank 0 (0-1), message (1-1.5), F and B on rank 1 (1.5-4.5), message (4.5-5), B on rank 0
+  // (5-7).
+  CHECK(step.duration / second == Approx(7));
+  CHECK(step.breakdown[Category::ExposedPipeline] / second == Approx((0.5 + 0.5) / 2));
+  CHECK(step.breakdown[Category::Bubble] / second == Approx((3.5 + 1.0 + 2.5) / 2));
+}
+
+TEST_CASE("gradients reduce under the last backward pass; the last bucket, the norm and the "
+          "optimizer follow") {
+  const FixedTimes times(second, 2 * second, Seconds{});
+  const auto lasting = [](double seconds) {
+    network::Phase phase;
+    phase.latency = seconds * second;
+    network::Collective collective;
+    collective.phases = {phase};
+    return collective;
+  };
+  StepPlan plan;
+  plan.program = plan::one_forward_one_backward({1, 2, 1, plan::StepMode::Training});
+  plan.timing = [&times](const PassKey& key) -> const PassTiming& { return times(key); };
+  RankUpdate update;
+  update.gradients_early = {lasting(1.5)}; // hidden under the two seconds of the last backward pass
+  update.gradients_late = {lasting(0.25)};
+  update.parameters_late = {lasting(0.125)};
+  update.optimizer = 0.0625 * second;
+  plan.updates = {update};
+  plan.norm = lasting(0.03125);
+  plan.synchronisation = 0.5 * second;
+  const StepTiming step = play_step(plan);
+  CHECK(step.duration / second == Approx(6 + 0.25 + 0.03125 + 0.0625 + 0.125 + 0.5));
+  CHECK(step.breakdown[Category::ExposedData] / second == Approx(0.25 + 0.03125 + 0.125));
+  CHECK(step.breakdown[Category::Synchronisation] / second == Approx(0.5));
+  CHECK(step.optimizer / second == Approx(0.0625));
+
+  plan.updates[0].gradients_early = {lasting(3)}; // one second longer than its window
+  CHECK(play_step(plan).duration / second == Approx(7 + 0.25 + 0.03125 + 0.0625 + 0.125 + 0.5));
+}
+
+TEST_CASE("a pass is slowed by other traffic on its link") {
+  // One rank whose pass moves 8 bytes on a NIC of 4 bytes/s in 4 s (half of it); an early reduction
+  // wants 4 bytes/s too.
+  PassTiming timing;
+  timing.duration = 4 * second;
+  timing.breakdown[Category::Productive] = timing.duration;
+  timing.link_bytes[static_cast<std::size_t>(topology::LinkKind::Nic)] = 8 * byte;
+  StepPlan plan;
+  plan.program = plan::one_forward_one_backward({1, 1, 1, plan::StepMode::Training});
+  plan.timing = [&timing](const PassKey&) -> const PassTiming& { return timing; };
+  plan.capacities.per_link.fill(4 * (byte / second));
+  network::Phase phase;
+  phase.bytes_per_flow = 30 * byte;
+  phase.flows[static_cast<std::size_t>(topology::LinkKind::Nic)] =
+      3; // three flows: a quarter of the link each beside the pass
+  RankUpdate update;
+  network::Collective reduction;
+  reduction.phases = {phase};
+  update.gradients_early = {reduction};
+  plan.updates = {update};
+  const StepTiming step = play_step(plan);
+  // Forward alone: 4 s. Backward beside the reduction: 1 byte/s per flow, 8 s for its 8 bytes; the
+  // reduction has moved 8 of 30 bytes per flow and goes on at 4/3 byte/s: 16.5 s more.
+  CHECK(step.duration / second == Approx(4 + 8 + 16.5));
+  CHECK(step.breakdown[Category::Interference] / second == Approx(4));
+}

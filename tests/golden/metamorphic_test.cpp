@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+// What must hold between two runs, whatever the figures are.
+#include "sim/report/json_writer.hpp"
+#include "sim/scenario/load.hpp"
+#include "sim/simulate.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace sim;
+
+namespace {
+
+const std::string base = R"(
+name: small
+cluster:
+  node:
+    extends: hgx-h100
+  nodes: 4
+  fabric: rail-optimized-400g
+model: llama-3.1-8b
+stack: megatron-core
+parallelism: {tensor: 2, pipeline: 2}
+stages: [{name: train, kind: pretraining, steps: 100, sequence_length: 4096, batch: 128}]
+price: {rental: 2 USD/GPU-hour}
+)";
+
+Result run(const std::vector<std::string>& sets = {}) {
+  scenario::LoadOptions options;
+  options.sets = sets;
+  return simulate(scenario::load_text(base, "small.yaml", options));
+}
+
+} // namespace
+
+TEST_CASE("the same run twice gives the same bytes") {
+  CHECK(report::write_json(run()) == report::write_json(run()));
+}
+
+TEST_CASE("price times three: cost times three, hours the same") {
+  const Result one = run(), three = run({"price.rental=6 USD/GPU-hour"});
+  CHECK(three.bill.total / one.bill.total == Approx(3).epsilon(1e-12));
+  CHECK(three.run.wall == one.run.wall);
+}
+
+TEST_CASE("steps times three: wall clock times three") {
+  CHECK(run({"stages.train.steps=300"}).run.wall == 3 * run().run.wall);
+}
+
+TEST_CASE("all latencies and synchronisation zero, all rates times two: half the time") {
+  const std::vector<std::string> still{
+      "cluster.fabric.scale_up_latency=0 s", "cluster.fabric.leaf_latency=0 s",
+      "cluster.fabric.tier_latency=0 s", "stack.synchronisation=0 s",
+      "cluster.node.accelerator.kernels.launch_gap=0 s"};
+  std::vector<std::string> twice = still;
+  for (const char* set :
+       {"cluster.node.accelerator.peak={bf16: 1978.8 TFLOP/s}",
+        "cluster.node.accelerator.memory_bandwidth=6700 GB/s",
+        "cluster.node.accelerator.scale_up_bandwidth=900 GB/s",
+        "cluster.node.nic.bandwidth=100 GB/s", "cluster.fabric.link_bandwidth=100 GB/s"})
+    twice.push_back(set);
+  std::vector<std::string> once = still;
+  once.push_back("cluster.node.accelerator.peak={bf16: 989.4 TFLOP/s}");
+  CHECK(run(once).run.stages[0].step_time / run(twice).run.stages[0].step_time ==
+        Approx(2).epsilon(1e-9));
+}
+
+TEST_CASE("twice the replicas at the same batch for each leave the passes alone") {
+  const Result one = run(), two = run({"cluster.nodes=8", "stages.train.batch=256"});
+  const auto& a = one.run.stages[0].step;
+  const auto& b = two.run.stages[0].step;
+  using execution::Category;
+  CHECK(a.forward == b.forward);
+  for (const Category c : {Category::Productive, Category::ExposedTensor}) {
+    // The optimizer's share shrinks with the replicas; all else in the category stays.
+    CHECK(a.breakdown[c] / b.breakdown[c] == Approx(1).epsilon(0.01));
+  }
+}
+
+TEST_CASE("an idle machine's power costs no GPU-hours: energy price changes energy only") {
+  const Result cheap = run({"price.energy={price: 0.05 USD/kWh, carbon: 300 g/kWh}"});
+  const Result dear = run({"price.energy={price: 0.10 USD/kWh, carbon: 300 g/kWh}"});
+  CHECK(dear.bill.energy_cost / cheap.bill.energy_cost == Approx(2).epsilon(1e-12));
+  CHECK(dear.bill.facility_energy == cheap.bill.facility_energy);
+  CHECK(dear.bill.total == cheap.bill.total);
+}
+
+TEST_CASE("a bill at two replications of failures differs in hours only by what failures cost") {
+  const std::vector<std::string> failing{
+      "reliability={title: t, failures: 0.01 failures/GPU-hour, detection: 60 s, restart: 600 s}"};
+  const Result quiet = run(), failed = run(failing);
+  const auto& f = failed.run.stages[0];
+  CHECK(f.useful == quiet.run.stages[0].wall);
+  CHECK(f.wall.nanoseconds == f.useful.nanoseconds + f.failures.lost_work.nanoseconds +
+                                  f.failures.recovery.nanoseconds +
+                                  f.failures.checkpoint_stall.nanoseconds);
+}

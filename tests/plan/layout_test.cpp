@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/plan/layout.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/plan/memory_plan.hpp"
+#include "sim/plan/resident.hpp"
+#include "sim/workload/counts.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <numeric>
+
+using namespace sim;
+using namespace sim::plan;
+
+namespace {
+
+workload::ModelSpec dense_model() {
+  workload::ModelSpec model;
+  model.title = "dense";
+  model.layers = 32;
+  model.hidden = 4096;
+  model.attention.heads = 32;
+  model.attention.kv_heads = 8;
+  model.attention.head_dim = 128;
+  model.inner = 14336;
+  model.vocabulary = 128256;
+  return model;
+}
+
+hardware::PoolSpec pool_of(int nodes) {
+  hardware::PoolSpec pool;
+  pool.nodes = nodes;
+  pool.node.spec.accelerators = 8;
+  hardware::AcceleratorSpec& accelerator = pool.node.spec.accelerator.spec;
+  accelerator.title = "test chip";
+  accelerator.memory = 80 * gibibyte;
+  return pool;
+}
+
+struct Fixture {
+  hardware::PoolSpec pool = pool_of(8);
+  workload::ModelSpec model = dense_model();
+  StackSpec stack;
+  StepSetting setting;
+  Fixture() {
+    setting.pool = &pool;
+    setting.model = &model;
+    setting.stack = &stack;
+    setting.sequence_length = 4096;
+    setting.batch = 256;
+  }
+  std::string refusal(const ParallelismSpec& layout) {
+    try {
+      resolve(layout, setting);
+    } catch (const InfeasibleError& error) {
+      return error.path();
+    }
+    return "";
+  }
+};
+
+} // namespace
+
+TEST_CASE_METHOD(Fixture, "the data-parallel degree is what the others leave") {
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  layout.pipeline = 2;
+  layout.context = 2;
+  CHECK(resolve(layout, setting).data == 4);
+  layout.data = 4;
+  CHECK(resolve(layout, setting).data == 4);
+}
+
+TEST_CASE_METHOD(Fixture, "degrees that cannot be are refused with the key to change") {
+  ParallelismSpec layout;
+  layout.tensor = 3;
+  CHECK(refusal(layout) == "parallelism");
+  layout = {};
+  layout.data = 5;
+  CHECK(refusal(layout) == "parallelism.data");
+  layout = {};
+  layout.pipeline = 64;
+  CHECK(refusal(layout) == "parallelism.pipeline");
+  layout = {};
+  layout.expert = 8; // dense model
+  CHECK(refusal(layout) == "parallelism.expert");
+  layout = {};
+  layout.micro_batch = 7;
+  CHECK(refusal(layout) == "stages");
+  layout = {};
+  layout.pipeline = 8;
+  layout.schedule = Schedule::DualPipe;
+  setting.batch = 8 * 14; // 14 micro-batches, fewer than 2 * 8
+  CHECK(refusal(layout) == "stages");
+  layout.schedule = Schedule::OneForwardOneBackward;
+  layout.virtual_stages = 2; // 14 is no multiple of 8
+  CHECK(refusal(layout) == "parallelism.virtual_stages");
+}
+
+TEST_CASE("groups cover all GPUs: sizes times strides") {
+  ParallelismSpec layout;
+  layout.tensor = 2;
+  layout.context = 2;
+  layout.pipeline = 4;
+  layout.data = 16;
+  layout.expert = 8;
+  const Groups groups = groups_of(layout, 256);
+  CHECK(groups.tensor.size == 2);
+  CHECK(groups.tensor.stride == 1);
+  CHECK(groups.context.stride == 2);
+  CHECK(groups.data.size == 32);
+  CHECK(groups.data.stride == 2);
+  CHECK(groups.expert.size == 8);
+  CHECK(groups.expert_data.size == 4);
+  CHECK(groups.expert_data.stride == 16);
+  CHECK(groups.pipeline.size * groups.pipeline.stride == 256);
+}
+
+TEST_CASE("stages hold every layer once, embedding first, head last") {
+  const workload::ModelSpec model = dense_model();
+  for (const int p : {1, 2, 4, 8, 16})
+    for (const int v : {1, 2}) {
+      ParallelismSpec layout;
+      layout.pipeline = p;
+      layout.virtual_stages = v;
+      const std::vector<StageChunk> chunks = chunks_of(model, layout, 4096);
+      REQUIRE(chunks.size() == static_cast<std::size_t>(p * v));
+      int layers = 0;
+      for (const StageChunk& chunk : chunks)
+        layers += chunk.layers();
+      CHECK(layers == model.layers);
+      CHECK(chunks.front().embedding);
+      CHECK(chunks.back().head);
+    }
+}
+
+TEST_CASE("the cut is even: a head that costs two layers takes two layers' place") {
+  // Forward FLOPs per token: a layer 2 * 218.1e6 weights + attention 2 * 2048.5 * 32 * 256 =
+  // 469.7e6; the head 2 * 4096 * 128256 = 1050.7e6 is 2.24 layers. 34.24 units over 4 stages: at
+  // most 9 layers, and the last stage 7 at most.
+  ParallelismSpec layout;
+  layout.pipeline = 4;
+  const std::vector<StageChunk> chunks = chunks_of(dense_model(), layout, 4096);
+  CHECK(chunks[0].layers() <= 9);
+  CHECK(chunks[3].layers() <= 7);
+  CHECK(chunks[3].layers() >= 5);
+}
+
+TEST_CASE("resident parameters of all ranks are the model") {
+  const workload::ModelSpec model = dense_model();
+  ParallelismSpec layout;
+  layout.pipeline = 4;
+  layout.virtual_stages = 2;
+  const std::vector<StageChunk> chunks = chunks_of(model, layout, 4096);
+  double sum = 0;
+  for (int rank = 0; rank < 4; ++rank)
+    for (const int chunk : chunks_on_rank(layout, 8, rank)) {
+      const ResidentParameters held =
+          resident_parameters(model, chunks[static_cast<std::size_t>(chunk)], layout);
+      sum += held.dense + held.experts;
+    }
+  CHECK(sum == 8030261248.0); // Llama 3.1 8B
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "memory: 18 bytes per parameter on one GPU, sharded optimizer with ZeRO-1") {
+  pool.nodes = 1;
+  pool.node.spec.accelerators = 1;
+  setting.batch = 1;
+  setting.layout = resolve({}, setting);
+  const double n = 8030261248.0;
+  const MemoryPlan alone = memory_plan(setting);
+  CHECK(alone.weights / byte == Approx(2 * n));
+  CHECK(alone.gradients / byte == Approx(4 * n));
+  CHECK(alone.optimizer / byte == Approx(12 * n));
+  CHECK_FALSE(alone.fits());
+  CHECK_THROWS_AS(require_fit(alone, setting), InfeasibleError);
+
+  pool.node.spec.accelerators = 8;
+  setting.batch = 8;
+  setting.layout = resolve({}, setting);
+  CHECK(memory_plan(setting).optimizer / byte == Approx(12 * n / 8));
+  setting.layout.zero_stage = 0;
+  CHECK(memory_plan(setting).optimizer / byte == Approx(12 * n));
+  setting.mode = StepMode::ForwardOnly;
+  const MemoryPlan forward = memory_plan(setting);
+  CHECK(forward.gradients / byte == 0);
+  CHECK(forward.optimizer / byte == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "the first pipeline rank stores p micro-batches of L / p layers") {
+  // One rank: one micro-batch of 32 layers; p ranks: p micro-batches of 32 / p layers on the first.
+  // Head and embedding store nothing here, and the cut gives the first of two ranks at most 18
+  // layers.
+  setting.batch = 256;
+  setting.layout = resolve({}, setting);
+  const double one = memory_plan(setting).activations / byte;
+  ParallelismSpec layout;
+  layout.pipeline = 2;
+  setting.layout = resolve(layout, setting);
+  const double two = memory_plan(setting).activations / byte;
+  CHECK(two >= one);
+  CHECK(two <= one * 2 * 18 / 32);
+}

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/plan/pass.hpp"
+
+#include "sim/topology/fabric.hpp"
+#include "sim/workload/counts.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace sim;
+using namespace sim::plan;
+using hardware::Precision;
+
+namespace {
+
+hardware::PoolSpec pool() {
+  hardware::PoolSpec pool;
+  pool.nodes = 8;
+  hardware::NodeSpec& node = pool.node.spec;
+  node.accelerators = 8;
+  node.nics = 8;
+  node.nic.bandwidth = 50e9 * (byte / second);
+  hardware::AcceleratorSpec& chip = node.accelerator.spec;
+  chip.title = "test chip";
+  chip.peak = {{Precision::Bf16, 1e15 * (flop / second)}, {Precision::Fp8, 2e15 * (flop / second)}};
+  chip.memory = 80 * gibibyte;
+  chip.memory_bandwidth = 3e12 * (byte / second);
+  chip.streaming_multiprocessors = 132;
+  chip.scale_up_bandwidth = 450e9 * (byte / second);
+  hardware::KernelSpec& kernels = chip.kernels.spec;
+  kernels.gemm[Precision::Bf16] = {0.8, 300, 128, 128, 1};
+  kernels.gemm[Precision::Fp8] = {0.8, 300, 128, 128, 1};
+  kernels.attention.forward_fraction = kernels.attention.backward_fraction = 0.5;
+  kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}};
+  pool.fabric.spec.switch_ports = 64;
+  pool.fabric.spec.link_bandwidth = node.nic.bandwidth;
+  pool.fabric.spec.tiers = 2;
+  return pool;
+}
+
+workload::ModelSpec model(bool experts) {
+  workload::ModelSpec model;
+  model.title = "test";
+  model.layers = 4;
+  model.hidden = 1024;
+  model.attention.heads = 16;
+  model.attention.kv_heads = 8;
+  model.attention.head_dim = 64;
+  model.inner = 4096;
+  model.vocabulary = 32000;
+  if (experts)
+    model.experts = workload::ExpertsSpec{32, 1, 4, 512, 0};
+  return model;
+}
+
+struct Fixture {
+  hardware::PoolSpec machines = pool();
+  std::unique_ptr<topology::Fabric> fabric = topology::build(machines);
+  network::CollectivePlanner planner{*fabric};
+  StackSpec stack;
+  StepSetting setting;
+
+  Pass build(const workload::ModelSpec& m, ParallelismSpec layout, PassKind kind) {
+    setting.pool = &machines;
+    setting.model = &m;
+    setting.stack = &stack;
+    setting.layout = layout;
+    setting.sequence_length = 2048;
+    setting.batch = 64;
+    setting.layout = resolve(layout, setting);
+    PassBuilder builder(setting, chunks_of(m, setting.layout, setting.sequence_length), planner);
+    return builder.build({kind, 0, 0});
+  }
+};
+
+int count(const Pass& pass, CommunicationDimension dimension) {
+  int n = 0;
+  for (const Chain& chain : pass.chains)
+    for (const PassTask& task : chain)
+      n += !task.is_kernel && task.dimension == dimension;
+  return n;
+}
+
+Flops executed(const Pass& pass, bool recompute = false) {
+  Flops sum{};
+  for (const Chain& chain : pass.chains)
+    for (const PassTask& task : chain)
+      if (task.is_kernel && (task.kernel.role == KernelRole::Recompute) == recompute)
+        sum += task.kernel.executed;
+  return sum;
+}
+
+} // namespace
+
+TEST_CASE_METHOD(Fixture, "forward and backward passes execute the FLOPs that training counts") {
+  for (const bool experts : {false, true}) {
+    const workload::ModelSpec m = model(experts);
+    const Flops forward = executed(build(m, {}, PassKind::Forward));
+    const workload::TrainingFlops training = workload::training_flops_per_token(m, 2048);
+    CHECK(forward / flop == Approx(2048 * training.causal / flop / 3).epsilon(1e-9));
+
+    // Backward: twice the matrix multiplies, 2.5 times the attention core 4 s_eff a d with s_eff =
+    // (s + 1) / 2.
+    const double core = 2048.0 * 4 * (2049.0 / 2) * 16 * 64 * m.layers;
+    const Flops backward = executed(build(m, {}, PassKind::Backward));
+    CHECK(backward / flop == Approx(2 * (forward / flop - core) + 2.5 * core).epsilon(1e-9));
+
+    // Deferring the weight gradients moves work, it does not make any.
+    const Flops split =
+        executed(build(m, {}, PassKind::BackwardInput)) + executed(build(m, {}, PassKind::Weight));
+    CHECK(split / flop == Approx(backward / flop).epsilon(1e-12));
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "tensor ranks share the FLOPs") {
+  const workload::ModelSpec m = model(false);
+  ParallelismSpec layout;
+  const Flops whole = executed(build(m, layout, PassKind::Forward));
+  layout.tensor = 4;
+  CHECK(executed(build(m, layout, PassKind::Forward)) / flop ==
+        Approx(whole / flop / 4).epsilon(1e-9));
+}
+
+TEST_CASE_METHOD(
+    Fixture,
+    "sequence parallelism: two all-gathers and two reduce-scatters a layer and direction") {
+  const workload::ModelSpec m = model(false);
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == 4 * m.layers);
+  CHECK(count(build(m, layout, PassKind::Backward), CommunicationDimension::Tensor) ==
+        4 * m.layers);
+  layout.sequence_parallel = false; // one all-reduce after each block
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == 2 * m.layers);
+}
+
+TEST_CASE_METHOD(Fixture, "experts: one dispatch and one combine a layer and direction") {
+  const workload::ModelSpec m = model(true);
+  ParallelismSpec layout;
+  layout.expert = 16;
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Expert) == 2 * m.layers);
+  CHECK(count(build(m, layout, PassKind::Backward), CommunicationDimension::Expert) ==
+        2 * m.layers);
+  layout.expert = 1;
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Expert) == 0);
+}
+
+TEST_CASE_METHOD(
+    Fixture, "context parallelism gathers keys and values, and scatters their gradients backward") {
+  const workload::ModelSpec m = model(false);
+  ParallelismSpec layout;
+  layout.context = 4;
+  const Pass forward = build(m, layout, PassKind::Forward);
+  CHECK(count(forward, CommunicationDimension::Context) == m.layers);
+  CHECK(count(build(m, layout, PassKind::Backward), CommunicationDimension::Context) ==
+        2 * m.layers);
+  // Each gathers 2 g d elements of 2 bytes for 2,048 tokens: a ring moves 3/4 of that through each
+  // link.
+  for (const PassTask& task : forward.chains[0])
+    if (!task.is_kernel) {
+      Bytes moved{};
+      for (const network::Phase& phase : task.collective.phases)
+        moved += phase.bytes_per_flow;
+      CHECK(moved / byte == Approx(0.75 * 2 * 8 * 64 * 2 * 2048));
+    }
+}
+
+TEST_CASE_METHOD(Fixture, "recomputation runs again what the stack drops") {
+  const workload::ModelSpec m = model(false);
+  CHECK(executed(build(m, {}, PassKind::Backward), true) / flop == 0);
+  const Flops forward = executed(build(m, {}, PassKind::Forward));
+  stack.recompute = Recompute::Selective;
+  const double core = 2048.0 * 4 * (2049.0 / 2) * 16 * 64 * m.layers;
+  CHECK(executed(build(m, {}, PassKind::Backward), true) / flop == Approx(core));
+  stack.recompute = Recompute::Full;
+  const double head = 2.0 * 2048 * 1024 * 32000;
+  CHECK(executed(build(m, {}, PassKind::Backward), true) / flop == Approx(forward / flop - head));
+}
+
+TEST_CASE_METHOD(Fixture, "8-bit multiplies bring casts: one forward, one for each gradient") {
+  const workload::ModelSpec m = model(false);
+  const std::size_t wide = build(m, {}, PassKind::Forward).chains[0].size();
+  stack.precision.gemm = Precision::Fp8;
+  // query-key-value, output, gate-up and down projections; the head stays in 16 bit.
+  CHECK(build(m, {}, PassKind::Forward).chains[0].size() ==
+        wide + static_cast<std::size_t>(4 * m.layers));
+}

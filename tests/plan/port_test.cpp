@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/plan/port.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace sim;
+using hardware::Precision;
+
+namespace {
+
+hardware::AcceleratorSpec chip_with(std::initializer_list<Precision> precisions) {
+  hardware::AcceleratorSpec chip;
+  chip.title = "A800";
+  chip.streaming_multiprocessors = 108;
+  for (const Precision precision : precisions) {
+    chip.peak[precision] = 312e12 * (flop / second);
+    chip.kernels->gemm[precision].peak_fraction = 0.8;
+  }
+  return chip;
+}
+
+plan::StackSpec fp8_stack() {
+  plan::StackSpec stack;
+  stack.precision.gemm = stack.precision.dispatch = Precision::Fp8;
+  stack.precision.weight_bytes = 1;
+  return stack;
+}
+
+} // namespace
+
+TEST_CASE("a stack that the chip can run stays as it is") {
+  std::vector<std::string> told;
+  const auto stack =
+      plan::ported(fp8_stack(), chip_with({Precision::Bf16, Precision::Fp8}), {}, told);
+  CHECK(told.empty());
+  CHECK(stack.precision.gemm == Precision::Fp8);
+}
+
+TEST_CASE("a missing precision becomes the first substitute that the chip has, weights and "
+          "dispatch with it") {
+  plan::PortSpec port;
+  port.precision = {Precision::Fp8, Precision::Fp4, Precision::Bf16, Precision::Fp16};
+  std::vector<std::string> told;
+  const auto stack =
+      plan::ported(fp8_stack(), chip_with({Precision::Bf16, Precision::Fp16}), port, told);
+  CHECK(stack.precision.gemm == Precision::Bf16);
+  CHECK(stack.precision.dispatch == Precision::Bf16);
+  CHECK(stack.precision.combine == Precision::Bf16);
+  CHECK(stack.precision.weight_bytes == 2);
+  REQUIRE(told.size() == 3);
+  CHECK(told[0] == "stack.precision.gemm: fp8 -> bf16 (A800 has no fp8)");
+  CHECK(told[1] == "stack.precision.weight_bytes: 1 -> 2 (the working copy is bf16)");
+  CHECK(told[2] == "stack.precision.dispatch: fp8 -> bf16 (A800 has no fp8)");
+}
+
+TEST_CASE("without a substitute the run is infeasible") {
+  std::vector<std::string> told;
+  plan::PortSpec port;
+  CHECK_THROWS_AS(plan::ported(fp8_stack(), chip_with({Precision::Bf16}), port, told),
+                  InfeasibleError);
+  port.precision = {Precision::Fp4};
+  CHECK_THROWS_AS(plan::ported(fp8_stack(), chip_with({Precision::Bf16}), port, told),
+                  InfeasibleError);
+  // A peak without kernels is not enough: nobody knows how fast it would be.
+  auto chip = chip_with({Precision::Bf16});
+  chip.peak[Precision::Fp8] = 1e15 * (flop / second);
+  CHECK_FALSE(plan::multiplies_in(chip, Precision::Fp8));
+}
+
+TEST_CASE("communication holds at most half of the SMs") {
+  auto stack = fp8_stack();
+  auto chip = chip_with({Precision::Bf16, Precision::Fp8});
+  chip.streaming_multiprocessors = 30;
+  stack.dispatch_sms = 20;
+  stack.communication_sms = 15;
+  std::vector<std::string> told;
+  const auto result = plan::ported(stack, chip, {}, told);
+  CHECK(result.dispatch_sms == 15);
+  CHECK(result.communication_sms == 15);
+  CHECK(told.size() == 1);
+}

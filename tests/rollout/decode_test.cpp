@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/rollout/decode.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/base/random.hpp"
+#include "tests/rollout/setting.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace sim;
+using namespace sim::rollout;
+
+TEST_CASE("one sequence per GPU of DeepSeek-V3 reads its weights: hand arithmetic") {
+  Case c;
+  c.decoding.drafts = 0;
+  const DecodeStep step = decode_step(c.setting(), 1, 10000);
+  // Per layer: attention 187.1e6, router 7168 * 256; shared expert and each routed expert 3 * 7168
+  // * 2048; three dense feed-forwards 3 * 7168 * 18432; head 7168 * 129280 in two bytes. 64 GPUs
+  // hold 4 experts of a layer each; 512 token copies hit 1 - (255/256)^512 of them.
+  const double attention = 61 * 187.1e6, expert = 3.0 * 7168 * 2048;
+  const double dense =
+      attention + 58 * (expert + 7168 * 256) + 3 * 3.0 * 7168 * 18432 + 2 * 7168.0 * 129280;
+  double miss = 1;
+  for (int copy = 0; copy < 512; ++copy)
+    miss *= 255.0 / 256;
+  const double bytes = dense + 58 * 4 * expert * (1 - miss);
+  CHECK(step.weights_or_gemm / second == Approx(bytes / (3.35e12 * 0.84)).epsilon(2e-3));
+  // Absorbed attention: 128 heads, scores over 576 and values over 512 dimensions, 61 layers, 59 %
+  // of the 16-bit peak; the cache of 70,272 bytes per token is read faster than that.
+  const double compute = 10000 * 2.0 * 128 * (576 + 512) * 61 / (989.4e12 * 0.59);
+  const double read = 10000 * 70272.0 / (3.35e12 * 0.9);
+  CHECK(step.attention / second == Approx(std::max(compute, read)).epsilon(1e-9));
+  CHECK(step.kernels / microsecond == Approx(61 * 50));
+  // 8 copies of 7168 values in 1 + 4/128 and 2 bytes, 56 of 64 to other nodes over 44 GB/s; two
+  // floors of 30 us.
+  const double exchange = 8 * 7168 * (1 + 4.0 / 128 + 2) * 56 / 64 / (50e9 * 0.88) + 60e-6;
+  CHECK(step.all_to_all / second == Approx(58 * exchange).epsilon(1e-9));
+  CHECK(step.duration == step.weights_or_gemm + step.attention + step.kernels + step.all_to_all);
+  CHECK(step.tokens_per_sequence == 1);
+}
+
+TEST_CASE("accepted drafts are a geometric series") {
+  Case c;
+  for (const double acceptance : {0.0, 0.5, 0.85, 1.0})
+    for (const int drafts : {0, 1, 2, 5}) {
+      c.decoding.drafts = drafts;
+      c.decoding.acceptance = acceptance;
+      double tokens = 1, product = 1;
+      for (int draft = 0; draft < drafts; ++draft)
+        tokens += product *= acceptance;
+      CHECK(decode_step(c.setting(), 4, 1000).tokens_per_sequence == Approx(tokens));
+    }
+  // Published for V3 with one draft at 80 to 90 %: 1.8 times the tokens.
+  c.decoding.drafts = 1;
+  c.decoding.acceptance = 0.85;
+  CHECK(decode_step(c.setting(), 4, 1000).tokens_per_sequence == Approx(1.8).margin(0.1));
+}
+
+TEST_CASE("a dense model reads weights and grouped-query cache, tensor-parallel replicas a part of "
+          "both") {
+  Case c;
+  c.model = llama_8b();
+  c.decoding = {};
+  c.decoding.weight_bytes = 2;
+  c.decoding.expert = 1;
+  const DecodeStep alone = decode_step(c.setting(), 1, 4000);
+  // 8,030,261,248 parameters with two tables of 4096 * 128256; the input table is only looked up.
+  // Norms: 65 * 4096.
+  const double read = 2 * (8030261248.0 - 4096.0 * 128256);
+  CHECK(alone.weights_or_gemm / second == Approx(read / (3.35e12 * 0.84)).epsilon(1e-4));
+  const double cache = 4000 * 2.0 * 2 * 8 * 128 * 32;
+  CHECK(alone.attention / second == Approx(cache / (3.35e12 * 0.9)).epsilon(1e-9));
+  CHECK(alone.all_to_all == Seconds{});
+
+  c.decoding.expert = 4;
+  const DecodeStep spread = decode_step(c.setting(), 0.25, 4000);
+  CHECK(spread.weights_or_gemm / alone.weights_or_gemm == Approx(0.25));
+  CHECK(spread.attention / alone.attention == Approx(0.25));
+  // 64 all-reduces of one token's 8 KiB: two latencies and 2 * 3/4 of the buffer each.
+  const double all_reduce = 2 * 3.3e-6 + 1.5 * 8192 / (200e9 * 0.82);
+  CHECK(spread.all_to_all / second == Approx(64 * all_reduce).epsilon(1e-9));
+}
+
+TEST_CASE("a step takes longer with more sequences, more context, and less hardware") {
+  RandomStream random(11, "tests/decode");
+  for (int round = 0; round < 200; ++round) {
+    Case c;
+    if (random.below(2) == 0) {
+      c.model = llama_8b();
+      c.decoding.drafts = 0;
+      c.decoding.expert = 1 << random.below(4);
+    } else {
+      c.decoding.expert = 16 << random.below(4);
+    }
+    const double sequences = 0.1 + 200 * random.uniform(), context = 30000 * random.uniform();
+    const DecodeModel model(c.setting());
+    const Seconds base = model.step(sequences, context).duration;
+    CHECK(model.step(sequences * 1.3, context).duration >= base);
+    CHECK(model.step(sequences, context * 1.3).duration >= base);
+    // Per sequence, a fuller batch is never dearer.
+    CHECK(model.step(sequences * 1.3, context).duration / 1.3 <= base * (1 + 1e-12));
+    c.pool.node->accelerator->memory_bandwidth *= 0.7;
+    CHECK(DecodeModel(c.setting()).step(sequences, context).duration >= base);
+    c.pool.node->nic.bandwidth *= 0.5;
+    c.stack.rollout_efficiency = 0.5;
+    CHECK(DecodeModel(c.setting()).step(sequences, context).duration >= 2 * base * (1 - 1e-12));
+  }
+}
+
+TEST_CASE("the production decoder of DeepSeek-V3: 14,800 tokens per second on a node of H800") {
+  // deepseek-ai/open-infra-index, day 6: expert parallelism over 144 GPUs, 4,989 tokens of context
+  // on average. A load of about 100 sequences per GPU follows from 1,850 tokens per second per GPU
+  // at 20 to 22 tokens per second per user, less what a serving system loses to scheduling: the
+  // roofline should lie above the published rate, but not far.
+  Case c;
+  c.pool = h800_pool(18);
+  c.decoding.expert = 144;
+  c.decoding.drafts = 0;
+  const double rate = 96 / (decode_step(c.setting(), 96, 4989).duration / second);
+  CHECK(rate > 0.9 * 1850);
+  CHECK(rate < 1.3 * 1850);
+}
+
+TEST_CASE("a replica is the smallest power of two that leaves room for a cache") {
+  Case c;
+  c.decoding.expert = 0;
+  // 671e9 bytes: 8 GPUs need 17 GB of dense weights and 32 experts a layer, 82 GB, each: more than
+  // 80 GiB leave; 16 GPUs fit.
+  CHECK(replica_gpus(c.setting()) == 16);
+  c.model = llama_8b();
+  c.decoding.weight_bytes = 2;
+  c.decoding.drafts = 0;
+  CHECK(replica_gpus(c.setting()) == 1);
+  c.pool.node->accelerator->memory = 12 * gibibyte;
+  CHECK(replica_gpus(c.setting()) == 4); // 16 GB / 2 + 4 GiB = 11.5 GiB: no tenth left
+}
+
+TEST_CASE("impossible replicas are refused with the key to change") {
+  Case c;
+  c.decoding.expert = 7;
+  CHECK_THROWS_AS(replica_gpus(c.setting()), InfeasibleError);
+  c.decoding.expert = 1024;
+  CHECK_THROWS_AS(replica_gpus(c.setting()), InfeasibleError);
+  c.decoding.expert = 8;
+  CHECK_THROWS_AS(replica_gpus(c.setting()), InfeasibleError);
+  c.decoding.expert = 0;
+  c.pool = h800_pool(1);
+  CHECK_THROWS_AS(replica_gpus(c.setting()), InfeasibleError);
+  Case kernels;
+  kernels.pool.node->accelerator->kernels->gemm.clear();
+  CHECK_THROWS_AS(decode_step(kernels.setting(), 1, 1), InfeasibleError);
+}
+
+TEST_CASE("a chip without FP8 widens narrow weights: memory time stays, multiply time doubles") {
+  Case c;
+  c.decoding.drafts = 0;
+  const DecodeStep read_bound = decode_step(c.setting(), 1, 0),
+                   compute_bound = decode_step(c.setting(), 1024, 0);
+  c.pool.node->accelerator->peak.erase(hardware::Precision::Fp8);
+  CHECK(decode_step(c.setting(), 1, 0).weights_or_gemm == read_bound.weights_or_gemm);
+  CHECK(decode_step(c.setting(), 1024, 0).weights_or_gemm > 1.5 * compute_bound.weights_or_gemm);
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/rollout/length.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/base/portable_math.hpp"
+#include "sim/base/random.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+
+using namespace sim;
+using namespace sim::rollout;
+
+TEST_CASE("the mean is linear between points and held outside, a cap holds until its step") {
+  const LengthSpec lengths{{{100, 1000}, {200, 3000}}, 0.8, {{150, 32768}, {300, 65536}}};
+  CHECK(scheduled_mean(lengths, 0) == 1000);
+  CHECK(scheduled_mean(lengths, 100) == 1000);
+  CHECK(scheduled_mean(lengths, 125) == Approx(1500));
+  CHECK(scheduled_mean(lengths, 200) == 3000);
+  CHECK(scheduled_mean(lengths, 10000) == 3000);
+  CHECK(scheduled_cap(lengths, 149) == 32768);
+  CHECK(scheduled_cap(lengths, 150) == 65536);
+  CHECK(scheduled_cap(lengths, 9999) == 65536);
+}
+
+TEST_CASE("schedules that are empty or do not rise are refused") {
+  CHECK_THROWS_AS(scheduled_mean({{}, 0.8, {{1, 1}}}, 0), InfeasibleError);
+  CHECK_THROWS_AS(scheduled_mean({{{0, 1}}, 0.8, {}}, 0), InfeasibleError);
+  CHECK_THROWS_AS(scheduled_mean({{{5, 1}, {5, 2}}, 0.8, {{1, 1}}}, 0), InfeasibleError);
+  CHECK_THROWS_AS(scheduled_cap({{{0, 1}}, 0.8, {{9, 1}, {8, 2}}}, 0), InfeasibleError);
+}
+
+TEST_CASE("moments of the capped law: without a cap mean and mean exp(sigma^2), with a cap what "
+          "sampling gives") {
+  // A lognormal of mean m has E[L^2] / E[L] = m exp(sigma^2).
+  const LengthLaw free_law(2000, 0.8, 1e12);
+  CHECK(free_law.mean() == Approx(2000).epsilon(1e-9));
+  CHECK(free_law.mean_square() / free_law.mean() ==
+        Approx(2000 * portable_exp(0.64)).epsilon(1e-9));
+
+  const double sigma = 0.8, mean = 9500, cap = 32768;
+  const LengthLaw law(mean, sigma, cap);
+  RandomStream random(3, "tests/length");
+  const int draws = 200'000;
+  double sum = 0, squares = 0, fourths = 0;
+  for (int i = 0; i < draws; ++i) {
+    const double length =
+        std::min(cap, mean * portable_exp(sigma * random.normal() - sigma * sigma / 2));
+    sum += length;
+    squares += length * length;
+    fourths += length * length * length * length;
+  }
+  const double error = std::sqrt((squares / draws - sum / draws * sum / draws) / draws);
+  CHECK(std::fabs(law.mean() - sum / draws) < 4 * error);
+  const double square_error =
+      std::sqrt((fourths / draws - squares / draws * squares / draws) / draws);
+  CHECK(std::fabs(law.mean_square() - squares / draws) < 4 * square_error);
+}
+
+TEST_CASE("groups keep the number of outputs, rise in length and stay few") {
+  RandomStream random(5, "tests/groups");
+  for (int round = 0; round < 300; ++round) {
+    const auto outputs =
+        static_cast<std::int64_t>(1 + random.below(round % 10 == 0 ? 5'000'000 : 20'000));
+    const LengthLaw law{100 + 20000 * random.uniform(), random.uniform() * 1.5,
+                        1000 + 60000 * random.uniform()};
+    const std::vector<OutputGroup> groups = group_outputs(law, outputs);
+    std::int64_t sum = 0;
+    double tokens = 0;
+    for (std::size_t i = 0; i < groups.size(); ++i) {
+      sum += groups[i].outputs;
+      tokens += double(groups[i].outputs) * groups[i].length;
+      CHECK(groups[i].length <= law.cap());
+      if (i > 0)
+        CHECK(groups[i].length > groups[i - 1].length);
+    }
+    CHECK(sum == outputs);
+    CHECK(groups.size() <= 600);
+    if (outputs > 2000) // middles of groups against the integral
+      CHECK(tokens / double(outputs) == Approx(law.mean()).epsilon(0.01));
+  }
+}
+
+TEST_CASE("without spread all outputs are one group") {
+  const std::vector<OutputGroup> groups = group_outputs(LengthLaw(500, 0, 1000), 8192);
+  REQUIRE(groups.size() == 1);
+  CHECK(groups[0].length == Approx(500));
+}

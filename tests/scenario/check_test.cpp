@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/scenario/check.hpp"
+
+#include "tests/scenario/texts.hpp"
+
+namespace sim::scenario {
+namespace {
+
+// The scenario with its stage written on one line.
+std::string with_stage(const std::string& stage) {
+  std::vector<std::string> text = lines();
+  text.erase(text.begin() + 5, text.begin() + 10);
+  text.insert(text.begin() + 5, "  - {" + stage + "}");
+  return joined(text);
+}
+
+TEST_CASE("rules across the keys of a stage") {
+  const std::string sft = "name: s, kind: sft, sequence_length: 4096, batch: 8, ";
+  const std::string response =
+      "response: {mean: [{step: 0, tokens: 9}], cap: [{until_step: 9, tokens: 9}]}";
+  struct Case {
+    std::string stage, expected;
+  };
+  const std::vector<Case> good = {
+      {sft + "steps: 5", ""},
+      {sft + "samples: 5, tokens_per_sample: 100", ""},
+      {"name: i, kind: inference, tokens: 5, inference: {" + response + "}", ""},
+      {"name: r, kind: rl, steps: 5, sequence_length: 9, batch: 8, reinforcement: "
+       "{outputs_per_rollout: 8, " +
+           response + "}",
+       ""},
+      {"name: s, kind: sft, sequence_length: 4, steps: 5, batch: {start: 4, end: 8, ramp_tokens: "
+       "9}",
+       ""}};
+  for (const Case& c : good) {
+    INFO(c.stage);
+    CHECK(message_of(with_stage(c.stage)) == c.expected);
+  }
+  const std::vector<Case> bad = {
+      {"name: s, kind: sft, sequence_length: 4096, batch: 8",
+       "6:5 stages.s: how long the stage lasts is not said"},
+      {sft + "steps: 5, tokens: 6",
+       "6:5 stages.s: how long the stage lasts is said more than once"},
+      {sft + "samples: 5", "6:5 stages.s.tokens_per_sample: samples need it"},
+      {"name: s, kind: sft, batch: 8, steps: 5",
+       "6:5 stages.s.sequence_length: a training stage needs it"},
+      {"name: s, kind: sft, sequence_length: 8, steps: 5",
+       "6:5 stages.s.batch: a training stage needs it"},
+      {"name: r, kind: rl, steps: 5, sequence_length: 9, batch: 8",
+       "6:5 stages.r.reinforcement: an rl stage needs it"},
+      {"name: i, kind: inference, tokens: 5",
+       "6:5 stages.i.inference: an inference stage needs it"},
+      {"name: i, kind: inference, steps: 5, inference: {" + response + "}",
+       "6:5 stages.i: an inference stage lasts as long"},
+      {sft + "steps: 5, inference: {" + response + "}",
+       "6:80 stages.s.inference: only an inference stage has it"},
+      {sft + "steps: 5, pool: rollout", "6:75 stages.s.pool: the cluster has no pool 'rollout'"},
+      {"name: s, kind: sft, sequence_length: 4, steps: 5, batch: {start: 9, end: 8, ramp_tokens: "
+       "5}",
+       "6:71 stages.s.batch.start: the batch would shrink from 9 to 8"},
+      {"name: s, kind: sft, sequence_length: 4, steps: 5, batch: {start: 4, end: 8}",
+       "6:63 stages.s.batch.ramp_tokens: a ramp needs start and ramp_tokens"},
+      {"name: a.b, kind: sft, sequence_length: 4, batch: 8, steps: 5",
+       "'a.b' cannot be the name of a stage"},
+      {"name: i, kind: inference, tokens: 5, inference: {response: {mean: [], cap: []}}",
+       "need a mean and a cap"},
+  };
+  for (const Case& c : bad) {
+    INFO(c.stage);
+    CHECK_THAT(message_of(with_stage(c.stage)), Catch::Contains(c.expected));
+  }
+}
+
+TEST_CASE("stages have names of their own") {
+  std::vector<std::string> text = lines();
+  const std::vector<std::string> stage(text.begin() + 5, text.begin() + 10);
+  text.insert(text.begin() + 10, stage.begin(), stage.end());
+  CHECK_THAT(message_of(joined(text)),
+             Catch::StartsWith("11:11 two stages have the name 'pre-training'"));
+}
+
+TEST_CASE("rules across the keys of models, nodes and pools") {
+  const auto model = [](const std::string& keys) {
+    return message_of(with({{3, "model: {extends: deepseek-v3, " + keys + "}"}}));
+  };
+  CHECK(model("layers: 62").empty());
+  CHECK_THAT(model("dense_layers: 62"),
+             Catch::StartsWith("3:45 model.dense_layers: more dense layers than layers"));
+  CHECK_THAT(model("experts: {active: 300}"),
+             Catch::Contains("model.experts.active: more experts per token"));
+  CHECK_THAT(model("experts: {max_nodes: 9}"),
+             Catch::Contains("model.experts.max_nodes: more nodes"));
+  CHECK_THAT(model("attention: {kv_rank: 0}"),
+             Catch::Contains("model.attention.kv_rank: latent attention needs it"));
+  CHECK_THAT(model("attention: {kind: grouped-query}"),
+             Catch::Contains("only latent attention has it"));
+  CHECK_THAT(model("inner: 0"), Catch::Contains("model.inner: dense layers need it"));
+  const auto cluster = [](const std::string& keys) {
+    return message_of(with({{2, "cluster: {" + keys + "}"}}));
+  };
+  CHECK_THAT(
+      cluster("node: {extends: hgx-h800, idle_power: 99 kW}, nodes: 8, fabric: deepseek-mpft"),
+      Catch::StartsWith("2:49 cluster.node.idle_power: more power without work"));
+  CHECK_THAT(cluster("node: hgx-h800, nodes: 8, fabric: {extends: deepseek-mpft, tiers: 3}"),
+             Catch::Contains("cluster.fabric.pod_nodes: three tiers need it"));
+  CHECK_THAT(cluster("pools: {train: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft}}"),
+             Catch::Contains(
+                 "stages.pre-training.pool: the cluster has no pool 'main'; did you mean 'train'"));
+  CHECK_THAT(cluster("pools: {}"), Catch::Contains("cluster.pools: there is no pool"));
+}
+
+} // namespace
+} // namespace sim::scenario

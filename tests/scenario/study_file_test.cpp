@@ -1,0 +1,106 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/scenario/study_file.hpp"
+
+#include "tests/scenario/texts.hpp"
+
+namespace sim::scenario {
+namespace {
+
+std::string study_message(const std::string& text) {
+  try {
+    load_study_text(text, "t.yaml");
+  } catch (const ScenarioError& error) {
+    std::string all;
+    for (const std::string& message : messages(error.diagnostics()))
+      all += (all.empty() ? "" : "\n") + message;
+    return all;
+  }
+  return "";
+}
+
+TEST_CASE("a study is a base and axes of settings") {
+  const StudyFile study = load_study_text("name: Chips\n"
+                                          "base: ../r1.yaml\n"
+                                          "axes:\n"
+                                          "  - name: chip\n"
+                                          "    points:\n"
+                                          "      - {label: H800, set: {cluster.node: hgx-h800}}\n"
+                                          "      - label: H20\n"
+                                          "        set:\n"
+                                          "          cluster.node: hgx-h20-8x400\n"
+                                          "          price.rental: 1.1 USD/GPU-hour\n"
+                                          "          port: {precision: [fp8, bf16], layout: auto}\n"
+                                          "  - {path: cluster.nodes, values: [32, 64]}\n"
+                                          "columns: [totals.gpu_hours]\n",
+                                          "studies/chips.yaml");
+  CHECK(study.base == "r1.yaml"); // from the study's folder
+  REQUIRE(study.axes.size() == 2);
+  CHECK(study.axes[0].points[1].label == "H20");
+  CHECK(set_arguments(study.axes[0].points[1]) ==
+        std::vector<std::string>{"cluster.node=hgx-h20-8x400", "price.rental=1.1 USD/GPU-hour",
+                                 "port={precision: [fp8, bf16], layout: auto}"});
+  CHECK(study.axes[1].name == "cluster.nodes");
+  CHECK(study.axes[1].points[0].label == "32");
+  CHECK(set_arguments(study.axes[1].points[0]) == std::vector<std::string>{"cluster.nodes=32"});
+  CHECK(study.axes[1].points[1].location == Location{"studies/chips.yaml", 12, 40});
+  CHECK(study.columns == std::vector<std::string>{"totals.gpu_hours"});
+}
+
+TEST_CASE("the settings of a study are --set arguments that load") {
+  const Folder folder;
+  folder.write("base.yaml", joined(lines()));
+  const StudyFile study = load_study(folder.write(
+      "studies/s.yaml", "name: S\nbase: ../base.yaml\naxes:\n"
+                        "  - {path: name, values: [\"a: [b\", \"10\", plain words]}\n"
+                        "  - {path: port, values: [{precision: [fp8, bf16], layout: auto}]}\n"));
+  std::vector<std::string> names;
+  for (const StudyPoint& point : study.axes[0].points) {
+    LoadOptions options;
+    options.sets = set_arguments(point);
+    options.sets.push_back(set_arguments(study.axes[1].points[0])[0]);
+    const Scenario s = load(study.base, options).scenario;
+    names.push_back(s.name);
+    CHECK(s.port.precision.size() == 2);
+  }
+  CHECK(names == std::vector<std::string>{"a: [b", "10", "plain words"});
+}
+
+TEST_CASE("bad studies are diagnosed with their place") {
+  const std::string head = "name: S\nbase: b.yaml\n";
+  CHECK(study_message(head + "axes: []\n") ==
+        "3:7 axes: there is no axis; write axes: [{path: ..., values: [...]}]");
+  CHECK(
+      study_message("axes: [{path: a, values: [1]}]\n") ==
+      "1:1 the key 'name' of the study is missing; \n1:1 the key 'base' of the study is missing; ");
+  CHECK(study_message(head + "axis: 1\naxes: [{path: a, values: [1]}]\n") ==
+        "3:1 unknown key 'axis' in the study; did you mean 'axes'?");
+  CHECK(study_message(head + "axes: [{path: a, values: []}]\n") ==
+        "3:26 an axis without points; give at least one");
+  CHECK(study_message(head + "axes: [{path: a, value: [1]}]\n") ==
+        "3:8 the key 'values' of an axis is missing; \n3:18 unknown key 'value' in an axis; did "
+        "you mean 'values'?");
+  CHECK(study_message(head + "axes: [{path: a, values: [1, 1]}]\n") ==
+        "3:30 two points of the axis 'a' have the label '1'; rows are told apart by it");
+  CHECK(study_message(head + "axes: [{name: a, points: [{label: x, set: 3}]}]\n") ==
+        "3:43 set: found '3'; write set: {key.path: value}");
+  CHECK(study_message(head + "axes: 3\n") == "3:7 axes: found '3'; write a list: [...]");
+  CHECK(study_message("- 1\n") == "1:1 the study: found a list; write a map: {key: value}");
+}
+
+TEST_CASE("every shipped study reads, and each of its points loads") {
+  for (const auto& item : std::filesystem::directory_iterator(SOURCE_DIR "/scenarios/studies")) {
+    if (item.path().extension() != ".yaml")
+      continue;
+    const StudyFile study = load_study(item.path().string());
+    for (const StudyAxis& axis : study.axes)
+      for (const StudyPoint& point : axis.points) {
+        INFO(item.path().string() << " " << point.label);
+        LoadOptions options;
+        options.sets = set_arguments(point);
+        CHECK_NOTHROW(load(study.base, options));
+      }
+  }
+}
+
+} // namespace
+} // namespace sim::scenario

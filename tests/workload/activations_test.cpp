@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/base/diagnostics.hpp"
+#include "sim/workload/counts.hpp"
+#include "tests/workload/models.hpp"
+
+#include <catch2/catch.hpp>
+
+using namespace sim;
+using namespace sim::workload;
+
+namespace {
+
+// Bytes per token and hidden element, all in 16 bit, FP32 statistics aside.
+double bytes_per_sbh(const ModelSpec& model, const Shard& shard) {
+  const ActivationElements kept = activation_elements(model, LayerKind::Dense, shard);
+  return 2 * (kept.inputs + kept.others) / (shard.tokens() * model.hidden);
+}
+
+} // namespace
+
+TEST_CASE("a GPT layer keeps what Korthikanti et al. count") {
+  // arXiv 2205.05198, table 2, in bytes per s b h: 34 + 5as/h on one GPU, 10 + 24/t with tensor
+  // parallelism, 34/t with sequence parallelism besides, 2 with full recomputation. Modern training
+  // has no dropout, so their two one-byte masks (unsharded with tensor parallelism alone) are added
+  // here; and fused attention keeps no scores, so the term 5as/h does not exist and their
+  // "selective" rows are the ones to compare.
+  const ModelSpec model = gpt_3();
+  Shard shard{.sequence_length = 2048};
+  const double masks = 2;
+  CHECK(bytes_per_sbh(model, shard) + masks == Approx(34));
+  shard.tensor = 8;
+  CHECK(bytes_per_sbh(model, shard) + masks == Approx(10 + 24.0 / 8));
+  const double selective = bytes_per_sbh(model, shard) + masks;
+  shard.sequence_parallel = true;
+  CHECK(bytes_per_sbh(model, shard) + masks / 8 == Approx(34.0 / 8));
+  const double sharded = bytes_per_sbh(model, shard) + masks / 8;
+
+  // Their profiled ratios to 10 + 24/t + 5as/(ht) = 23 (figure 7, 175B): 56.53 %, 18.49 %, full
+  // recomputation 8.71 %.
+  CHECK(selective / 23 == Approx(0.5653).epsilon(0.001));
+  CHECK(sharded / 23 == Approx(0.1849).epsilon(0.001));
+  shard.sequence_parallel = false;
+  const ActivationElements kept = activation_elements(model, LayerKind::Dense, shard);
+  CHECK(2 * kept.boundary / (2048 * 12288.0) / 23 == Approx(0.0871).epsilon(0.003));
+  CHECK(kept.attention_core == 0);
+  CHECK(kept.fixed == 2048.0 * 96 / 8 * 4 * byte);
+}
+
+TEST_CASE("a Llama layer by hand") {
+  // Per token, Llama-3.1 8B: norm input and output twice, query 32 x 128, key and value 8 x 128
+  // each, attention output 4096, gate and up 2 x 14336, their product 14336.
+  const Shard shard{.sequence_length = 8192, .sequences = 2};
+  const ActivationElements kept = activation_elements(llama_3_8b(), LayerKind::Dense, shard);
+  const double tokens = 16384;
+  CHECK(kept.inputs == tokens * (2 * 4096 + 3 * 14336));
+  CHECK(kept.others == tokens * (2 * 4096 + 4096 + 2 * 1024 + 4096));
+  CHECK(kept.cheap == tokens * (2 * 4096 + 14336));
+  CHECK(kept.cheap_inputs == kept.cheap);
+  CHECK(kept.boundary == tokens * 4096);
+  CHECK(kept.fixed == tokens * 32 * 4 * byte);
+}
+
+TEST_CASE("a DeepSeek-V3 expert layer by hand") {
+  // Per token without what is cheap: two norm inputs, latents 1536 + 512 + 64, attention output 128
+  // x 128, FP32 scores of 256 experts, 8 dispatched rows, gate and up of 8 + 1 experts of 2048.
+  const Shard shard{.expert = 64, .sequence_length = 4096, .expert_imbalance = 1.25};
+  const ActivationElements kept = activation_elements(deepseek_v3(), LayerKind::Experts, shard);
+  const double routed = 8 * 1.25;
+  const double expected =
+      2 * 7168 + 1536 + 512 + 64 + 128 * 128 + 2 * 256 + routed * 7168 + 2 * (routed + 1) * 2048;
+  CHECK(kept.inputs + kept.others - kept.cheap == Approx(4096 * expected).epsilon(1e-14));
+  // Cheap: norm outputs, normalised latents, expanded query, key and value, products.
+  CHECK(kept.cheap ==
+        Approx(4096 * (2 * 7168 + 1536 + 512 + 128 * (192 + 192 + 128) + (routed + 1) * 2048)));
+  // Of these only the expanded query, key and value are no operands of a matrix multiply.
+  CHECK(kept.cheap - kept.cheap_inputs == Approx(4096.0 * 128 * (192 + 192 + 128)));
+}
+
+TEST_CASE("activations are shared out by tensor and context parallelism") {
+  for (const ModelSpec& model : {llama_3_405b(), deepseek_v3()})
+    for (const int tensor : {1, 2, 8})
+      for (const int context : {1, 4}) {
+        const LayerKind kind = layer_kind(model, model.layers - 1);
+        const Shard whole{.sequence_length = 32768};
+        const Shard part{.tensor = tensor,
+                         .context = context,
+                         .sequence_parallel = true,
+                         .sequence_length = 32768};
+        const ActivationElements all = activation_elements(model, kind, whole);
+        const ActivationElements one = activation_elements(model, kind, part);
+        const double ranks = tensor * context;
+        CHECK(ranks * one.inputs == Approx(all.inputs).epsilon(1e-12));
+        CHECK(ranks * one.others == Approx(all.others).epsilon(1e-12));
+        CHECK(ranks * one.cheap == Approx(all.cheap).epsilon(1e-12));
+        CHECK(ranks * one.boundary == Approx(all.boundary).epsilon(1e-12));
+        CHECK(ranks * one.fixed / all.fixed == Approx(1).epsilon(1e-12));
+      }
+}
