@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What can be wrong with an input, and where it stands. The core throws; only the command line prints and exits.
+// What can be wrong with an input, and where it stands. The core throws; only the command line
+// prints and exits.
 #pragma once
 
 #include <stdexcept>
@@ -37,8 +38,9 @@ private:
   std::vector<Diagnostic> diagnostics_;
 };
 
-// The input reads well and cannot be: does not fit in memory, degrees that do not divide, beyond a limit (exit 4).
-// `path` is the scenario key that the user would change ("parallelism.pipeline"); the front end adds its location.
+// The input reads well and cannot be: does not fit in memory, degrees that do not divide, beyond a
+// limit (exit 4). `path` is the scenario key that the user would change ("parallelism.pipeline");
+// the front end adds its location.
 class InfeasibleError : public std::runtime_error {
 public:
   InfeasibleError(std::string path, std::string message, std::string remedy = "");
@@ -57,7 +59,8 @@ class InternalError : public std::logic_error {
 
 [[noreturn]] void fail_internal(const char* condition, const char* file, int line);
 
-// The entry of `names` nearest to `name` by edit distance, or empty when none is near enough to be a likely slip.
+// The entry of `names` nearest to `name` by edit distance, or empty when none is near enough to be
+// a likely slip.
 std::string nearest_name(const std::string& name, const std::vector<std::string>& names);
 
 } // namespace base

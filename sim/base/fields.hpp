@@ -5,10 +5,11 @@
 //     v("memory", a.memory, required(positive), "High-bandwidth memory per chip.");
 //   }
 //
-// and everything that must know the parameters walks it: the reader, --set, sweep axes, the JSON schema, the reference
-// page, the canonical text and the scenario's hash. A member is one of
-//   double, std::int64_t, int, bool, std::string, Date, a Quantity, an enum with an EnumNames table, a struct with fields(),
-//   std::optional<T>, std::vector<T>, std::map<std::string, T>, std::map<Enum, T>, Auto<T>, Named<T>.
+// and everything that must know the parameters walks it: the reader, --set, sweep axes, the JSON
+// schema, the reference page, the canonical text and the scenario's hash. A member is one of
+//   double, std::int64_t, int, bool, std::string, Date, a Quantity, an enum with an EnumNames
+//   table, a struct with fields(), std::optional<T>, std::vector<T>, std::map<std::string, T>,
+//   std::map<Enum, T>, Auto<T>, Named<T>.
 // The default of a member is what a default-constructed spec holds.
 #pragma once
 
@@ -40,10 +41,14 @@ constexpr Rule required(Rule rule = {}) {
 }
 
 // Specialise for every enum that appears in a spec:
-//   template <> struct EnumNames<Schedule> { static constexpr std::array names{std::pair{Schedule::DualPipe, "dualpipe"}, ...}; };
+//   template <> struct EnumNames<Schedule> { static constexpr std::array
+//   names{std::pair{Schedule::DualPipe, "dualpipe"}, ...}; };
 // Each pair is {enumerator, std::string_view}.
 template <class Enum> struct EnumNames;
-template <class Enum> concept NamedEnum = requires { EnumNames<Enum>::names; };
+template <class Enum>
+concept NamedEnum = requires {
+  EnumNames<Enum>::names;
+};
 template <NamedEnum Enum> constexpr std::string_view name_of(Enum value) {
   for (const auto& [enumerator, name] : EnumNames<Enum>::names)
     if (enumerator == value)
@@ -57,8 +62,8 @@ template <class T> struct Auto {
   [[nodiscard]] bool automatic() const { return !given.has_value(); }
 };
 
-// A catalogue entry by name, or the same thing written out in place. The reader fills `spec` either way; `name` is empty
-// for what is written out without a name.
+// A catalogue entry by name, or the same thing written out in place. The reader fills `spec` either
+// way; `name` is empty for what is written out without a name.
 template <class T> struct Named {
   std::string name;
   T spec;
@@ -66,11 +71,12 @@ template <class T> struct Named {
   const T* operator->() const { return &spec; }
 };
 
-// Specialise to the catalogue folder that holds a type's entries: template <> inline constexpr std::string_view
-// catalogue_kind<AcceleratorSpec> = "accelerators";
+// Specialise to the catalogue folder that holds a type's entries: template <> inline constexpr
+// std::string_view catalogue_kind<AcceleratorSpec> = "accelerators";
 template <class T> inline constexpr std::string_view catalogue_kind = "";
 
-// Specialise to let a scalar stand for a map with that one key: `batch: 1920` for `batch: {size: 1920}`.
+// Specialise to let a scalar stand for a map with that one key: `batch: 1920` for `batch: {size:
+// 1920}`.
 template <class T> inline constexpr std::string_view shorthand_key = "";
 
 // A calendar day (proleptic Gregorian), text form 2024-10-01.

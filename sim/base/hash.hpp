@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Hashes that are the same everywhere: SHA-256 for scenario and catalogue identity, FNV-1a 64 for keys and fingerprints.
+// Hashes that are the same everywhere: SHA-256 for scenario and catalogue identity, FNV-1a 64 for
+// keys and fingerprints.
 #pragma once
 
 #include <cstdint>

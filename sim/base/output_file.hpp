@@ -14,10 +14,12 @@ class FileError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// Writes to a temporary neighbour, then renames it over `path`. Throws FileError; leaves no temporary behind.
+// Writes to a temporary neighbour, then renames it over `path`. Throws FileError; leaves no
+// temporary behind.
 void write_file(const std::string& path, std::string_view contents);
 
-// Reads a whole file. Throws FileError (a directory and an unreadable file are told apart in the message).
+// Reads a whole file. Throws FileError (a directory and an unreadable file are told apart in the
+// message).
 std::string read_file(const std::string& path);
 
 } // namespace base

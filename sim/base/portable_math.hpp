@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Elementary functions from + - * / and bit operations only, so that results do not depend on the C library or the CPU.
-// Error below 1 ulp for exp and log, 2 ulp for pow, in the normal range; the usual special values of IEEE 754.
+// Elementary functions from + - * / and bit operations only, so that results do not depend on the C
+// library or the CPU. Error below 1 ulp for exp and log, 2 ulp for pow, in the normal range; the
+// usual special values of IEEE 754.
 #pragma once
 
 namespace sim {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Quantities with a dimension as types: bytes divided by bytes per second are seconds, bytes plus seconds do not compile.
-// A quantity stores one double in the base unit of its dimension (second, byte, FLOP, joule, US dollar, GPU, kilogram,
-// square metre). To get a number out, divide by a unit: `step / millisecond`; to put one in, multiply: `400 * gigabyte`.
+// Quantities with a dimension as types: bytes divided by bytes per second are seconds, bytes plus
+// seconds do not compile. A quantity stores one double in the base unit of its dimension (second,
+// byte, FLOP, joule, US dollar, GPU, kilogram, square metre). To get a number out, divide by a
+// unit: `step / millisecond`; to put one in, multiply: `400 * gigabyte`.
 #pragma once
 
 #include <compare>

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// The run scale's clock: int64 nanoseconds (292 years). Pass, step and rollout scales run in Seconds from their own start
-// and are rounded once, here, on entering the run. Calendar days for finish dates.
+// The run scale's clock: int64 nanoseconds (292 years). Pass, step and rollout scales run in
+// Seconds from their own start and are rounded once, here, on entering the run. Calendar days for
+// finish dates.
 #pragma once
 
 #include "sim/base/fields.hpp"
@@ -17,8 +18,12 @@ inline namespace base {
 struct RunTime {
   std::int64_t nanoseconds = 0;
   auto operator<=>(const RunTime&) const = default;
-  friend constexpr RunTime operator+(RunTime a, RunTime b) { return {a.nanoseconds + b.nanoseconds}; }
-  friend constexpr RunTime operator-(RunTime a, RunTime b) { return {a.nanoseconds - b.nanoseconds}; }
+  friend constexpr RunTime operator+(RunTime a, RunTime b) {
+    return {a.nanoseconds + b.nanoseconds};
+  }
+  friend constexpr RunTime operator-(RunTime a, RunTime b) {
+    return {a.nanoseconds - b.nanoseconds};
+  }
   friend constexpr RunTime operator*(std::int64_t n, RunTime t) { return {n * t.nanoseconds}; }
   RunTime& operator+=(RunTime o) {
     nanoseconds += o.nanoseconds;
@@ -26,13 +31,16 @@ struct RunTime {
   }
 };
 
-// Rounds to the nearest nanosecond, ties to even. Throws InfeasibleError beyond 292 years, negative or NaN.
+// Rounds to the nearest nanosecond, ties to even. Throws InfeasibleError beyond 292 years, negative
+// or NaN.
 RunTime to_run_time(Seconds s);
 constexpr Seconds to_seconds(RunTime t) { return static_cast<double>(t.nanoseconds) * nanosecond; }
 
 // The unsigned 128-bit sums of the ledger: GPUs x nanoseconds.
 __extension__ using GpuNanoseconds = __int128;
-constexpr GpuSeconds to_gpu_seconds(GpuNanoseconds t) { return static_cast<double>(t) * 1e-9 * gpu_second; }
+constexpr GpuSeconds to_gpu_seconds(GpuNanoseconds t) {
+  return static_cast<double>(t) * 1e-9 * gpu_second;
+}
 
 std::optional<Date> parse_date(std::string_view text); // "2024-10-01"; empty when it is not a day
 std::string to_text(Date date);

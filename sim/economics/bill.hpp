@@ -29,9 +29,9 @@ struct BillLine {
 struct Bill {
   std::string convention; // "rental": the rent covers machine, power and site
   std::vector<BillLine> lines;
-  Dollars total{};        // sum of the lines
+  Dollars total{}; // sum of the lines
   Joules equipment_energy{}, facility_energy{};
-  Dollars energy_cost{};  // of facility_energy; reported, not in `total`: the rent covers it
+  Dollars energy_cost{}; // of facility_energy; reported, not in `total`: the rent covers it
   Kilograms carbon{};
 };
 

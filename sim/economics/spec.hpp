@@ -11,7 +11,7 @@ namespace sim::economics {
 
 struct EnergySpec {
   DollarsPerJoule price{};
-  double pue = 1.25;                // facility energy over equipment energy
+  double pue = 1.25; // facility energy over equipment energy
   KilogramsPerJoule carbon{};
 };
 
@@ -32,7 +32,9 @@ template <class V> void fields(V& v, EnergySpec& s) {
 }
 template <class V> void fields(V& v, PriceSpec& s) {
   v("rental", s.rental, required(positive), "Rent of one GPU.");
-  v("energy", s.energy, anything, "Electricity: a region of the catalogue, or written out. Reported apart, the rent includes it.");
+  v("energy", s.energy, anything,
+    "Electricity: a region of the catalogue, or written out. Reported apart, the rent includes "
+    "it.");
 }
 template <class V> void fields(V& v, ScopeSpec& s) {
   v("includes", s.includes, anything, "What the total covers.");

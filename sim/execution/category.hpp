@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The causes that GPU time is charged to. At each moment a GPU is charged to exactly one: compute running is productive (what
-// neighbours slow it down is interference); else communication running is exposed, by dimension in the order below; else
-// waiting, charged to what releases it. Work that a failure throws away is never productive.
+// The causes that GPU time is charged to. At each moment a GPU is charged to exactly one: compute
+// running is productive (what neighbours slow it down is interference); else communication running
+// is exposed, by dimension in the order below; else waiting, charged to what releases it. Work that
+// a failure throws away is never productive.
 #pragma once
 
 #include "sim/base/quantity.hpp"
@@ -13,9 +14,9 @@
 namespace sim::execution {
 
 enum class Category : std::size_t {
-  Productive,      // kernels of the model, optimizer included
-  Recomputation,   // activations computed again in the backward pass
-  Interference,    // slow-down of kernels by communication beside them
+  Productive,    // kernels of the model, optimizer included
+  Recomputation, // activations computed again in the backward pass
+  Interference,  // slow-down of kernels by communication beside them
   ExposedTensor,
   ExposedExpert,
   ExposedContext,

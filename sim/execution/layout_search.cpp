@@ -10,6 +10,8 @@
 #include <algorithm>
 #include <array>
 #include <optional>
+#include <set>
+#include <tuple>
 
 namespace sim::execution {
 namespace {
@@ -22,8 +24,9 @@ struct Candidate {
   double estimate = 0; // relative step time
 };
 
-// Relative cost of a layout: the bubble's share, tensor collectives against the matrix multiplies they interrupt, expert
-// traffic that leaves the node, and the inefficiency of small shards. Only an order for the simulation, not a result.
+// Relative cost of a layout: the bubble's share, tensor collectives against the matrix multiplies
+// they interrupt, expert traffic that leaves the node, and the inefficiency of small shards. Only
+// an order for the simulation, not a result.
 double estimate(const StepSetting& setting) {
   const ParallelismSpec& p = setting.layout;
   const double m = static_cast<double>(setting.micro_batches());
@@ -33,16 +36,19 @@ double estimate(const StepSetting& setting) {
   const hardware::AcceleratorSpec& a = setting.accelerator();
   const double hidden = setting.model->hidden;
   // Time of one layer's tensor collectives over the time of its matrix multiplies, both per token.
-  const double flops = 6 * workload::parameters(*setting.model).active_matrices / setting.model->layers;
+  const double flops =
+      6 * workload::parameters(*setting.model).active_matrices / setting.model->layers;
   const auto peak = a.peak.find(setting.stack->precision.gemm);
-  const double compute = flops / p.tensor / (peak == a.peak.end() ? 1e15 : peak->second / (flop / second));
+  const double compute =
+      flops / p.tensor / (peak == a.peak.end() ? 1e15 : peak->second / (flop / second));
   const double link = a.scale_up_bandwidth * a.scale_up_efficiency / (byte / second);
   const double tensor = p.tensor == 1 ? 0 : 16 * hidden * (p.tensor - 1.0) / p.tensor / link;
   const double nic = setting.pool->node.spec.nic.bandwidth / (byte / second);
   const bool leaves_node = p.expert * p.tensor > setting.pool->node.spec.accelerators;
   double exchange = 0;
   if (p.expert > 1)
-    exchange = 4 * 2 * hidden * setting.model->experts->active / (leaves_node ? 4 * nic : link) / p.tensor;
+    exchange =
+        4 * 2 * hidden * setting.model->experts->active / (leaves_node ? 4 * nic : link) / p.tensor;
   const double hidden_exchange = p.schedule == plan::Schedule::DualPipe ? 0.2 : 1;
   return bubble * (1 + (tensor + hidden_exchange * exchange) / compute) * (1 + 0.02 * p.context);
 }
@@ -51,6 +57,20 @@ std::vector<int> powers_of_two(int limit) {
   std::vector<int> result;
   for (int n = 1; n <= limit; n *= 2)
     result.push_back(n);
+  return result;
+}
+
+bool same(const ParallelismSpec& a, const ParallelismSpec& b) {
+  return std::tuple(a.tensor, a.pipeline, a.context, a.expert, a.micro_batch, a.virtual_stages,
+                    a.schedule) == std::tuple(b.tensor, b.pipeline, b.context, b.expert,
+                                              b.micro_batch, b.virtual_stages, b.schedule);
+}
+
+std::vector<int> divisors(int number, int limit) {
+  std::vector<int> result;
+  for (int n = 1; n <= limit; ++n)
+    if (number % n == 0)
+      result.push_back(n);
   return result;
 }
 
@@ -64,12 +84,23 @@ public:
       throw InfeasibleError("parallelism",
                             miss_ ? fmt::format("no layout fits; the closest: {}", miss_->message())
                                   : "no legal layout for this number of GPUs and batch",
-                            miss_ ? "more GPUs, or a stack that keeps less" : "another number of GPUs or sequences");
-    std::stable_sort(found_.begin(), found_.end(),
-                     [](const Candidate& a, const Candidate& b) { return a.estimate < b.estimate; });
+                            miss_ ? "more GPUs, or a stack that keeps less"
+                                  : "another number of GPUs or sequences");
+    std::stable_sort(found_.begin(), found_.end(), [](const Candidate& a, const Candidate& b) {
+      return a.estimate < b.estimate;
+    });
     std::vector<ParallelismSpec> result;
+    std::set<std::tuple<int, int, int, int>> seen;
+    // Variants of one set of degrees would crowd out the others: the best of each comes first.
+    for (const Candidate& candidate : found_) {
+      const ParallelismSpec& p = candidate.layout;
+      if (result.size() < limit && seen.emplace(p.tensor, p.pipeline, p.context, p.expert).second)
+        result.push_back(p);
+    }
     for (const Candidate& candidate : found_)
-      if (result.size() < limit)
+      if (result.size() < limit &&
+          std::none_of(result.begin(), result.end(),
+                       [&](const ParallelismSpec& p) { return same(p, candidate.layout); }))
         result.push_back(candidate.layout);
     return result;
   }
@@ -79,7 +110,7 @@ private:
     const int gpus = setting_.gpus();
     const int experts = setting_.model->experts ? setting_.model->experts->routed : 1;
     for (const int tensor : powers_of_two(setting_.pool->node.spec.accelerators))
-      for (const int pipeline : powers_of_two(std::min(64, setting_.model->layers)))
+      for (const int pipeline : divisors(gpus, std::min(64, setting_.model->layers)))
         for (const int context : powers_of_two(setting_.sequence_length > 8192 ? 16 : 1))
           for (const int expert : powers_of_two(std::min(experts, 256)))
             for (const int micro_batch : {1, 2, 4})
@@ -109,12 +140,13 @@ private:
   void consider(const ParallelismSpec& layout) {
     StepSetting trial = setting_;
     trial.layout = layout;
+    plan::MemoryPlan memory;
     try {
       trial.layout = plan::resolve(layout, trial);
+      memory = plan::memory_plan(trial);
     } catch (const InfeasibleError&) {
-      return;
+      return; // some dimension does not divide
     }
-    const plan::MemoryPlan memory = plan::memory_plan(trial);
     if (memory.fits()) {
       found_.push_back({trial.layout, estimate(trial)});
       return;
@@ -137,7 +169,8 @@ private:
 
 } // namespace
 
-std::vector<plan::ParallelismSpec> candidate_layouts(const plan::StepSetting& setting, std::size_t limit) {
+std::vector<plan::ParallelismSpec> candidate_layouts(const plan::StepSetting& setting,
+                                                     std::size_t limit) {
   return Search(setting).run(limit);
 }
 

@@ -13,13 +13,15 @@ namespace {
 using plan::CommunicationDimension;
 using plan::PassTask;
 
-constexpr std::size_t compute_stream = plan::communication_dimensions; // the other streams are the dimensions
+constexpr std::size_t compute_stream =
+    plan::communication_dimensions; // the other streams are the dimensions
 constexpr std::size_t streams = compute_stream + 1;
 // A collective's kernel reads what it sends and writes what it receives.
 constexpr double memory_per_flow_byte = 2;
 
-constexpr std::array exposed_category{Category::ExposedTensor, Category::ExposedExpert, Category::ExposedContext,
-                                      Category::ExposedPipeline, Category::ExposedData};
+constexpr std::array exposed_category{Category::ExposedTensor, Category::ExposedExpert,
+                                      Category::ExposedContext, Category::ExposedPipeline,
+                                      Category::ExposedData};
 
 // A task of the pass with what the play keeps about it.
 struct Node {
@@ -38,8 +40,8 @@ double kernel_rate(const void* context, double free_sms) {
 
 class Play {
 public:
-  Play(const plan::Pass& pass, const hardware::AcceleratorSpec& accelerator, const network::LinkCapacities& capacities,
-       engine::Engine& engine)
+  Play(const plan::Pass& pass, const hardware::AcceleratorSpec& accelerator,
+       const network::LinkCapacities& capacities, engine::Engine& engine)
       : accelerator_(accelerator), engine_(engine) {
     engine_.clear();
     memory_ = engine_.add_resource(accelerator.memory_bandwidth / (byte / second));
@@ -84,7 +86,8 @@ private:
         for (const int after : task.after)
           if (after >= 0) {
             ++node.waiting_for;
-            successors_[first + static_cast<std::size_t>(after)].push_back(static_cast<std::uint32_t>(nodes_.size()));
+            successors_[first + static_cast<std::size_t>(after)].push_back(
+                static_cast<std::uint32_t>(nodes_.size()));
           }
         nodes_.push_back(node);
         if (node.waiting_for == 0)
@@ -111,10 +114,12 @@ private:
         auto& queue = ready_[stream];
         if (running_[stream] || queue.empty())
           continue;
-        const auto best = std::min_element(queue.begin(), queue.end(), [this](std::uint32_t a, std::uint32_t b) {
-          const Node &x = nodes_[a], &y = nodes_[b];
-          return std::pair(x.task->background, x.ready_order) < std::pair(y.task->background, y.ready_order);
-        });
+        const auto best =
+            std::min_element(queue.begin(), queue.end(), [this](std::uint32_t a, std::uint32_t b) {
+              const Node &x = nodes_[a], &y = nodes_[b];
+              return std::pair(x.task->background, x.ready_order) <
+                     std::pair(y.task->background, y.ready_order);
+            });
         const std::uint32_t index = *best;
         queue.erase(best);
         progress = true;
@@ -153,7 +158,8 @@ private:
 
   void continue_collective(std::uint32_t index, std::size_t stream) {
     Node& node = nodes_[index];
-    const network::KernelLoad load{sms_, static_cast<double>(node.task->held_sms), memory_, memory_per_flow_byte};
+    const network::KernelLoad load{sms_, static_cast<double>(node.task->held_sms), memory_,
+                                   memory_per_flow_byte};
     if (!node.run.advance(engine_, links_, load, index)) {
       running_[stream] = false;
       finish(index);
@@ -186,7 +192,8 @@ private:
         make_ready(successor);
   }
 
-  // Time without a running kernel is exposed communication of the first running dimension, else waiting.
+  // Time without a running kernel is exposed communication of the first running dimension, else
+  // waiting.
   void account(const std::array<bool, streams>& running, Seconds span) {
     for (std::size_t d = 0; d < plan::communication_dimensions; ++d)
       if (running[d])
@@ -217,9 +224,12 @@ private:
 
 } // namespace
 
-PassPlayer::PassPlayer(const hardware::AcceleratorSpec& accelerator, const network::LinkCapacities& capacities)
+PassPlayer::PassPlayer(const hardware::AcceleratorSpec& accelerator,
+                       const network::LinkCapacities& capacities)
     : accelerator_(accelerator), capacities_(capacities) {}
 
-PassTiming PassPlayer::play(const plan::Pass& pass) { return Play(pass, accelerator_, capacities_, engine_).run(); }
+PassTiming PassPlayer::play(const plan::Pass& pass) {
+  return Play(pass, accelerator_, capacities_, engine_).run();
+}
 
 } // namespace sim::execution

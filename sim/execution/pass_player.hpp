@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plays one pass kernel by kernel: kernels one at a time on the compute stream, collectives one at a time per dimension, all
-// sharing memory bandwidth, links and SMs through the engine.
+// Plays one pass kernel by kernel: kernels one at a time on the compute stream, collectives one at
+// a time per dimension, all sharing memory bandwidth, links and SMs through the engine.
 #pragma once
 
 #include "sim/engine/activity.hpp"
@@ -16,16 +16,18 @@ namespace sim::execution {
 
 struct PassTiming {
   Seconds duration{};
-  Breakdown breakdown; // sums to duration
+  Breakdown breakdown;                                                 // sums to duration
   std::array<Seconds, plan::communication_dimensions> communication{}; // running, hidden or not
-  std::array<Bytes, topology::link_kinds> link_bytes{}; // drawn on the most loaded link of each kind
+  std::array<Bytes, topology::link_kinds>
+      link_bytes{}; // drawn on the most loaded link of each kind
   Flops executed{};
   std::uint64_t events = 0, fingerprint = 0;
 };
 
 class PassPlayer {
 public:
-  PassPlayer(const hardware::AcceleratorSpec& accelerator, const network::LinkCapacities& capacities);
+  PassPlayer(const hardware::AcceleratorSpec& accelerator,
+             const network::LinkCapacities& capacities);
   PassTiming play(const plan::Pass& pass);
 
 private:

@@ -25,8 +25,8 @@ using plan::StepMode;
 using plan::StepSetting;
 
 auto order_of(const ParallelismSpec& p) {
-  return std::tuple(p.tensor, p.pipeline, p.context, p.expert, p.data, p.zero_stage, p.micro_batch, p.schedule,
-                    p.sequence_parallel, p.virtual_stages, p.rank_order);
+  return std::tuple(p.tensor, p.pipeline, p.context, p.expert, p.data, p.zero_stage, p.micro_batch,
+                    p.schedule, p.sequence_parallel, p.virtual_stages, p.rank_order);
 }
 // What the passes of a step depend on; the batch only sets how many there are.
 auto pass_order(const StepSetting& s) {
@@ -38,7 +38,8 @@ using PassOrder = decltype(pass_order(StepSetting{}));
 class PassTimes {
 public:
   PassTimes(const StepSetting& setting, network::CollectivePlanner& planner, PassPlayer& player)
-      : builder_(setting, plan::chunks_of(*setting.model, setting.layout, setting.sequence_length), planner),
+      : builder_(setting, plan::chunks_of(*setting.model, setting.layout, setting.sequence_length),
+                 planner),
         player_(player) {
     const auto& chunks = builder_.chunks();
     for (std::size_t i = 0; i < chunks.size(); ++i) {
@@ -49,8 +50,9 @@ public:
   const PassTiming& operator()(const plan::PassKey& key) {
     plan::PassKey canonical = key;
     canonical.chunk = representative_[static_cast<std::size_t>(key.chunk)];
-    canonical.backward_chunk =
-        key.kind == plan::PassKind::Pair ? representative_[static_cast<std::size_t>(key.backward_chunk)] : 0;
+    canonical.backward_chunk = key.kind == plan::PassKind::Pair
+                                   ? representative_[static_cast<std::size_t>(key.backward_chunk)]
+                                   : 0;
     const auto found = times_.find(canonical);
     if (found != times_.end())
       return found->second;
@@ -66,9 +68,9 @@ private:
 };
 
 // Splits a collective's bytes so that the last of `buckets` equal buckets stands alone.
-void add_split(network::CollectivePlanner& planner, network::CollectiveKind kind, Bytes size, network::Group group,
-               bool overlap, double buckets, std::vector<network::Collective>& early,
-               std::vector<network::Collective>& late) {
+void add_split(network::CollectivePlanner& planner, network::CollectiveKind kind, Bytes size,
+               network::Group group, bool overlap, double buckets,
+               std::vector<network::Collective>& early, std::vector<network::Collective>& late) {
   if (group.size <= 1 || size <= Bytes{})
     return;
   const double last = overlap ? 1 / std::max(1.0, buckets) : 1;
@@ -77,14 +79,15 @@ void add_split(network::CollectivePlanner& planner, network::CollectiveKind kind
   late.push_back(planner.plan(kind, last * size, group));
 }
 
-RankUpdate update_of(const StepSetting& setting, const std::vector<plan::StageChunk>& chunks, int rank,
-                     network::CollectivePlanner& planner) {
+RankUpdate update_of(const StepSetting& setting, const std::vector<plan::StageChunk>& chunks,
+                     int rank, network::CollectivePlanner& planner) {
   const plan::Groups groups = plan::groups_of(setting.layout, setting.gpus());
   const plan::StackSpec& stack = *setting.stack;
   const plan::PrecisionSpec& precision = stack.precision;
   plan::ResidentParameters held;
   double layers = 0;
-  for (const int index : plan::chunks_on_rank(setting.layout, static_cast<int>(chunks.size()), rank)) {
+  for (const int index :
+       plan::chunks_on_rank(setting.layout, static_cast<int>(chunks.size()), rank)) {
     const plan::StageChunk& chunk = chunks[static_cast<std::size_t>(index)];
     held += plan::resident_parameters(*setting.model, chunk, setting.layout);
     layers += chunk.layers();
@@ -94,27 +97,33 @@ RankUpdate update_of(const StepSetting& setting, const std::vector<plan::StageCh
   using network::CollectiveKind;
   const auto both = [&](CollectiveKind kind, double bytes, bool overlap, auto& early, auto& late) {
     add_split(planner, kind, bytes * held.dense * byte, groups.data, overlap, layers, early, late);
-    add_split(planner, kind, bytes * held.experts * byte, groups.expert_data, overlap, layers, early, late);
+    add_split(planner, kind, bytes * held.experts * byte, groups.expert_data, overlap, layers,
+              early, late);
   };
-  both(sharded ? CollectiveKind::ReduceScatter : CollectiveKind::AllReduce, precision.gradient_bytes,
-       stack.overlap.data_gradients, update.gradients_early, update.gradients_late);
+  both(sharded ? CollectiveKind::ReduceScatter : CollectiveKind::AllReduce,
+       precision.gradient_bytes, stack.overlap.data_gradients, update.gradients_early,
+       update.gradients_late);
   if (sharded)
-    both(CollectiveKind::AllGather, precision.weight_bytes, stack.overlap.data_parameters, update.parameters_early,
-         update.parameters_late);
-  const double shards = sharded ? groups.data.size : 1, expert_shards = sharded ? groups.expert_data.size : 1;
+    both(CollectiveKind::AllGather, precision.weight_bytes, stack.overlap.data_parameters,
+         update.parameters_early, update.parameters_late);
+  const double shards = sharded ? groups.data.size : 1,
+               expert_shards = sharded ? groups.expert_data.size : 1;
   const double parameters =
       (held.dense / shards + held.experts / expert_shards) / plan::weight_copies(setting.layout);
   // Reads and writes the state, reads the gradient, writes the working copy.
-  const double bytes = 2 * (precision.master_bytes + precision.moment_bytes) + precision.gradient_bytes + precision.weight_bytes;
-  const hardware::MemoryKernel kernel{parameters * bytes * byte, hardware::MemoryKind::Optimizer, 1};
+  const double bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
+                       precision.gradient_bytes + precision.weight_bytes;
+  const hardware::MemoryKernel kernel{parameters * bytes * byte, hardware::MemoryKind::Optimizer,
+                                      1};
   const hardware::AcceleratorSpec& accelerator = setting.accelerator();
   if (parameters > 0)
-    update.optimizer = hardware::demand(kernel, accelerator).alone(accelerator, accelerator.streaming_multiprocessors);
+    update.optimizer = hardware::demand(kernel, accelerator)
+                           .alone(accelerator, accelerator.streaming_multiprocessors);
   return update;
 }
 
-// How much the slowest of `ranks` exceeds the mean when each has normal noise: sigma sqrt(2 ln n), the leading term of the expected
-// maximum (README.md).
+// How much the slowest of `ranks` exceeds the mean when each has normal noise: sigma sqrt(2 ln n),
+// the leading term of the expected maximum (README.md).
 double slowest_rank_excess(double sigma, int ranks) {
   return ranks > 1 ? sigma * std::sqrt(2 * portable_log(ranks)) : 0;
 }
@@ -122,7 +131,8 @@ double slowest_rank_excess(double sigma, int ranks) {
 } // namespace
 
 struct StepSimulator::State {
-  State(const hardware::PoolSpec& pool_, const workload::ModelSpec& model_, const plan::StackSpec& stack_)
+  State(const hardware::PoolSpec& pool_, const workload::ModelSpec& model_,
+        const plan::StackSpec& stack_)
       : pool(pool_), model(model_), stack(stack_), fabric(topology::build(pool)), planner(*fabric),
         player(pool.node.spec.accelerator.spec, planner.capacities()) {}
 
@@ -166,15 +176,17 @@ StepResult StepSimulator::State::simulate(const StepSetting& setting) {
   const ParallelismSpec& layout = setting.layout;
   PassTimes& passes = passes_of(setting);
   StepPlan step;
-  step.program = plan::pipeline_program(layout.schedule, {layout.pipeline, setting.micro_batches(), layout.virtual_stages,
-                                                          setting.mode});
+  step.program = plan::pipeline_program(layout.schedule, {layout.pipeline, setting.micro_batches(),
+                                                          layout.virtual_stages, setting.mode});
   step.timing = [&passes](const plan::PassKey& key) -> const PassTiming& { return passes(key); };
   step.capacities = planner.capacities();
   const plan::Groups groups = plan::groups_of(layout, setting.gpus());
   if (layout.pipeline > 1) {
     const bool sharded = layout.sequence_parallel && layout.tensor > 1;
-    const double elements = plan::shard_of(setting).tokens() * model.hidden / (sharded ? layout.tensor : 1);
-    step.message = planner.plan(network::CollectiveKind::PointToPoint, 2 * elements * byte, groups.pipeline);
+    const double elements =
+        plan::shard_of(setting).tokens() * model.hidden / (sharded ? layout.tensor : 1);
+    step.message =
+        planner.plan(network::CollectiveKind::PointToPoint, 2 * elements * byte, groups.pipeline);
   }
   if (setting.mode == StepMode::Training) {
     for (int rank = 0; rank < layout.pipeline; ++rank)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// The time of one step. Passes (forward, backward, weight gradient of a stage's micro-batch, alone or as an overlapped pair) are
-// played kernel by kernel on the engine once each and remembered; the schedule of all stages and micro-batches is then
-// played with passes as activities. Healthy ranks of a stage are alike and folded into one.
+// The time of one step. Passes (forward, backward, weight gradient of a stage's micro-batch, alone
+// or as an overlapped pair) are played kernel by kernel on the engine once each and remembered; the
+// schedule of all stages and micro-batches is then played with passes as activities. Healthy ranks
+// of a stage are alike and folded into one.
 #pragma once
 
 #include "sim/execution/category.hpp"
@@ -15,29 +16,32 @@
 
 namespace sim::execution {
 
-
 using plan::communication_dimensions;
 using plan::CommunicationDimension;
 
 struct StepResult {
   Seconds duration{};
-  Breakdown breakdown;  // mean over GPUs; sums to duration
-  std::array<Seconds, communication_dimensions> communication{}; // running, hidden or not, mean over GPUs
-  // Passes as DeepSeek's step table counts them, on the mean rank: time in lone forward, backward, weight passes, in overlapped
-  // pairs, in the optimizer.
+  Breakdown breakdown; // mean over GPUs; sums to duration
+  std::array<Seconds, communication_dimensions>
+      communication{}; // running, hidden or not, mean over GPUs
+  // Passes as DeepSeek's step table counts them, on the mean rank: time in lone forward, backward,
+  // weight passes, in overlapped pairs, in the optimizer.
   Seconds forward{}, backward{}, weight{}, pairs{}, optimizer{};
   plan::MemoryPlan memory;
-  Flops model_causal{}, model_full{}, hardware{}; // of the whole step on all GPUs; model FLOPs leave prediction modules aside
+  Flops model_causal{}, model_full{},
+      hardware{}; // of the whole step on all GPUs; model FLOPs leave prediction modules aside
   double tokens = 0;
   plan::ParallelismSpec layout;
   std::uint64_t events = 0;
   std::uint64_t fingerprint = 0;
 };
 
-// Steps on one pool with one model and stack. Remembers passes, steps and fabrics; not for use by several threads at once.
+// Steps on one pool with one model and stack. Remembers passes, steps and fabrics; not for use by
+// several threads at once.
 class StepSimulator {
 public:
-  StepSimulator(const hardware::PoolSpec& pool, const workload::ModelSpec& model, const plan::StackSpec& stack);
+  StepSimulator(const hardware::PoolSpec& pool, const workload::ModelSpec& model,
+                const plan::StackSpec& stack);
   ~StepSimulator();
   StepSimulator(const StepSimulator&) = delete;
   StepSimulator& operator=(const StepSimulator&) = delete;
@@ -52,7 +56,8 @@ public:
   // Throws InfeasibleError: degrees that do not divide, memory that does not fit.
   const StepResult& step(const Request& request);
 
-  // The fastest layout that fits, from a bounded, ordered list of candidates (README.md); throws InfeasibleError when none does.
+  // The fastest layout that fits, from a bounded, ordered list of candidates (README.md); throws
+  // InfeasibleError when none does.
   plan::ParallelismSpec search(const Request& request);
 
 private:

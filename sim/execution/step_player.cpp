@@ -15,7 +15,16 @@ using plan::ScheduledPass;
 
 // What an engine tag stands for.
 struct Running {
-  enum class What { Pass, Message, Update, Norm, Optimizer, Synchronisation, ParametersEarly, Parameters };
+  enum class What {
+    Pass,
+    Message,
+    Update,
+    Norm,
+    Optimizer,
+    Synchronisation,
+    ParametersEarly,
+    Parameters
+  };
   What what = What::Pass;
   int rank = 0;
   int chunk = 0, micro_batch = 0; // of a message
@@ -57,7 +66,8 @@ public:
   StepTiming run() {
     for (std::size_t r = 0; r < ranks_.size(); ++r) {
       if (!plan_.updates.empty())
-        start_collectives(plan_.updates[r].parameters_early, Running::What::ParametersEarly, static_cast<int>(r));
+        start_collectives(plan_.updates[r].parameters_early, Running::What::ParametersEarly,
+                          static_cast<int>(r));
       try_start(static_cast<int>(r));
     }
     while (!engine_.idle()) {
@@ -78,7 +88,8 @@ private:
     return p.pass.kind == PassKind::Forward || p.pass.kind == PassKind::Pair;
   }
   static bool has_backward(const ScheduledPass& p) {
-    return p.pass.kind == PassKind::Backward || p.pass.kind == PassKind::BackwardInput || p.pass.kind == PassKind::Pair;
+    return p.pass.kind == PassKind::Backward || p.pass.kind == PassKind::BackwardInput ||
+           p.pass.kind == PassKind::Pair;
   }
   static int backward_chunk(const ScheduledPass& p) {
     return p.pass.kind == PassKind::Pair ? p.pass.backward_chunk : p.pass.chunk;
@@ -113,7 +124,8 @@ private:
   }
   const Output* backward_input(const ScheduledPass& p) const {
     const int chunk = backward_chunk(p), micro_batch = backward_micro_batch(p);
-    return chunk + 1 == plan_.program.chunks ? &forward_[at(chunk, micro_batch)] : &backward_[at(chunk + 1, micro_batch)];
+    return chunk + 1 == plan_.program.chunks ? &forward_[at(chunk, micro_batch)]
+                                             : &backward_[at(chunk + 1, micro_batch)];
   }
 
   void try_start(int r) {
@@ -136,7 +148,8 @@ private:
     start_pass(r, p);
   }
 
-  // Waiting for a message that is under way is exposed pipeline communication; waiting for its sender is a bubble.
+  // Waiting for a message that is under way is exposed pipeline communication; waiting for its
+  // sender is a bubble.
   void charge_wait(Rank& rank, Seconds made) {
     const Seconds now = engine_.now();
     const Seconds from = std::clamp(made, rank.idle_since, now);
@@ -168,8 +181,8 @@ private:
     start({Running::What::Pass, r, 0, 0, true, {}, {}}, spec);
     if (!plan_.updates.empty() && rank.next == rank.last_weights) {
       rank.early_started = true;
-      rank.early_ended =
-          !start_collectives(plan_.updates[static_cast<std::size_t>(r)].gradients_early, Running::What::Update, r);
+      rank.early_ended = !start_collectives(
+          plan_.updates[static_cast<std::size_t>(r)].gradients_early, Running::What::Update, r);
     }
   }
 
@@ -190,8 +203,10 @@ private:
     return static_cast<std::uint32_t>(running_.size() - 1);
   }
 
-  // One collective after another in list order, as a rank's communication stream runs them. False when there is nothing to do.
-  bool start_collectives(const std::vector<network::Collective>& list, Running::What what, int r, std::size_t index = 0) {
+  // One collective after another in list order, as a rank's communication stream runs them. False
+  // when there is nothing to do.
+  bool start_collectives(const std::vector<network::Collective>& list, Running::What what, int r,
+                         std::size_t index = 0) {
     for (; index < list.size(); ++index) {
       Running running{what, r, static_cast<int>(index), 0, true, engine_.now(), {}};
       running.collective.collective = &list[index];
@@ -216,7 +231,8 @@ private:
     if (running.collective.collective != nullptr) {
       if (--running.collective.outstanding > 0)
         return;
-      if (running.collective.advance(engine_, ranks_[static_cast<std::size_t>(running.rank)].links, {}, tag))
+      if (running.collective.advance(engine_, ranks_[static_cast<std::size_t>(running.rank)].links,
+                                     {}, tag))
         return;
     }
     const Running ended = running;
@@ -290,11 +306,13 @@ private:
   }
 
   void arrive(const Running& message) {
-    Output& output = (message.forward ? forward_ : backward_)[at(message.chunk, message.micro_batch)];
+    Output& output =
+        (message.forward ? forward_ : backward_)[at(message.chunk, message.micro_batch)];
     output.arrived = true;
     const bool last = message.forward && message.chunk + 1 == plan_.program.chunks;
-    const int reader =
-        last ? message.rank : owner_[at(message.forward ? message.chunk + 1 : message.chunk - 1, message.micro_batch)];
+    const int reader = last ? message.rank
+                            : owner_[at(message.forward ? message.chunk + 1 : message.chunk - 1,
+                                        message.micro_batch)];
     try_start(reader);
   }
 
@@ -313,7 +331,8 @@ private:
 
   void after_early(int r) {
     ranks_[static_cast<std::size_t>(r)].state = UpdateState::Late;
-    if (!start_collectives(plan_.updates[static_cast<std::size_t>(r)].gradients_late, Running::What::Update, r))
+    if (!start_collectives(plan_.updates[static_cast<std::size_t>(r)].gradients_late,
+                           Running::What::Update, r))
       after_late(r);
   }
 
@@ -404,7 +423,8 @@ private:
       rank.breakdown *= share;
       timing_.breakdown += rank.breakdown;
     }
-    for (Seconds* mean : {&timing_.forward, &timing_.backward, &timing_.weight, &timing_.pairs, &timing_.optimizer})
+    for (Seconds* mean :
+         {&timing_.forward, &timing_.backward, &timing_.weight, &timing_.pairs, &timing_.optimizer})
       *mean *= share;
     for (Seconds& mean : timing_.communication)
       mean *= share;

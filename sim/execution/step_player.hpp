@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Plays one step: every pipeline rank works through its program with passes as activities, messages travel between stages,
-// gradients and parameters between data-parallel ranks. Ranks of a stage are alike and folded into one.
+// Plays one step: every pipeline rank works through its program with passes as activities, messages
+// travel between stages, gradients and parameters between data-parallel ranks. Ranks of a stage are
+// alike and folded into one.
 #pragma once
 
 #include "sim/execution/pass_player.hpp"
@@ -14,12 +15,14 @@
 
 namespace sim::execution {
 
-// Data-parallel work of one pipeline rank after its last pass. Collectives without phases take no time.
+// Data-parallel work of one pipeline rank after its last pass. Collectives without phases take no
+// time.
 struct RankUpdate {
-  // Split so that the first part can run under the last pass that makes weight gradients, and the second only after it (the last
-  // bucket).
+  // Split so that the first part can run under the last pass that makes weight gradients, and the
+  // second only after it (the last bucket).
   std::vector<network::Collective> gradients_early, gradients_late;
-  // The early part of the parameter all-gather runs under the first forward passes of the next step.
+  // The early part of the parameter all-gather runs under the first forward passes of the next
+  // step.
   std::vector<network::Collective> parameters_early, parameters_late;
   Seconds optimizer{};
 };
@@ -28,7 +31,8 @@ struct RankUpdate {
 struct StepPlan {
   plan::PipelineProgram program;
   std::function<const PassTiming&(const plan::PassKey&)> timing;
-  network::Collective message;     // activations or gradients of one micro-batch to the neighbouring stage; may be empty
+  network::Collective message; // activations or gradients of one micro-batch to the neighbouring
+                               // stage; may be empty
   std::vector<RankUpdate> updates; // one per rank; empty: forward only
   network::Collective norm;        // gradient norm over all ranks; may be empty
   Seconds synchronisation{};

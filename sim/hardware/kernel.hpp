@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
-// How long one kernel takes on one accelerator, as a function of the SMs that communication leaves it.
+// How long one kernel takes on one accelerator, as a function of the SMs that communication leaves
+// it.
 //
 //   matrix multiply  tiles = G ceil(M/Tm) ceil(N/Tn);  waves = ceil(tiles / SMs);
-//                    u = G M N / (waves SMs Tm Tn);  eta = peak_fraction K / (K + half_k) u sustained_fraction;
-//                    time = 2 G M N K / (peak (SMs / all SMs) eta);  fewer rows than half of Tm halve Tm, down to 16
-//   attention        FLOPs (1 + tile / s for causal masks) / (peak fraction s / (s + half_length) sustained (SMs / all SMs))
-//   memory-bound     bytes / (bandwidth share size / (size + half_size))
-// and no kernel is faster than its memory traffic allows. Model and sources: README.md of this room.
+//                    u = G M N / (waves SMs Tm Tn);  eta = peak_fraction K / (K + half_k) u
+//                    sustained_fraction; time = 2 G M N K / (peak (SMs / all SMs) eta);  fewer rows
+//                    than half of Tm halve Tm, down to 16
+//   attention        FLOPs (1 + tile / s for causal masks) / (peak fraction s / (s + half_length)
+//   sustained (SMs / all SMs)) memory-bound     bytes / (bandwidth share size / (size + half_size))
+// and no kernel is faster than its memory traffic allows. Model and sources: README.md of this
+// room.
 #pragma once
 
 #include "sim/hardware/spec.hpp"
@@ -28,7 +31,7 @@ struct GemmKernel {
 };
 // Causal or full attention of `heads` heads for one batch of sequences; always in 16 bit.
 struct AttentionKernel {
-  Flops flops{};          // executed, masked half left out
+  Flops flops{};              // executed, masked half left out
   double sequence_length = 0; // keys that a query tile sees at most
   bool causal = true;
   AttentionDirection direction = AttentionDirection::Forward;
@@ -42,10 +45,11 @@ struct MemoryKernel {
 
 // What a kernel asks of the chip, ready for the engine.
 struct KernelDemand {
-  Seconds gap{};            // launch; nothing runs
-  Bytes traffic{};          // device-memory bytes, divided by the share of bandwidth that the kernel can reach
-  Seconds compute{};        // on all SMs with full waves; zero for memory-bound kernels
-  double tiles = 0;         // 0: compute time goes with 1 / SMs; else the staircase of waves
+  Seconds gap{}; // launch; nothing runs
+  Bytes
+      traffic{}; // device-memory bytes, divided by the share of bandwidth that the kernel can reach
+  Seconds compute{}; // on all SMs with full waves; zero for memory-bound kernels
+  double tiles = 0;  // 0: compute time goes with 1 / SMs; else the staircase of waves
   int all_sms = 0;
 
   // Compute time on `sms` SMs, at least one.
@@ -54,8 +58,9 @@ struct KernelDemand {
   [[nodiscard]] Seconds alone(const AcceleratorSpec& accelerator, double sms) const;
 };
 
-// Throw InfeasibleError("stack.precision.gemm", ...) when the accelerator has no peak or no kernels for the precision, and
-// InfeasibleError("cluster", ...) when attention finds no 16-bit peak. No precision stands in for another.
+// Throw InfeasibleError("stack.precision.gemm", ...) when the accelerator has no peak or no kernels
+// for the precision, and InfeasibleError("cluster", ...) when attention finds no 16-bit peak. No
+// precision stands in for another.
 KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator);
 KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accelerator);
 KernelDemand demand(const MemoryKernel& kernel, const AcceleratorSpec& accelerator);
@@ -63,6 +68,7 @@ KernelDemand demand(const MemoryKernel& kernel, const AcceleratorSpec& accelerat
 double bytes_per_element(Precision precision); // without block scales
 
 // Peak rate at a precision; InfeasibleError when the accelerator has none.
-FlopsPerSecond peak(const AcceleratorSpec& accelerator, Precision precision, const char* path = "stack.precision.gemm");
+FlopsPerSecond peak(const AcceleratorSpec& accelerator, Precision precision,
+                    const char* path = "stack.precision.gemm");
 
 } // namespace sim::hardware

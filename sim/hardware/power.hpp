@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Power of a node under load: idle + (full - idle) * utilisation, per time spent in each state. Fractions of the dynamic
-// range by state are in the room's README with their source.
+// Power of a node under load: idle + (full - idle) * utilisation, per time spent in each state.
+// Fractions of the dynamic range by state are in the room's README with their source.
 #pragma once
 
 #include "sim/hardware/spec.hpp"

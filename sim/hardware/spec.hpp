@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// What things are: kernels of a generation, accelerators, NICs, nodes, fabrics, clusters. Bandwidths are per direction.
+// What things are: kernels of a generation, accelerators, NICs, nodes, fabrics, clusters.
+// Bandwidths are per direction.
 #pragma once
 
 #include "sim/base/fields.hpp"
@@ -13,7 +14,8 @@ namespace sim::hardware {
 
 enum class Precision { Fp32, Tf32, Bf16, Fp16, Fp8, Fp4 };
 
-// Matrix-multiply kernels of one precision: eta = peak_fraction * K / (K + half_k), times tile and wave quantisation.
+// Matrix-multiply kernels of one precision: eta = peak_fraction * K / (K + half_k), times tile and
+// wave quantisation.
 struct GemmKernelSpec {
   double peak_fraction = 0;
   double half_k = 0; // elements of K at which half of peak_fraction is reached
@@ -41,8 +43,9 @@ struct KernelSpec {
   std::map<Precision, GemmKernelSpec> gemm;
   AttentionKernelSpec attention;
   MemoryKernelSpec memory;
-  Seconds launch_gap{};           // between back-to-back kernels on a stream
-  double sustained_fraction = 1; // what power, clocks and caches leave of a lone kernel's rate, in a running step
+  Seconds launch_gap{}; // between back-to-back kernels on a stream
+  double sustained_fraction =
+      1; // what power, clocks and caches leave of a lone kernel's rate, in a running step
 };
 
 struct AcceleratorSpec {
@@ -77,18 +80,18 @@ enum class RoutingPolicy { Adaptive, Static };
 
 struct FabricSpec {
   FabricBuilder builder = FabricBuilder::RailOptimized;
-  int tiers = 2;         // switch tiers: 2 = leaf and spine, 3 = leaf, spine and core
-  int switch_ports = 0;  // at link_bandwidth
-  int spine_ports = 0;   // of spines and cores, where these are larger chassis; 0: switch_ports
+  int tiers = 2;        // switch tiers: 2 = leaf and spine, 3 = leaf, spine and core
+  int switch_ports = 0; // at link_bandwidth
+  int spine_ports = 0;  // of spines and cores, where these are larger chassis; 0: switch_ports
   BytesPerSecond link_bandwidth{};
-  int pod_nodes = 0;     // three tiers: nodes under one set of spines
+  int pod_nodes = 0;                // three tiers: nodes under one set of spines
   double leaf_oversubscription = 1; // down : up
   double spine_oversubscription = 1;
   RoutingPolicy routing = RoutingPolicy::Adaptive;
-  double efficiency = 1;       // share of line rate that large collectives see
-  Seconds scale_up_latency{};  // one small message inside a node
-  Seconds leaf_latency{};      // one small message under one leaf
-  Seconds tier_latency{};      // more for each switch tier above the leaf
+  double efficiency = 1;      // share of line rate that large collectives see
+  Seconds scale_up_latency{}; // one small message inside a node
+  Seconds leaf_latency{};     // one small message under one leaf
+  Seconds tier_latency{};     // more for each switch tier above the leaf
   Watts switch_power{};
 };
 
@@ -108,28 +111,39 @@ struct ClusterSpec {
 template <class V> void fields(V& v, GemmKernelSpec& s) {
   v("peak_fraction", s.peak_fraction, required(Rule{.low = 0, .high = 1, .low_open = true}),
     "Share of dense peak for large K and full waves.");
-  v("half_k", s.half_k, non_negative, "K (elements) at which half of peak_fraction is reached: pipeline fill and epilogue.");
+  v("half_k", s.half_k, non_negative,
+    "K (elements) at which half of peak_fraction is reached: pipeline fill and epilogue.");
   v("tile_m", s.tile_m, at_least_one, "Rows of one output tile.");
   v("tile_n", s.tile_n, at_least_one, "Columns of one output tile.");
   v("weight_gradient_fraction", s.weight_gradient_fraction, positive,
     "Weight-gradient rate relative to the forward kernel (FP32 accumulation).");
 }
 template <class V> void fields(V& v, AttentionKernelSpec& s) {
-  v("forward_fraction", s.forward_fraction, required(positive), "Share of BF16 peak, forward, long sequences, causal FLOPs.");
-  v("forward_half_length", s.forward_half_length, non_negative, "Sequence length at which half of it is reached.");
+  v("forward_fraction", s.forward_fraction, required(positive),
+    "Share of BF16 peak, forward, long sequences, causal FLOPs.");
+  v("forward_half_length", s.forward_half_length, non_negative,
+    "Sequence length at which half of it is reached.");
   v("backward_fraction", s.backward_fraction, required(positive), "Share of BF16 peak, backward.");
-  v("backward_half_length", s.backward_half_length, non_negative, "Sequence length at which half of it is reached.");
-  v("query_tile", s.query_tile, at_least_one, "Rows of one query tile: causal masks waste half a tile on the diagonal.");
-  v("decode_bandwidth_fraction", s.decode_bandwidth_fraction, positive, "Share of memory bandwidth when decoding reads the KV cache.");
-  v("decode_compute_fraction", s.decode_compute_fraction, positive, "Share of BF16 peak when decoding with absorbed latent attention.");
+  v("backward_half_length", s.backward_half_length, non_negative,
+    "Sequence length at which half of it is reached.");
+  v("query_tile", s.query_tile, at_least_one,
+    "Rows of one query tile: causal masks waste half a tile on the diagonal.");
+  v("decode_bandwidth_fraction", s.decode_bandwidth_fraction, positive,
+    "Share of memory bandwidth when decoding reads the KV cache.");
+  v("decode_compute_fraction", s.decode_compute_fraction, positive,
+    "Share of BF16 peak when decoding with absorbed latent attention.");
 }
 template <class V> void fields(V& v, MemoryKernelSpec& s) {
-  v("elementwise", s.elementwise, required(positive), "Share of memory bandwidth: activations, residual adds.");
+  v("elementwise", s.elementwise, required(positive),
+    "Share of memory bandwidth: activations, residual adds.");
   v("norm", s.norm, required(positive), "Share of memory bandwidth: normalisation, softmax, loss.");
-  v("cast", s.cast, required(positive), "Share of memory bandwidth: precision casts and transposes.");
-  v("permute", s.permute, required(positive), "Share of memory bandwidth: token permutation, rotary embedding.");
+  v("cast", s.cast, required(positive),
+    "Share of memory bandwidth: precision casts and transposes.");
+  v("permute", s.permute, required(positive),
+    "Share of memory bandwidth: token permutation, rotary embedding.");
   v("optimizer", s.optimizer, required(positive), "Share of memory bandwidth: optimizer step.");
-  v("gemm", s.gemm, required(positive), "Share of memory bandwidth that a weight-bound matrix multiply reaches.");
+  v("gemm", s.gemm, required(positive),
+    "Share of memory bandwidth that a weight-bound matrix multiply reaches.");
   v("half_size", s.half_size, non_negative, "Bytes moved at which half of the share is reached.");
 }
 template <class V> void fields(V& v, KernelSpec& s) {
@@ -138,16 +152,20 @@ template <class V> void fields(V& v, KernelSpec& s) {
   v("memory", s.memory, required(), "Memory-bound kernels.");
   v("launch_gap", s.launch_gap, non_negative, "Gap between back-to-back kernels on one stream.");
   v("sustained_fraction", s.sustained_fraction, positive,
-    "Rate of a kernel inside a running step relative to the same kernel alone (power, clocks, caches).");
+    "Rate of a kernel inside a running step relative to the same kernel alone (power, clocks, "
+    "caches).");
 }
 template <class V> void fields(V& v, AcceleratorSpec& s) {
   v("title", s.title, required(), "Vendor's name.");
   v("peak", s.peak, required(positive), "Dense peak rate by precision, without sparsity.");
   v("memory", s.memory, required(positive), "Device memory.");
   v("memory_bandwidth", s.memory_bandwidth, required(positive), "Device memory bandwidth.");
-  v("streaming_multiprocessors", s.streaming_multiprocessors, required(at_least_one), "Streaming multiprocessors.");
-  v("scale_up_bandwidth", s.scale_up_bandwidth, required(positive), "Link to the scale-up domain, per direction, raw.");
-  v("scale_up_efficiency", s.scale_up_efficiency, required(Rule{.low = 0, .high = 1, .low_open = true}),
+  v("streaming_multiprocessors", s.streaming_multiprocessors, required(at_least_one),
+    "Streaming multiprocessors.");
+  v("scale_up_bandwidth", s.scale_up_bandwidth, required(positive),
+    "Link to the scale-up domain, per direction, raw.");
+  v("scale_up_efficiency", s.scale_up_efficiency,
+    required(Rule{.low = 0, .high = 1, .low_open = true}),
     "Share of scale_up_bandwidth that collectives can use.");
   v("host_bandwidth", s.host_bandwidth, required(positive), "To host memory, per direction.");
   v("power", s.power, required(positive), "Thermal design power.");
@@ -160,7 +178,8 @@ template <class V> void fields(V& v, NicSpec& s) {
 }
 template <class V> void fields(V& v, NodeSpec& s) {
   v("accelerator", s.accelerator, required(), "Accelerator of the node.");
-  v("accelerators", s.accelerators, required(at_least_one), "Accelerators per node: one scale-up domain.");
+  v("accelerators", s.accelerators, required(at_least_one),
+    "Accelerators per node: one scale-up domain.");
   v("nics", s.nics, required(at_least_one), "NICs per node for training traffic.");
   v("nic", s.nic, required(), "The NIC.");
   v("power", s.power, required(positive), "Whole node at full load.");
@@ -170,15 +189,20 @@ template <class V> void fields(V& v, FabricSpec& s) {
   v("builder", s.builder, required(), "How the switches are wired.");
   v("tiers", s.tiers, Rule{.low = 2, .high = 3}, "Switch tiers.");
   v("switch_ports", s.switch_ports, required(at_least_one), "Ports per switch.");
-  v("spine_ports", s.spine_ports, non_negative, "Ports per spine and core switch; absent: as switch_ports.");
+  v("spine_ports", s.spine_ports, non_negative,
+    "Ports per spine and core switch; absent: as switch_ports.");
   v("link_bandwidth", s.link_bandwidth, required(positive), "Per link and direction.");
   v("pod_nodes", s.pod_nodes, non_negative, "Three tiers: nodes in one pod.");
-  v("leaf_oversubscription", s.leaf_oversubscription, at_least_one, "Downlink over uplink capacity of a leaf.");
-  v("spine_oversubscription", s.spine_oversubscription, at_least_one, "Downlink over uplink capacity of a pod.");
+  v("leaf_oversubscription", s.leaf_oversubscription, at_least_one,
+    "Downlink over uplink capacity of a leaf.");
+  v("spine_oversubscription", s.spine_oversubscription, at_least_one,
+    "Downlink over uplink capacity of a pod.");
   v("routing", s.routing, anything, "How flows choose among equal paths.");
-  v("efficiency", s.efficiency, required(Rule{.low = 0, .high = 1, .low_open = true}), "Share of line rate that large collectives see.");
+  v("efficiency", s.efficiency, required(Rule{.low = 0, .high = 1, .low_open = true}),
+    "Share of line rate that large collectives see.");
   v("scale_up_latency", s.scale_up_latency, required(non_negative), "Small message inside a node.");
-  v("leaf_latency", s.leaf_latency, required(non_negative), "Small message between nodes under one leaf.");
+  v("leaf_latency", s.leaf_latency, required(non_negative),
+    "Small message between nodes under one leaf.");
   v("tier_latency", s.tier_latency, required(non_negative), "Added for each tier above the leaf.");
   v("switch_power", s.switch_power, non_negative, "Per switch.");
 }
@@ -202,22 +226,27 @@ template <class V> void fields(V& v, ClusterSpec& s) {
 namespace sim {
 inline namespace base {
 template <> struct EnumNames<hardware::Precision> {
-  static constexpr std::array names{
-      std::pair{hardware::Precision::Fp32, std::string_view{"fp32"}}, std::pair{hardware::Precision::Tf32, std::string_view{"tf32"}},
-      std::pair{hardware::Precision::Bf16, std::string_view{"bf16"}}, std::pair{hardware::Precision::Fp16, std::string_view{"fp16"}},
-      std::pair{hardware::Precision::Fp8, std::string_view{"fp8"}},   std::pair{hardware::Precision::Fp4, std::string_view{"fp4"}}};
+  static constexpr std::array names{std::pair{hardware::Precision::Fp32, std::string_view{"fp32"}},
+                                    std::pair{hardware::Precision::Tf32, std::string_view{"tf32"}},
+                                    std::pair{hardware::Precision::Bf16, std::string_view{"bf16"}},
+                                    std::pair{hardware::Precision::Fp16, std::string_view{"fp16"}},
+                                    std::pair{hardware::Precision::Fp8, std::string_view{"fp8"}},
+                                    std::pair{hardware::Precision::Fp4, std::string_view{"fp4"}}};
 };
 template <> struct EnumNames<hardware::FabricBuilder> {
-  static constexpr std::array names{std::pair{hardware::FabricBuilder::RailOptimized, std::string_view{"rail-optimized"}},
-                                    std::pair{hardware::FabricBuilder::FatTree, std::string_view{"fat-tree"}},
-                                    std::pair{hardware::FabricBuilder::MultiPlane, std::string_view{"multi-plane"}}};
+  static constexpr std::array names{
+      std::pair{hardware::FabricBuilder::RailOptimized, std::string_view{"rail-optimized"}},
+      std::pair{hardware::FabricBuilder::FatTree, std::string_view{"fat-tree"}},
+      std::pair{hardware::FabricBuilder::MultiPlane, std::string_view{"multi-plane"}}};
 };
 template <> struct EnumNames<hardware::RoutingPolicy> {
-  static constexpr std::array names{std::pair{hardware::RoutingPolicy::Adaptive, std::string_view{"adaptive"}},
-                                    std::pair{hardware::RoutingPolicy::Static, std::string_view{"static"}}};
+  static constexpr std::array names{
+      std::pair{hardware::RoutingPolicy::Adaptive, std::string_view{"adaptive"}},
+      std::pair{hardware::RoutingPolicy::Static, std::string_view{"static"}}};
 };
 template <> inline constexpr std::string_view catalogue_kind<hardware::KernelSpec> = "kernels";
-template <> inline constexpr std::string_view catalogue_kind<hardware::AcceleratorSpec> = "accelerators";
+template <>
+inline constexpr std::string_view catalogue_kind<hardware::AcceleratorSpec> = "accelerators";
 template <> inline constexpr std::string_view catalogue_kind<hardware::NodeSpec> = "nodes";
 template <> inline constexpr std::string_view catalogue_kind<hardware::FabricSpec> = "fabrics";
 } // namespace base

@@ -8,8 +8,8 @@
 namespace sim::network {
 namespace {
 
-void start(const Phase& phase, engine::Engine& engine, const LinkResources& links, const KernelLoad& load,
-           bool holds_sms, std::uint32_t tag) {
+void start(const Phase& phase, engine::Engine& engine, const LinkResources& links,
+           const KernelLoad& load, bool holds_sms, std::uint32_t tag) {
   std::array<engine::Draw, topology::link_kinds + 1> draws{};
   std::size_t count = 0;
   double flows_at_gpu = 0;
@@ -43,8 +43,8 @@ LinkResources add_link_resources(engine::Engine& engine, const LinkCapacities& c
   return links;
 }
 
-bool CollectiveRun::advance(engine::Engine& engine, const LinkResources& links, const KernelLoad& load,
-                            std::uint32_t tag) {
+bool CollectiveRun::advance(engine::Engine& engine, const LinkResources& links,
+                            const KernelLoad& load, std::uint32_t tag) {
   bool more = true;
   while (more && next_phase < collective->phases.size()) {
     const Phase& phase = collective->phases[next_phase++];

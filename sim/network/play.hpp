@@ -25,7 +25,8 @@ struct KernelLoad {
   engine::PoolId sm_pool = 0;
   double held_sms = 0; // while any phase lives
   engine::ResourceId memory = 0;
-  double memory_per_flow_byte = 0; // device-memory traffic of each byte that enters or leaves the GPU
+  double memory_per_flow_byte =
+      0; // device-memory traffic of each byte that enters or leaves the GPU
 };
 
 // A collective under way.
@@ -34,8 +35,10 @@ struct CollectiveRun {
   std::size_t next_phase = 0;
   int outstanding = 0; // activities of the running phases
 
-  // Starts the next phases that run together, all with the same tag. False when none is left: it has ended.
-  bool advance(engine::Engine& engine, const LinkResources& links, const KernelLoad& load, std::uint32_t tag);
+  // Starts the next phases that run together, all with the same tag. False when none is left: it
+  // has ended.
+  bool advance(engine::Engine& engine, const LinkResources& links, const KernelLoad& load,
+               std::uint32_t tag);
 };
 
 // Starts all collectives now and plays them to their ends: how long each took. Requires an idle

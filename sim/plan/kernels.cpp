@@ -30,8 +30,8 @@ hardware::MemoryKind memory_kind(OperatorKind kind) {
   }
 }
 
-void push_memory(double bytes, hardware::MemoryKind kind, int kernels, KernelRole role, const LoweringContext& context,
-                 std::vector<PlannedKernel>& out) {
+void push_memory(double bytes, hardware::MemoryKind kind, int kernels, KernelRole role,
+                 const LoweringContext& context, std::vector<PlannedKernel>& out) {
   if (bytes <= 0)
     return;
   const hardware::MemoryKernel kernel{bytes * byte, kind, kernels};
@@ -47,8 +47,8 @@ double transpose_bytes(double elements, hardware::Precision type) {
   return elements * 2 * (hardware::bytes_per_element(type) + 4.0 / 128);
 }
 
-void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::Precision precision, KernelRole role,
-               const LoweringContext& context, std::vector<PlannedKernel>& out) {
+void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::Precision precision,
+               KernelRole role, const LoweringContext& context, std::vector<PlannedKernel>& out) {
   const double width = hardware::bytes_per_element(precision);
   hardware::GemmKernel kernel;
   kernel.groups = op.groups;
@@ -72,60 +72,70 @@ void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::
     break;
   }
   kernel.traffic = bytes * byte;
-  out.push_back({hardware::demand(kernel, *context.accelerator), 2 * op.groups * op.m * op.n * op.k * flop, role});
+  out.push_back({hardware::demand(kernel, *context.accelerator),
+                 2 * op.groups * op.m * op.n * op.k * flop, role});
 }
 
 void push_attention(const Operator& op, hardware::AttentionDirection direction, KernelRole role,
                     const LoweringContext& context, std::vector<PlannedKernel>& out) {
   hardware::AttentionKernel kernel;
   // Five matrix products backward for two forward (FlashAttention recomputes the scores).
-  kernel.flops = direction == hardware::AttentionDirection::Forward ? op.core_forward : 2.5 * op.core_forward;
+  kernel.flops =
+      direction == hardware::AttentionDirection::Forward ? op.core_forward : 2.5 * op.core_forward;
   kernel.sequence_length = op.keys;
   kernel.causal = true;
   kernel.direction = direction;
-  kernel.traffic =
-      wide * (direction == hardware::AttentionDirection::Forward ? op.forward_elements : op.backward_elements) * byte;
+  kernel.traffic = wide *
+                   (direction == hardware::AttentionDirection::Forward ? op.forward_elements
+                                                                       : op.backward_elements) *
+                   byte;
   out.push_back({hardware::demand(kernel, *context.accelerator), kernel.flops, role});
 }
 
 } // namespace
 
-void lower_forward(const Operator& op, const LoweringContext& context, KernelRole role, bool input_quantised,
-                   std::vector<PlannedKernel>& out) {
+void lower_forward(const Operator& op, const LoweringContext& context, KernelRole role,
+                   bool input_quantised, std::vector<PlannedKernel>& out) {
   if (op.kind == OperatorKind::Gemm) {
     const hardware::Precision precision = precision_of(op, *context.stack);
     if (narrow(precision) && !input_quantised)
-      push_memory(cast_bytes(op.input_elements, precision), hardware::MemoryKind::Cast, 1, role, context, out);
+      push_memory(cast_bytes(op.input_elements, precision), hardware::MemoryKind::Cast, 1, role,
+                  context, out);
     push_gemm(op, hardware::GemmDirection::Forward, precision, role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Forward, role, context, out);
   } else {
-    push_memory(wide * op.forward_elements, memory_kind(op.kind), op.forward_kernels, role, context, out);
+    push_memory(wide * op.forward_elements, memory_kind(op.kind), op.forward_kernels, role, context,
+                out);
   }
 }
 
-void lower_input_gradient(const Operator& op, const LoweringContext& context, std::vector<PlannedKernel>& out) {
+void lower_input_gradient(const Operator& op, const LoweringContext& context,
+                          std::vector<PlannedKernel>& out) {
   constexpr KernelRole role = KernelRole::InputGradient;
   if (op.kind == OperatorKind::Gemm) {
     const hardware::Precision precision = precision_of(op, *context.stack);
     if (narrow(precision))
-      push_memory(cast_bytes(op.output_elements, precision), hardware::MemoryKind::Cast, 1, role, context, out);
+      push_memory(cast_bytes(op.output_elements, precision), hardware::MemoryKind::Cast, 1, role,
+                  context, out);
     push_gemm(op, hardware::GemmDirection::InputGradient, precision, role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Backward, role, context, out);
   } else {
-    push_memory(wide * op.backward_elements, memory_kind(op.kind), op.backward_kernels, role, context, out);
+    push_memory(wide * op.backward_elements, memory_kind(op.kind), op.backward_kernels, role,
+                context, out);
   }
 }
 
-void lower_weight_gradient(const Operator& op, const LoweringContext& context, std::vector<PlannedKernel>& out) {
+void lower_weight_gradient(const Operator& op, const LoweringContext& context,
+                           std::vector<PlannedKernel>& out) {
   if (op.kind != OperatorKind::Gemm)
     return;
   constexpr KernelRole role = KernelRole::WeightGradient;
   const hardware::Precision precision = precision_of(op, *context.stack);
   if (narrow(precision))
-    push_memory(transpose_bytes(op.input_elements + op.output_elements, precision), hardware::MemoryKind::Cast, 2, role,
-                context, out);
+    push_memory(transpose_bytes(op.input_elements + op.output_elements, precision),
+                hardware::MemoryKind::Cast, 2, role, context, out);
   push_gemm(op, hardware::GemmDirection::WeightGradient, precision, role, context, out);
 }
 

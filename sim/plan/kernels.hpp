@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Operators to kernels: the stack's precision recipe decides which kernels run, and which casts stand between them.
+// Operators to kernels: the stack's precision recipe decides which kernels run, and which casts
+// stand between them.
 #pragma once
 
 #include "sim/hardware/kernel.hpp"
@@ -24,12 +25,15 @@ struct LoweringContext {
   const hardware::AcceleratorSpec* accelerator = nullptr;
 };
 
-// Append the kernels of one operator. With 8-bit matrix multiplies: forward casts its activation operand, the input gradient
-// casts the output's gradient, the weight gradient transposes both (DeepSeek-V3 report, section 3.3). `input_quantised`: the
-// operand arrives in the GEMM precision (expert dispatch).
-void lower_forward(const workload::Operator& op, const LoweringContext& context, KernelRole role, bool input_quantised,
-                   std::vector<PlannedKernel>& out);
-void lower_input_gradient(const workload::Operator& op, const LoweringContext& context, std::vector<PlannedKernel>& out);
-void lower_weight_gradient(const workload::Operator& op, const LoweringContext& context, std::vector<PlannedKernel>& out);
+// Append the kernels of one operator. With 8-bit matrix multiplies: forward casts its activation
+// operand, the input gradient casts the output's gradient, the weight gradient transposes both
+// (DeepSeek-V3 report, section 3.3). `input_quantised`: the operand arrives in the GEMM precision
+// (expert dispatch).
+void lower_forward(const workload::Operator& op, const LoweringContext& context, KernelRole role,
+                   bool input_quantised, std::vector<PlannedKernel>& out);
+void lower_input_gradient(const workload::Operator& op, const LoweringContext& context,
+                          std::vector<PlannedKernel>& out);
+void lower_weight_gradient(const workload::Operator& op, const LoweringContext& context,
+                           std::vector<PlannedKernel>& out);
 
 } // namespace sim::plan

@@ -20,8 +20,9 @@ void check_model(const ParallelismSpec& layout, const workload::ModelSpec& model
   require(heads % layout.tensor == 0, "parallelism.tensor",
           fmt::format("{} attention heads do not divide over tensor = {}", heads, layout.tensor),
           fmt::format("choose a divisor of {}", heads));
-  const int chunks = layout.pipeline *
-                     (layout.schedule == Schedule::OneForwardOneBackward ? layout.virtual_stages : 1);
+  const int chunks =
+      layout.pipeline *
+      (layout.schedule == Schedule::OneForwardOneBackward ? layout.virtual_stages : 1);
   require(chunks <= model.layers + 2, "parallelism.pipeline",
           fmt::format("{} pipeline stages for {} layers", chunks, model.layers),
           fmt::format("pipeline * virtual_stages at most {}", model.layers + 2));
@@ -29,7 +30,8 @@ void check_model(const ParallelismSpec& layout, const workload::ModelSpec& model
     require(model.experts.has_value(), "parallelism.expert",
             fmt::format("expert = {} but the model is dense", layout.expert), "leave expert out");
     require(model.experts->routed % layout.expert == 0, "parallelism.expert",
-            fmt::format("{} routed experts do not divide over expert = {}", model.experts->routed, layout.expert),
+            fmt::format("{} routed experts do not divide over expert = {}", model.experts->routed,
+                        layout.expert),
             fmt::format("choose a divisor of {}", model.experts->routed));
   }
 }
@@ -37,21 +39,25 @@ void check_model(const ParallelismSpec& layout, const workload::ModelSpec& model
 void check_batch(const ParallelismSpec& layout, const StepSetting& setting) {
   const std::int64_t per_pass = static_cast<std::int64_t>(layout.data) * layout.micro_batch;
   require(setting.batch % per_pass == 0 && setting.batch > 0, "stages",
-          fmt::format("a batch of {} sequences does not divide over data * micro_batch = {} * {}", setting.batch,
-                      layout.data, layout.micro_batch),
+          fmt::format("a batch of {} sequences does not divide over data * micro_batch = {} * {}",
+                      setting.batch, layout.data, layout.micro_batch),
           fmt::format("choose a multiple of {}", per_pass));
   const std::int64_t micro_batches = setting.batch / per_pass;
   if (layout.schedule == Schedule::DualPipe && setting.mode == StepMode::Training) {
     require(layout.pipeline % 2 == 0, "parallelism.pipeline",
-            fmt::format("DualPipe runs on an even number of ranks, not {}", layout.pipeline), "an even number");
+            fmt::format("DualPipe runs on an even number of ranks, not {}", layout.pipeline),
+            "an even number");
     require(micro_batches % 2 == 0 && micro_batches >= 2 * layout.pipeline, "stages",
-            fmt::format("DualPipe needs an even number of micro-batches, at least twice the pipeline's {} ranks; the batch gives {}",
+            fmt::format("DualPipe needs an even number of micro-batches, at least twice the "
+                        "pipeline's {} ranks; the batch gives {}",
                         layout.pipeline, micro_batches),
-            fmt::format("a batch of at least {} sequences, or schedule: 1f1b", 2 * layout.pipeline * per_pass));
+            fmt::format("a batch of at least {} sequences, or schedule: 1f1b",
+                        2 * layout.pipeline * per_pass));
   }
   if (layout.schedule == Schedule::OneForwardOneBackward && layout.virtual_stages > 1)
     require(micro_batches % layout.pipeline == 0, "parallelism.virtual_stages",
-            fmt::format("interleaved 1F1B needs micro-batches ({}) in multiples of pipeline = {}", micro_batches, layout.pipeline),
+            fmt::format("interleaved 1F1B needs micro-batches ({}) in multiples of pipeline = {}",
+                        micro_batches, layout.pipeline),
             "another batch, or virtual_stages: 1");
 }
 
@@ -60,23 +66,35 @@ void check_batch(const ParallelismSpec& layout, const StepSetting& setting) {
 ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting) {
   ParallelismSpec layout = given;
   const int gpus = setting.gpus();
+  for (const int degree : {layout.tensor, layout.pipeline, layout.context, layout.expert})
+    require(degree <= gpus, "parallelism", fmt::format("a degree of {} for {} GPUs", degree, gpus),
+            fmt::format("degrees of at most {}", gpus));
+  const std::int64_t product = std::int64_t{layout.tensor} * layout.pipeline; // at most 2^40
+  require(product <= gpus && product * layout.context <= gpus, "parallelism",
+          fmt::format("tensor * pipeline * context = {} * {} * {} is more than {} GPUs",
+                      layout.tensor, layout.pipeline, layout.context, gpus),
+          "smaller degrees");
   const int fixed = layout.tensor * layout.pipeline * layout.context;
   require(gpus % fixed == 0, "parallelism",
-          fmt::format("{} GPUs do not divide into tensor * pipeline * context = {} * {} * {}", gpus, layout.tensor,
-                      layout.pipeline, layout.context),
+          fmt::format("{} GPUs do not divide into tensor * pipeline * context = {} * {} * {}", gpus,
+                      layout.tensor, layout.pipeline, layout.context),
           "degrees whose product divides the number of GPUs");
   const int data = gpus / fixed;
   require(layout.data == 0 || layout.data == data, "parallelism.data",
-          fmt::format("data = {} but {} GPUs / ({} * {} * {}) = {}", layout.data, gpus, layout.tensor, layout.pipeline,
-                      layout.context, data),
+          fmt::format("data = {} but {} GPUs / ({} * {} * {}) = {}", layout.data, gpus,
+                      layout.tensor, layout.pipeline, layout.context, data),
           fmt::format("{}, or leave it out", data));
   layout.data = data;
   require((data * layout.context) % layout.expert == 0, "parallelism.expert",
-          fmt::format("expert = {} does not divide the {} data and context ranks", layout.expert, data * layout.context),
+          fmt::format("expert = {} does not divide the {} data and context ranks", layout.expert,
+                      data * layout.context),
           fmt::format("a divisor of {}", data * layout.context));
-  require(layout.rank_order == RankOrder::TensorContextDataPipeline || layout.context == 1, "parallelism.rank_order",
-          fmt::format("context = {} ranks and the data ranks beyond the pipeline are not evenly spaced", layout.context),
-          "rank_order: tensor-context-data-pipeline");
+  require(
+      layout.rank_order == RankOrder::TensorContextDataPipeline || layout.context == 1,
+      "parallelism.rank_order",
+      fmt::format("context = {} ranks and the data ranks beyond the pipeline are not evenly spaced",
+                  layout.context),
+      "rank_order: tensor-context-data-pipeline");
   check_model(layout, *setting.model);
   check_batch(layout, setting);
   return layout;

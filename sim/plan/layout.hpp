@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // A resolved layout: degrees that divide, groups as strides over ranks, layers on pipeline stages.
 //
-// Ranks are numbered in the layout's rank_order, tensor fastest: a tensor group lies inside a node where it can. Expert ranks
-// are neighbours among the data and context ranks. Rank r sits on GPU r.
+// Ranks are numbered in the layout's rank_order, tensor fastest: a tensor group lies inside a node
+// where it can. Expert ranks are neighbours among the data and context ranks. Rank r sits on GPU r.
 #pragma once
 
 #include "sim/hardware/spec.hpp"
@@ -24,18 +24,21 @@ struct StepSetting {
   const StackSpec* stack = nullptr;
   ParallelismSpec layout; // data resolved
   double sequence_length = 0;
-  double attended_length = 0;  // packed documents: mean squared over mean length; 0: one document a sequence
-  std::int64_t batch = 0;      // sequences per step, over all data-parallel ranks
+  double attended_length =
+      0; // packed documents: mean squared over mean length; 0: one document a sequence
+  std::int64_t batch = 0; // sequences per step, over all data-parallel ranks
   StepMode mode = StepMode::Training;
-  [[nodiscard]] const hardware::AcceleratorSpec& accelerator() const { return pool->node.spec.accelerator.spec; }
+  [[nodiscard]] const hardware::AcceleratorSpec& accelerator() const {
+    return pool->node.spec.accelerator.spec;
+  }
   [[nodiscard]] int gpus() const { return pool->nodes * pool->node.spec.accelerators; }
   [[nodiscard]] std::int64_t micro_batches() const {
     return batch / (static_cast<std::int64_t>(layout.data) * layout.micro_batch);
   }
 };
 
-// Fills in `data` and refuses what cannot be: degrees that do not divide GPUs, heads, layers, experts or batch; DualPipe's
-// conditions. Throws InfeasibleError with the key to change.
+// Fills in `data` and refuses what cannot be: degrees that do not divide GPUs, heads, layers,
+// experts or batch; DualPipe's conditions. Throws InfeasibleError with the key to change.
 ParallelismSpec resolve(const ParallelismSpec& layout, const StepSetting& setting);
 
 // Process groups of a layout.
@@ -52,9 +55,11 @@ struct StageChunk {
   [[nodiscard]] int layers() const { return dense_layers + expert_layers; }
   bool operator==(const StageChunk&) const = default;
 };
-// The model cut into pipeline * virtual_stages chunks (DualPipe: `pipeline` chunks), balanced by forward work so that embedding
-// and head count as what they cost; chunk i runs on rank i % pipeline (DualPipe: on ranks i and pipeline - 1 - i).
-std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout, double sequence_length);
+// The model cut into pipeline * virtual_stages chunks (DualPipe: `pipeline` chunks), balanced by
+// forward work so that embedding and head count as what they cost; chunk i runs on rank i %
+// pipeline (DualPipe: on ranks i and pipeline - 1 - i).
+std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
+                                  double sequence_length);
 
 // The part of the work of a micro-batch that one rank does.
 workload::Shard shard_of(const StepSetting& setting);

@@ -24,7 +24,8 @@ Bytes layer_activations(const StepSetting& setting, workload::LayerKind kind, Re
   const double narrow = hardware::bytes_per_element(setting.stack->precision.gemm);
   double bytes = std::min(wide, narrow) * elements.inputs + wide * elements.others;
   if (recompute == Recompute::Norms)
-    bytes -= std::min(wide, narrow) * elements.cheap_inputs + wide * (elements.cheap - elements.cheap_inputs);
+    bytes -= std::min(wide, narrow) * elements.cheap_inputs +
+             wide * (elements.cheap - elements.cheap_inputs);
   if (recompute == Recompute::Selective)
     bytes -= wide * elements.attention_core;
   return std::max(0.0, bytes) * byte + elements.fixed;
@@ -41,19 +42,22 @@ Bytes chunk_activations(const StepSetting& setting, const StageChunk& chunk) {
   return sum;
 }
 
-// Logits and their gradient on the last stage; one layer's working set elsewhere (all of a layer when it is recomputed).
+// Logits and their gradient on the last stage; one layer's working set elsewhere (all of a layer
+// when it is recomputed).
 Bytes temporaries(const StepSetting& setting, const StageChunk& chunk) {
   const double tokens = shard_of(setting).tokens();
   Bytes most{};
   if (chunk.head)
     most = (4 + wide) * tokens * setting.model->vocabulary / setting.layout.tensor * byte;
-  const auto kind = chunk.expert_layers > 0 ? workload::LayerKind::Experts : workload::LayerKind::Dense;
+  const auto kind =
+      chunk.expert_layers > 0 ? workload::LayerKind::Experts : workload::LayerKind::Dense;
   if (chunk.layers() > 0)
     most = std::max(most, layer_activations(setting, kind, Recompute::None));
   return most;
 }
 
-MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks, double in_flight, int rank) {
+MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks,
+                     double in_flight, int rank) {
   const ParallelismSpec& layout = setting.layout;
   const PrecisionSpec& precision = setting.stack->precision;
   ResidentParameters held;
@@ -75,7 +79,8 @@ MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& 
     const double replicas = layout.zero_stage == 0 ? 1 : layout.data * layout.context;
     const double expert_replicas = layout.zero_stage == 0 ? 1 : replicas / layout.expert;
     // Both copies of a weight share one optimizer state.
-    plan.optimizer = state * (held.dense / replicas + held.experts / expert_replicas) / weight_copies(layout) * byte;
+    plan.optimizer = state * (held.dense / replicas + held.experts / expert_replicas) /
+                     weight_copies(layout) * byte;
     plan.activations = in_flight * activations;
   }
   plan.capacity = setting.accelerator().memory;
@@ -86,16 +91,17 @@ MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& 
 } // namespace
 
 MemoryPlan memory_plan(const StepSetting& setting) {
-  const std::vector<StageChunk> chunks = chunks_of(*setting.model, setting.layout, setting.sequence_length);
+  const std::vector<StageChunk> chunks =
+      chunks_of(*setting.model, setting.layout, setting.sequence_length);
   // Stored activations stop growing at a few times the pipeline's depth.
   const std::int64_t enough = 4LL * setting.layout.pipeline * setting.layout.virtual_stages;
-  const PipelineProgram program =
-      pipeline_program(setting.layout.schedule, {setting.layout.pipeline, std::min(setting.micro_batches(), enough),
-                                                 setting.layout.virtual_stages, setting.mode});
+  const PipelineProgram program = pipeline_program(
+      setting.layout.schedule, {setting.layout.pipeline, std::min(setting.micro_batches(), enough),
+                                setting.layout.virtual_stages, setting.mode});
   MemoryPlan worst;
   for (int rank = 0; rank < setting.layout.pipeline; ++rank) {
-    const MemoryPlan plan =
-        rank_plan(setting, chunks, program.activations_in_flight[static_cast<std::size_t>(rank)], rank);
+    const MemoryPlan plan = rank_plan(
+        setting, chunks, program.activations_in_flight[static_cast<std::size_t>(rank)], rank);
     if (rank == 0 || plan.total() > worst.total())
       worst = plan;
   }
@@ -108,12 +114,15 @@ void require_fit(const MemoryPlan& memory, const StepSetting& setting) {
   const auto gib = [](Bytes bytes) { return bytes / gibibyte; };
   throw InfeasibleError(
       "parallelism",
-      fmt::format("pipeline stage {} needs {:.1f} GiB of the {:.1f} GiB of {}: weights {:.1f}, gradients {:.1f}, optimizer {:.1f}, "
+      fmt::format("pipeline stage {} needs {:.1f} GiB of the {:.1f} GiB of {}: weights {:.1f}, "
+                  "gradients {:.1f}, optimizer {:.1f}, "
                   "activations {:.1f}, temporaries {:.1f}, framework {:.1f}, fragmentation {:.1f}",
-                  memory.stage, gib(memory.total()), gib(memory.capacity), setting.accelerator().title,
-                  gib(memory.weights), gib(memory.gradients), gib(memory.optimizer), gib(memory.activations),
-                  gib(memory.temporaries), gib(memory.framework), gib(memory.fragmentation)),
-      "more pipeline, tensor, expert or context parallelism, a smaller micro_batch, or recompute in the stack");
+                  memory.stage, gib(memory.total()), gib(memory.capacity),
+                  setting.accelerator().title, gib(memory.weights), gib(memory.gradients),
+                  gib(memory.optimizer), gib(memory.activations), gib(memory.temporaries),
+                  gib(memory.framework), gib(memory.fragmentation)),
+      "more pipeline, tensor, expert or context parallelism, a smaller micro_batch, or recompute "
+      "in the stack");
 }
 
 } // namespace sim::plan

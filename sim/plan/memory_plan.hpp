@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Device memory of the fullest pipeline rank, by component (README.md, after Korthikanti et al. 2205.05198 and Rajbhandari et
-// al. 1910.02054).
+// Device memory of the fullest pipeline rank, by component (README.md, after Korthikanti et al.
+// 2205.05198 and Rajbhandari et al. 1910.02054).
 #pragma once
 
 #include "sim/plan/layout.hpp"
@@ -8,7 +8,8 @@
 namespace sim::plan {
 
 struct MemoryPlan {
-  Bytes weights{}, gradients{}, optimizer{}, activations{}, temporaries{}, framework{}, fragmentation{};
+  Bytes weights{}, gradients{}, optimizer{}, activations{}, temporaries{}, framework{},
+      fragmentation{};
   Bytes capacity{};
   int stage = 0; // pipeline rank that needs most
   [[nodiscard]] Bytes total() const {

@@ -16,8 +16,8 @@ using workload::Operator;
 // Where the next task of a chain is attached.
 struct PassBuilder::Cursor {
   Chain& chain;
-  int last = -1;           // end of the critical path so far
-  bool weights = true;     // weight gradients run in this pass
+  int last = -1;       // end of the critical path so far
+  bool weights = true; // weight gradients run in this pass
   double exchange_slowdown = 1;
   std::vector<PlannedKernel> scratch{};
 
@@ -40,10 +40,11 @@ struct PassBuilder::Cursor {
   }
 };
 
-PassBuilder::PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks, network::CollectivePlanner& planner)
+PassBuilder::PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks,
+                         network::CollectivePlanner& planner)
     : setting_(setting), chunks_(std::move(chunks)), planner_(planner),
-      groups_(groups_of(setting.layout, setting.gpus())), shard_(shard_of(setting)),
-      lowering_{setting.stack, &setting.accelerator()} {
+      groups_(groups_of(setting.layout, setting.gpus())),
+      shard_(shard_of(setting)), lowering_{setting.stack, &setting.accelerator()} {
   const workload::ModelSpec& model = *setting.model;
   dense_layer_ = workload::layer_operators(model, LayerKind::Dense, shard_);
   if (model.experts)
@@ -57,7 +58,8 @@ PassBuilder::PassBuilder(const StepSetting& setting, std::vector<StageChunk> chu
 Pass PassBuilder::build(const PassKey& key) {
   Pass pass;
   pass.chains.resize(key.kind == PassKind::Pair ? 2 : 1);
-  const double slowdown = key.kind == PassKind::Pair ? setting_.stack->overlapped_communication_slowdown : 1;
+  const double slowdown =
+      key.kind == PassKind::Pair ? setting_.stack->overlapped_communication_slowdown : 1;
   const StageChunk& chunk = chunks_[static_cast<std::size_t>(key.chunk)];
   Cursor cursor{pass.chains[0]};
   cursor.exchange_slowdown = slowdown;
@@ -99,7 +101,8 @@ void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
   // Prediction modules serve training only.
   for (int i = 0; i < chunk.prediction_modules && setting_.mode == StepMode::Training; ++i) {
     forward_operators(projection_, KernelRole::Forward, cursor);
-    forward_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense, KernelRole::Forward, cursor);
+    forward_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense,
+                  KernelRole::Forward, cursor);
     forward_operators(head_, KernelRole::Forward, cursor);
   }
 }
@@ -143,8 +146,8 @@ void PassBuilder::weight_chunk(const StageChunk& chunk, Cursor& cursor) {
 
 void PassBuilder::weight_layer(LayerKind kind, Cursor& cursor) {
   const LayerOperators& operators = layer(kind);
-  for (const auto* part :
-       {&operators.feed_forward, &operators.experts, &operators.shared, &operators.router, &operators.attention})
+  for (const auto* part : {&operators.feed_forward, &operators.experts, &operators.shared,
+                           &operators.router, &operators.attention})
     for (const Operator& op : *part)
       lower_weight_gradient(op, lowering_, cursor.scratch);
   cursor.last = cursor.push_kernels(cursor.last, false);
@@ -165,16 +168,23 @@ void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor)
     tensor_collectives(false, cursor);
 }
 
-void PassBuilder::forward_exchange(const LayerOperators& operators, KernelRole role, Cursor& cursor) {
+void PassBuilder::forward_exchange(const LayerOperators& operators, KernelRole role,
+                                   Cursor& cursor) {
   forward_operators(operators.router, role, cursor);
   const int routed = cursor.last;
   exchange(setting_.stack->precision.dispatch, cursor);
+  tensor_collectives(true, cursor, setting_.model->experts->active);
   forward_operators(operators.experts, role, cursor, true);
+  tensor_collectives(false, cursor, setting_.model->experts->active);
   exchange(setting_.stack->precision.combine, cursor);
   const int combined = cursor.last;
   // Shared experts run while tokens travel; what follows waits for both.
   cursor.last = routed;
-  forward_operators(operators.shared, role, cursor);
+  if (!operators.shared.empty()) {
+    tensor_collectives(true, cursor);
+    forward_operators(operators.shared, role, cursor);
+    tensor_collectives(false, cursor);
+  }
   const int shared = cursor.last;
   cursor.last = combined;
   PassTask join; // no work: ends when both have ended
@@ -201,13 +211,20 @@ void PassBuilder::backward_layer(LayerKind kind, Cursor& cursor) {
 
 void PassBuilder::backward_exchange(const LayerOperators& operators, Cursor& cursor) {
   const int start = cursor.last;
-  // Gradients travel the same ways back: through the combine in the dispatch's precision, and the other way round.
+  // Gradients travel the same ways back: through the combine in the dispatch's precision, and the
+  // other way round.
   exchange(setting_.stack->precision.dispatch, cursor);
+  tensor_collectives(true, cursor, setting_.model->experts->active);
   backward_operators(operators.experts, cursor);
+  tensor_collectives(false, cursor, setting_.model->experts->active);
   exchange(setting_.stack->precision.combine, cursor);
   const int returned = cursor.last;
   cursor.last = start;
-  backward_operators(operators.shared, cursor);
+  if (!operators.shared.empty()) {
+    tensor_collectives(true, cursor);
+    backward_operators(operators.shared, cursor);
+    tensor_collectives(false, cursor);
+  }
   const int shared = cursor.last;
   PassTask join;
   join.after = {returned, shared};
@@ -224,20 +241,22 @@ void PassBuilder::recompute(const LayerOperators& operators, LayerKind kind, Cur
     forward_layer(kind, KernelRole::Recompute, cursor);
     return;
   }
-  for (const auto* part :
-       {&operators.attention, &operators.router, &operators.experts, &operators.shared, &operators.feed_forward})
+  for (const auto* part : {&operators.attention, &operators.router, &operators.experts,
+                           &operators.shared, &operators.feed_forward})
     for (const Operator& op : *part) {
-      const bool again = recompute == Recompute::Norms ? op.recomputed_cheaply
-                                                       : op.kind == workload::OperatorKind::Attention;
+      const bool again = recompute == Recompute::Norms
+                             ? op.recomputed_cheaply
+                             : op.kind == workload::OperatorKind::Attention;
       if (again)
         lower_forward(op, lowering_, KernelRole::Recompute, false, cursor.scratch);
     }
   cursor.last = cursor.push_kernels(cursor.last, false);
 }
 
-void PassBuilder::forward_operators(const std::vector<Operator>& operators, KernelRole role, Cursor& cursor,
-                                    bool first_quantised) {
-  bool quantised = first_quantised && hardware::bytes_per_element(setting_.stack->precision.dispatch) < 2;
+void PassBuilder::forward_operators(const std::vector<Operator>& operators, KernelRole role,
+                                    Cursor& cursor, bool first_quantised) {
+  bool quantised =
+      first_quantised && hardware::bytes_per_element(setting_.stack->precision.dispatch) < 2;
   for (const Operator& op : operators) {
     lower_forward(op, lowering_, role, quantised, cursor.scratch);
     if (op.kind == workload::OperatorKind::Gemm)
@@ -258,8 +277,8 @@ void PassBuilder::backward_operators(const std::vector<Operator>& operators, Cur
   }
 }
 
-void PassBuilder::communicate(network::Collective collective, CommunicationDimension dimension, int sms, Cursor& cursor,
-                              bool background) {
+void PassBuilder::communicate(network::Collective collective, CommunicationDimension dimension,
+                              int sms, Cursor& cursor, bool background) {
   PassTask task;
   task.is_kernel = false;
   task.collective = std::move(collective);
@@ -272,30 +291,38 @@ void PassBuilder::communicate(network::Collective collective, CommunicationDimen
     cursor.last = index;
 }
 
-// Sequence parallelism: all-gather before and reduce-scatter after each block; without it one all-reduce after.
-void PassBuilder::tensor_collectives(bool gather, Cursor& cursor) {
+// Sequence parallelism: all-gather before and reduce-scatter after each block; without it one
+// all-reduce after. `copies` of each token: routed experts work on every copy that was dispatched.
+void PassBuilder::tensor_collectives(bool gather, Cursor& cursor, int copies) {
   if (setting_.layout.tensor == 1 || (gather && !shard_.sequence_parallel))
     return;
   using network::CollectiveKind;
   const CollectiveKind kind = !shard_.sequence_parallel ? CollectiveKind::AllReduce
                               : gather                  ? CollectiveKind::AllGather
                                                         : CollectiveKind::ReduceScatter;
-  const Bytes size = 2 * shard_.tokens() * setting_.model->hidden * byte;
+  const Bytes size = 2.0 * copies * shard_.tokens() * setting_.model->hidden * byte;
   const double fused = setting_.stack->overlap.tensor;
   const int sms = setting_.stack->communication_sms;
   if (fused > 0)
-    communicate(planner_.plan(kind, fused * size, groups_.tensor), CommunicationDimension::Tensor, sms, cursor, true);
+    communicate(planner_.plan(kind, fused * size, groups_.tensor), CommunicationDimension::Tensor,
+                sms, cursor, true);
   if (fused < 1)
-    communicate(planner_.plan(kind, (1 - fused) * size, groups_.tensor), CommunicationDimension::Tensor, sms, cursor);
+    communicate(planner_.plan(kind, (1 - fused) * size, groups_.tensor),
+                CommunicationDimension::Tensor, sms, cursor);
 }
 
-// Every context rank gathers keys and values of the whole sequence; backward gathers again and scatters their gradients.
+// Every context rank gathers keys and values of the whole sequence; backward gathers again and
+// scatters their gradients.
 void PassBuilder::context_gather(bool backward, Cursor& cursor) {
   if (setting_.layout.context == 1)
     return;
   const bool latent = setting_.model->attention.kind == workload::AttentionKind::Latent;
+  // A tensor rank keeps its share of the key-value heads, at least one.
+  const workload::AttentionSpec& attention = setting_.model->attention;
+  const int kv_heads = attention.kv_heads > 0 ? attention.kv_heads : attention.heads;
   const double elements = workload::kv_elements_per_token_layer(*setting_.model) * shard_.tokens() *
-                          setting_.layout.context / (latent ? 1 : setting_.layout.tensor);
+                          setting_.layout.context /
+                          (latent ? 1 : std::min(setting_.layout.tensor, kv_heads));
   const Bytes size = 2 * elements * byte;
   const int sms = setting_.stack->communication_sms;
   communicate(planner_.plan(network::CollectiveKind::AllGather, size, groups_.context),
@@ -312,13 +339,15 @@ void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
   const workload::ModelSpec& model = *setting_.model;
   SIM_ASSERT(model.experts.has_value());
   const int per_node = setting_.pool->node.spec.accelerators;
-  const int spanned = std::max(1, (expert * groups_.expert.stride + per_node - 1) / per_node);
+  const int spanned =
+      std::clamp((expert * groups_.expert.stride + per_node - 1) / per_node, 1, expert);
   const double tokens = shard_.tokens() / (shard_.sequence_parallel ? setting_.layout.tensor : 1);
   // One FP32 scale per 128 elements travels with narrow types.
-  const double width =
-      hardware::bytes_per_element(precision) + (hardware::bytes_per_element(precision) < 2 ? 4.0 / 128 : 0);
+  const double width = hardware::bytes_per_element(precision) +
+                       (hardware::bytes_per_element(precision) < 2 ? 4.0 / 128 : 0);
   network::ExpertExchange request;
-  request.bytes_per_copy = tokens * model.hidden * width * shard_.expert_imbalance * cursor.exchange_slowdown * byte;
+  request.bytes_per_copy =
+      tokens * model.hidden * width * shard_.expert_imbalance * cursor.exchange_slowdown * byte;
   request.node_copies = workload::expected_destinations(model, spanned, model.experts->max_nodes);
   request.rank_copies = workload::expected_destinations(model, expert, 0);
   request.nic_efficiency = setting_.stack->all_to_all_efficiency;
@@ -328,7 +357,8 @@ void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
     handshake.latency = setting_.stack->dispatch_handshake;
     collective.phases.insert(collective.phases.begin(), handshake);
   }
-  communicate(std::move(collective), CommunicationDimension::Expert, setting_.stack->dispatch_sms, cursor);
+  communicate(std::move(collective), CommunicationDimension::Expert, setting_.stack->dispatch_sms,
+              cursor);
 }
 
 } // namespace sim::plan

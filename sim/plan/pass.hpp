@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// One pass of one pipeline stage over one micro-batch, as tasks on streams: kernels on the compute stream, collectives on a
-// stream per dimension. A pass has one chain of tasks, or two when a forward and a backward pass run as an overlapped pair.
+// One pass of one pipeline stage over one micro-batch, as tasks on streams: kernels on the compute
+// stream, collectives on a stream per dimension. A pass has one chain of tasks, or two when a
+// forward and a backward pass run as an overlapped pair.
 #pragma once
 
 #include "sim/network/collective.hpp"
@@ -23,13 +24,15 @@ struct PassTask {
   CommunicationDimension dimension = CommunicationDimension::Tensor;
   int held_sms = 0;
   std::array<int, 2> after{-1, -1}; // tasks of the same chain that must have ended; -1: none
-  bool background = false;          // nothing but the end of the pass waits for it: runs when the stream is free
+  bool background =
+      false; // nothing but the end of the pass waits for it: runs when the stream is free
 };
 using Chain = std::vector<PassTask>;
 
 enum class PassKind { Forward, Backward, BackwardInput, Weight, Pair };
 
-// What is run: `chunk` for a lone pass; a pair runs the forward pass of `chunk` beside the full backward pass of `backward_chunk`.
+// What is run: `chunk` for a lone pass; a pair runs the forward pass of `chunk` beside the full
+// backward pass of `backward_chunk`.
 struct PassKey {
   PassKind kind = PassKind::Forward;
   int chunk = 0, backward_chunk = 0;
@@ -43,7 +46,8 @@ struct Pass {
 // Builds passes of one step setting.
 class PassBuilder {
 public:
-  PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks, network::CollectivePlanner& planner);
+  PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks,
+              network::CollectivePlanner& planner);
 
   Pass build(const PassKey& key);
   [[nodiscard]] const std::vector<StageChunk>& chunks() const { return chunks_; }
@@ -58,15 +62,15 @@ private:
   void weight_layer(workload::LayerKind kind, Cursor& cursor);
   void forward_exchange(const workload::LayerOperators& layer, KernelRole role, Cursor& cursor);
   void backward_exchange(const workload::LayerOperators& layer, Cursor& cursor);
-  void forward_operators(const std::vector<workload::Operator>& operators, KernelRole role, Cursor& cursor,
-                         bool first_quantised = false);
+  void forward_operators(const std::vector<workload::Operator>& operators, KernelRole role,
+                         Cursor& cursor, bool first_quantised = false);
   void backward_operators(const std::vector<workload::Operator>& operators, Cursor& cursor);
   void recompute(const workload::LayerOperators& layer, workload::LayerKind kind, Cursor& cursor);
-  void tensor_collectives(bool gather, Cursor& cursor);
+  void tensor_collectives(bool gather, Cursor& cursor, int copies = 1);
   void context_gather(bool backward, Cursor& cursor);
   void exchange(hardware::Precision precision, Cursor& cursor);
-  void communicate(network::Collective collective, CommunicationDimension dimension, int sms, Cursor& cursor,
-                   bool background = false);
+  void communicate(network::Collective collective, CommunicationDimension dimension, int sms,
+                   Cursor& cursor, bool background = false);
   const workload::LayerOperators& layer(workload::LayerKind kind) const {
     return kind == workload::LayerKind::Dense ? dense_layer_ : expert_layer_;
   }

@@ -26,7 +26,8 @@ ResidentParameters resident_parameters(const workload::ModelSpec& model, const S
     sum.dense += head / tensor + all.final_norm;
     if (chunk.prediction_modules > 0) {
       const auto kind = model.experts ? workload::LayerKind::Experts : workload::LayerKind::Dense;
-      const double experts = workload::layer_parameters(model, kind).experts * chunk.prediction_modules;
+      const double experts =
+          workload::layer_parameters(model, kind).experts * chunk.prediction_modules;
       sum.dense += (all.prediction_modules - experts) / tensor;
       sum.experts += experts / (tensor * layout.expert);
     }
@@ -43,6 +44,8 @@ std::vector<int> chunks_on_rank(const ParallelismSpec& layout, int chunks, int r
   return result;
 }
 
-int weight_copies(const ParallelismSpec& layout) { return layout.schedule == Schedule::DualPipe ? 2 : 1; }
+int weight_copies(const ParallelismSpec& layout) {
+  return layout.schedule == Schedule::DualPipe ? 2 : 1;
+}
 
 } // namespace sim::plan

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Degrees of parallelism, and what the training software does (a stack): which precisions, what it recomputes, what it
-// overlaps, how many SMs its communication takes. A stack says what is done, never by how much to scale the answer.
+// Degrees of parallelism, and what the training software does (a stack): which precisions, what it
+// recomputes, what it overlaps, how many SMs its communication takes. A stack says what is done,
+// never by how much to scale the answer.
 #pragma once
 
 #include "sim/base/fields.hpp"
@@ -36,15 +37,18 @@ struct PrecisionSpec {
   hardware::Precision gemm = hardware::Precision::Bf16;
   hardware::Precision dispatch = hardware::Precision::Bf16;
   hardware::Precision combine = hardware::Precision::Bf16;
-  double gradient_bytes = 4, master_bytes = 4, moment_bytes = 8; // per parameter; moment_bytes: both moments together
-  double weight_bytes = 2;                                       // working copy that the kernels read
+  double gradient_bytes = 4, master_bytes = 4,
+         moment_bytes = 8; // per parameter; moment_bytes: both moments together
+  double weight_bytes = 2; // working copy that the kernels read
 };
 
 struct OverlapSpec {
-  bool data_gradients = true;   // reduce-scatter under the last backward passes
-  bool data_parameters = true;  // all-gather under the next forward
-  double tensor = 0;            // share of tensor-parallel collectives that are fused with the GEMM beside them
-  bool expert_pairs = false;    // dispatch and combine of one micro-batch under the computation of another
+  bool data_gradients = true;  // reduce-scatter under the last backward passes
+  bool data_parameters = true; // all-gather under the next forward
+  double tensor =
+      0; // share of tensor-parallel collectives that are fused with the GEMM beside them
+  bool expert_pairs =
+      false; // dispatch and combine of one micro-batch under the computation of another
 };
 
 struct StackSpec {
@@ -52,17 +56,20 @@ struct StackSpec {
   PrecisionSpec precision;
   Recompute recompute = Recompute::None;
   OverlapSpec overlap;
-  int communication_sms = 16;          // held by a running collective kernel
-  int dispatch_sms = 24;               // held by MoE dispatch and combine kernels
-  double all_to_all_efficiency = 0.88; // share of NIC line rate that dispatch and combine reach alone
-  Seconds dispatch_handshake{};        // exchange of counts before each dispatch and combine
-  double overlapped_communication_slowdown = 1; // of dispatch and combine while kernels compute beside them
-  double expert_imbalance = 1;         // load of the fullest rank over the mean
-  double jitter = 0;                   // standard deviation of a rank's step time over its mean
-  Seconds synchronisation{};           // host work per step: gradient norm, logging, launch of the step
-  Bytes framework_memory{};            // context, communication buffers, per GPU
-  double fragmentation = 0;            // share of allocated memory lost in the allocator
-  double rollout_efficiency = 1;       // speed of the generation engine relative to its kernels' rooflines
+  int communication_sms = 16; // held by a running collective kernel
+  int dispatch_sms = 24;      // held by MoE dispatch and combine kernels
+  double all_to_all_efficiency =
+      0.88;                     // share of NIC line rate that dispatch and combine reach alone
+  Seconds dispatch_handshake{}; // exchange of counts before each dispatch and combine
+  double overlapped_communication_slowdown =
+      1;                       // of dispatch and combine while kernels compute beside them
+  double expert_imbalance = 1; // load of the fullest rank over the mean
+  double jitter = 0;           // standard deviation of a rank's step time over its mean
+  Seconds synchronisation{};   // host work per step: gradient norm, logging, launch of the step
+  Bytes framework_memory{};    // context, communication buffers, per GPU
+  double fragmentation = 0;    // share of allocated memory lost in the allocator
+  double rollout_efficiency =
+      1; // speed of the generation engine relative to its kernels' rooflines
 };
 
 enum class PortLayout { Auto, Keep };
@@ -77,17 +84,23 @@ template <class V> void fields(V& v, ParallelismSpec& s) {
   v("tensor", s.tensor, at_least_one, "Tensor-parallel degree.");
   v("pipeline", s.pipeline, at_least_one, "Pipeline-parallel degree.");
   v("context", s.context, at_least_one, "Context-parallel degree.");
-  v("expert", s.expert, at_least_one, "Expert-parallel degree, taken from the data-parallel ranks.");
+  v("expert", s.expert, at_least_one,
+    "Expert-parallel degree, taken from the data-parallel ranks.");
   v("data", s.data, non_negative, "Data-parallel degree; absent: what the other degrees leave.");
-  v("zero_stage", s.zero_stage, Rule{.low = 0, .high = 1}, "0: plain data parallelism; 1: optimizer state is sharded.");
+  v("zero_stage", s.zero_stage, Rule{.low = 0, .high = 1},
+    "0: plain data parallelism; 1: optimizer state is sharded.");
   v("micro_batch", s.micro_batch, at_least_one, "Sequences per micro-batch.");
   v("schedule", s.schedule, anything, "Pipeline schedule.");
-  v("sequence_parallel", s.sequence_parallel, anything, "Shard norms and residuals over the tensor-parallel group.");
-  v("virtual_stages", s.virtual_stages, at_least_one, "Model chunks per pipeline rank (1F1B: interleaved).");
-  v("rank_order", s.rank_order, anything, "Which ranks are neighbours on the machines, innermost first.");
+  v("sequence_parallel", s.sequence_parallel, anything,
+    "Shard norms and residuals over the tensor-parallel group.");
+  v("virtual_stages", s.virtual_stages, at_least_one,
+    "Model chunks per pipeline rank (1F1B: interleaved).");
+  v("rank_order", s.rank_order, anything,
+    "Which ranks are neighbours on the machines, innermost first.");
 }
 template <class V> void fields(V& v, PrecisionSpec& s) {
-  v("gemm", s.gemm, anything, "Matrix multiplies of the layers; attention, router, head and norms stay in 16 bit.");
+  v("gemm", s.gemm, anything,
+    "Matrix multiplies of the layers; attention, router, head and norms stay in 16 bit.");
   v("dispatch", s.dispatch, anything, "Expert dispatch.");
   v("combine", s.combine, anything, "Expert combine.");
   v("gradient_bytes", s.gradient_bytes, positive, "Per parameter.");
@@ -96,10 +109,14 @@ template <class V> void fields(V& v, PrecisionSpec& s) {
   v("weight_bytes", s.weight_bytes, positive, "Working copy of the weights, per parameter.");
 }
 template <class V> void fields(V& v, OverlapSpec& s) {
-  v("data_gradients", s.data_gradients, anything, "Gradient reduce-scatter runs under the backward pass.");
-  v("data_parameters", s.data_parameters, anything, "Parameter all-gather runs under the next forward pass.");
-  v("tensor", s.tensor, fraction, "Share of tensor-parallel collectives fused with the neighbouring matrix multiply.");
-  v("expert_pairs", s.expert_pairs, anything, "Dispatch and combine run under another micro-batch's computation.");
+  v("data_gradients", s.data_gradients, anything,
+    "Gradient reduce-scatter runs under the backward pass.");
+  v("data_parameters", s.data_parameters, anything,
+    "Parameter all-gather runs under the next forward pass.");
+  v("tensor", s.tensor, fraction,
+    "Share of tensor-parallel collectives fused with the neighbouring matrix multiply.");
+  v("expert_pairs", s.expert_pairs, anything,
+    "Dispatch and combine run under another micro-batch's computation.");
 }
 template <class V> void fields(V& v, StackSpec& s) {
   v("title", s.title, required(), "Name for people.");
@@ -108,20 +125,27 @@ template <class V> void fields(V& v, StackSpec& s) {
   v("overlap", s.overlap, anything, "What runs under computation.");
   v("communication_sms", s.communication_sms, non_negative, "SMs held by a running collective.");
   v("dispatch_sms", s.dispatch_sms, non_negative, "SMs held by expert dispatch and combine.");
-  v("all_to_all_efficiency", s.all_to_all_efficiency, positive, "Share of NIC line rate that expert dispatch reaches alone.");
-  v("dispatch_handshake", s.dispatch_handshake, non_negative, "Exchange of counts before each expert dispatch or combine.");
+  v("all_to_all_efficiency", s.all_to_all_efficiency, positive,
+    "Share of NIC line rate that expert dispatch reaches alone.");
+  v("dispatch_handshake", s.dispatch_handshake, non_negative,
+    "Exchange of counts before each expert dispatch or combine.");
   v("overlapped_communication_slowdown", s.overlapped_communication_slowdown, at_least_one,
     "Slow-down of expert dispatch while kernels compute beside it.");
-  v("expert_imbalance", s.expert_imbalance, at_least_one, "Load of the fullest expert rank over the mean.");
-  v("jitter", s.jitter, fraction, "Standard deviation of one rank's step time, relative: the step waits for the slowest rank.");
+  v("expert_imbalance", s.expert_imbalance, at_least_one,
+    "Load of the fullest expert rank over the mean.");
+  v("jitter", s.jitter, fraction,
+    "Standard deviation of one rank's step time, relative: the step waits for the slowest rank.");
   v("synchronisation", s.synchronisation, non_negative, "Host work per step that nothing hides.");
-  v("framework_memory", s.framework_memory, non_negative, "Context and communication buffers per GPU.");
+  v("framework_memory", s.framework_memory, non_negative,
+    "Context and communication buffers per GPU.");
   v("fragmentation", s.fragmentation, fraction, "Share of memory lost in the allocator.");
-  v("rollout_efficiency", s.rollout_efficiency, positive, "Speed of the generation engine relative to its kernels' rooflines.");
+  v("rollout_efficiency", s.rollout_efficiency, positive,
+    "Speed of the generation engine relative to its kernels' rooflines.");
 }
 
 template <class V> void fields(V& v, PortSpec& s) {
-  v("precision", s.precision, anything, "Precisions to fall back to, in order, where the accelerator lacks the stack's.");
+  v("precision", s.precision, anything,
+    "Precisions to fall back to, in order, where the accelerator lacks the stack's.");
   v("layout", s.layout, anything, "auto: search for a layout where the given one does not fit.");
 }
 
@@ -130,19 +154,22 @@ template <class V> void fields(V& v, PortSpec& s) {
 namespace sim {
 inline namespace base {
 template <> struct EnumNames<plan::Schedule> {
-  static constexpr std::array names{std::pair{plan::Schedule::OneForwardOneBackward, std::string_view{"1f1b"}},
-                                    std::pair{plan::Schedule::DualPipe, std::string_view{"dualpipe"}}};
+  static constexpr std::array names{
+      std::pair{plan::Schedule::OneForwardOneBackward, std::string_view{"1f1b"}},
+      std::pair{plan::Schedule::DualPipe, std::string_view{"dualpipe"}}};
 };
 template <> struct EnumNames<plan::Recompute> {
-  static constexpr std::array names{std::pair{plan::Recompute::None, std::string_view{"none"}},
-                                    std::pair{plan::Recompute::Norms, std::string_view{"norms"}},
-                                    std::pair{plan::Recompute::Selective, std::string_view{"selective"}},
-                                    std::pair{plan::Recompute::Full, std::string_view{"full"}}};
+  static constexpr std::array names{
+      std::pair{plan::Recompute::None, std::string_view{"none"}},
+      std::pair{plan::Recompute::Norms, std::string_view{"norms"}},
+      std::pair{plan::Recompute::Selective, std::string_view{"selective"}},
+      std::pair{plan::Recompute::Full, std::string_view{"full"}}};
 };
 template <> struct EnumNames<plan::RankOrder> {
-  static constexpr std::array names{
-      std::pair{plan::RankOrder::TensorContextDataPipeline, std::string_view{"tensor-context-data-pipeline"}},
-      std::pair{plan::RankOrder::TensorContextPipelineData, std::string_view{"tensor-context-pipeline-data"}}};
+  static constexpr std::array names{std::pair{plan::RankOrder::TensorContextDataPipeline,
+                                              std::string_view{"tensor-context-data-pipeline"}},
+                                    std::pair{plan::RankOrder::TensorContextPipelineData,
+                                              std::string_view{"tensor-context-pipeline-data"}}};
 };
 template <> struct EnumNames<plan::PortLayout> {
   static constexpr std::array names{std::pair{plan::PortLayout::Auto, std::string_view{"auto"}},

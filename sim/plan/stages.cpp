@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers to pipeline stages: the contiguous cut whose largest stage is smallest; among those, the most even one (least sum
-// of squares), by dynamic programming over (stages used, units placed).
+// Layers to pipeline stages: the contiguous cut whose largest stage is smallest; among those, the
+// most even one (least sum of squares), by dynamic programming over (stages used, units placed).
 #include "sim/plan/layout.hpp"
 
 #include "sim/base/diagnostics.hpp"
@@ -17,19 +17,25 @@ std::vector<double> unit_costs(const workload::ModelSpec& model, double sequence
   shard.sequence_length = sequence_length;
   const auto flops_of = [](const workload::LayerOperators& layer) {
     Flops sum{};
-    for (const auto* part : {&layer.attention, &layer.router, &layer.experts, &layer.shared, &layer.feed_forward})
+    for (const auto* part :
+         {&layer.attention, &layer.router, &layer.experts, &layer.shared, &layer.feed_forward})
       sum += workload::forward_flops(*part).causal;
     return sum / flop;
   };
-  const double dense = flops_of(workload::layer_operators(model, workload::LayerKind::Dense, shard));
+  const double dense =
+      flops_of(workload::layer_operators(model, workload::LayerKind::Dense, shard));
   const double experts =
-      model.experts ? flops_of(workload::layer_operators(model, workload::LayerKind::Experts, shard)) : dense;
+      model.experts
+          ? flops_of(workload::layer_operators(model, workload::LayerKind::Experts, shard))
+          : dense;
   std::vector<double> costs{0.0};
   for (int layer = 0; layer < model.layers; ++layer)
-    costs.push_back(workload::layer_kind(model, layer) == workload::LayerKind::Dense ? dense : experts);
+    costs.push_back(workload::layer_kind(model, layer) == workload::LayerKind::Dense ? dense
+                                                                                     : experts);
   const double head = workload::forward_flops(workload::head_operators(model, shard)).causal / flop;
   const double projection =
-      workload::forward_flops(workload::prediction_projection_operators(model, shard)).causal / flop;
+      workload::forward_flops(workload::prediction_projection_operators(model, shard)).causal /
+      flop;
   costs.push_back(head + model.multi_token_prediction * (experts + projection + head));
   return costs;
 }
@@ -46,7 +52,8 @@ std::vector<int> best_cut(const std::vector<double>& costs, int chunks) {
   for (std::size_t i = 0; i < costs.size(); ++i)
     prefix[i + 1] = prefix[i] + costs[i];
   const auto at = [units](int used, int placed) {
-    return static_cast<std::size_t>(used) * static_cast<std::size_t>(units + 1) + static_cast<std::size_t>(placed);
+    return static_cast<std::size_t>(used) * static_cast<std::size_t>(units + 1) +
+           static_cast<std::size_t>(placed);
   };
   std::vector<Cut> best(static_cast<std::size_t>(chunks + 1) * static_cast<std::size_t>(units + 1));
   best[at(0, 0)].largest = 0;
@@ -54,7 +61,8 @@ std::vector<int> best_cut(const std::vector<double>& costs, int chunks) {
     for (int placed = used; placed <= units - (chunks - used); ++placed)
       for (int from = used - 1; from < placed; ++from) {
         const Cut& before = best[at(used - 1, from)];
-        const double cost = prefix[static_cast<std::size_t>(placed)] - prefix[static_cast<std::size_t>(from)];
+        const double cost =
+            prefix[static_cast<std::size_t>(placed)] - prefix[static_cast<std::size_t>(from)];
         const double largest = std::max(before.largest, cost);
         const double squares = before.squares + cost * cost;
         Cut& cut = best[at(used, placed)];
@@ -75,7 +83,8 @@ std::vector<int> best_cut(const std::vector<double>& costs, int chunks) {
 std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
                                   double sequence_length) {
   const int chunks =
-      layout.pipeline * (layout.schedule == Schedule::OneForwardOneBackward ? layout.virtual_stages : 1);
+      layout.pipeline *
+      (layout.schedule == Schedule::OneForwardOneBackward ? layout.virtual_stages : 1);
   const std::vector<double> costs = unit_costs(model, sequence_length);
   const std::vector<int> ends = best_cut(costs, chunks);
   std::vector<StageChunk> result(static_cast<std::size_t>(chunks));

@@ -192,7 +192,8 @@ void DecodeModel::count_communication(const GenerationSetting& setting) {
   // tokens.
   const bool within_node = replica_ <= node.accelerators;
   const BytesPerSecond link =
-      within_node ? scale_up : std::min(scale_up, scale_out * fabric.efficiency);
+      within_node ? scale_up
+                  : std::min(scale_up, node.nics * node.nic.bandwidth * fabric.efficiency);
   const Seconds latency = within_node ? fabric.scale_up_latency : fabric.leaf_latency;
   const Bytes per_token = 2 * (replica_ - 1.0) / replica_ * replica_ * hidden * wide * byte;
   communication_per_token_ = 2 * layers.all() * (per_token / link);

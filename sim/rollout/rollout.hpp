@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Generation: prefill and decode by rooflines, a batch that drains as responses end, a rollout that ends with its last one.
+// Generation: prefill and decode by rooflines, a batch that drains as responses end, a rollout that
+// ends with its last one.
 #pragma once
 
 #include "sim/execution/category.hpp"
@@ -19,11 +20,12 @@ struct GenerationSetting {
   const DecodingSpec* decoding = nullptr;
 };
 
-// GPUs of one replica as used: decoding.expert, or the smallest power of two of GPUs that holds weights and some cache.
-// Throws InfeasibleError when nothing fits.
+// GPUs of one replica as used: decoding.expert, or the smallest power of two of GPUs that holds
+// weights and some cache. Throws InfeasibleError when nothing fits.
 int replica_gpus(const GenerationSetting& setting);
 
-// Time of one decode step on a replica with `sequences` per GPU at `context` tokens each, and how it splits.
+// Time of one decode step on a replica with `sequences` per GPU at `context` tokens each, and how
+// it splits.
 struct DecodeStep {
   Seconds duration{};
   Seconds weights_or_gemm{}, attention{}, kernels{}, all_to_all{};
@@ -34,14 +36,16 @@ DecodeStep decode_step(const GenerationSetting& setting, double sequences_per_gp
 // One rollout of `outputs` responses at training step `step`, to its last response.
 struct RolloutResult {
   Seconds duration{};
-  execution::Breakdown breakdown;  // generation, exposed expert, tail
+  execution::Breakdown breakdown; // generation, exposed expert, tail
   double generated_tokens = 0, prompt_tokens = 0;
-  double mean_length = 0;          // after the cap
-  double squared_over_mean = 0;    // E[l^2] / E[l] of prompt + response: attention length of packed training
-  Seconds throughput_bound{}, tail_bound{}; // lower bounds: all slots busy; one longest response alone
+  double mean_length = 0; // after the cap
+  double squared_over_mean =
+      0; // E[l^2] / E[l] of prompt + response: attention length of packed training
+  Seconds throughput_bound{},
+      tail_bound{}; // lower bounds: all slots busy; one longest response alone
 };
-RolloutResult simulate_rollout(const GenerationSetting& setting, const LengthSpec& lengths, double prompt_tokens,
-                               std::int64_t outputs, std::int64_t step);
+RolloutResult simulate_rollout(const GenerationSetting& setting, const LengthSpec& lengths,
+                               double prompt_tokens, std::int64_t outputs, std::int64_t step);
 
 // Steady generation with all slots refilled at once: time for `tokens` generated tokens.
 struct ThroughputResult {
@@ -50,7 +54,7 @@ struct ThroughputResult {
   double sequences_per_gpu = 0;
   execution::Breakdown breakdown; // of the time of one generated token on one GPU
 };
-ThroughputResult steady_generation(const GenerationSetting& setting, const LengthSpec& lengths, double prompt_tokens,
-                                   std::int64_t batch_per_gpu);
+ThroughputResult steady_generation(const GenerationSetting& setting, const LengthSpec& lengths,
+                                   double prompt_tokens, std::int64_t batch_per_gpu);
 
 } // namespace sim::rollout

@@ -28,9 +28,10 @@ struct LengthSpec {
 };
 
 struct DecodingSpec {
-  int expert = 0;      // GPUs per replica (expert-parallel degree); 0: the smallest that holds the weights and the KV cache
-  int drafts = 0;      // speculative tokens per step
-  double acceptance = 0; // of each draft, given that the ones before were accepted
+  int expert = 0; // GPUs per replica (expert-parallel degree); 0: the smallest that holds the
+                  // weights and the KV cache
+  int drafts = 0; // speculative tokens per step
+  double acceptance = 0;   // of each draft, given that the ones before were accepted
   double weight_bytes = 1; // per parameter in the inference engine
   double kv_bytes_per_element = 2;
   Seconds all_to_all_floor{}; // least time of one dispatch or combine kernel
@@ -42,21 +43,25 @@ template <class V> void fields(V& v, SchedulePoint& s) {
   v("tokens", s.tokens, required(positive), "Mean response length there.");
 }
 template <class V> void fields(V& v, CapPoint& s) {
-  v("until_step", s.until_step, required(positive), "The cap holds before this step.");
+  v("until_step", s.until_step, required(Rule{.low = 0, .high = 1e12, .low_open = true}),
+    "The cap holds before this step.");
   v("tokens", s.tokens, required(positive), "Longest response.");
 }
 template <class V> void fields(V& v, LengthSpec& s) {
   v("mean", s.mean, required(), "Mean response length over training.");
-  v("sigma", s.sigma, non_negative, "Standard deviation of the logarithm of the length.");
+  v("sigma", s.sigma, Rule{.low = 0, .high = 4},
+    "Standard deviation of the logarithm of the length.");
   v("cap", s.cap, required(), "Longest response over training.");
 }
 template <class V> void fields(V& v, DecodingSpec& s) {
-  v("expert", s.expert, non_negative, "GPUs of one decoding replica; absent: the smallest that fits.");
+  v("expert", s.expert, non_negative,
+    "GPUs of one decoding replica; absent: the smallest that fits.");
   v("drafts", s.drafts, non_negative, "Draft tokens per step (speculative decoding).");
   v("acceptance", s.acceptance, fraction, "Acceptance of a draft token.");
   v("weight_bytes", s.weight_bytes, positive, "Bytes per parameter in the inference engine.");
   v("kv_bytes_per_element", s.kv_bytes_per_element, positive, "Bytes per element of the KV cache.");
-  v("all_to_all_floor", s.all_to_all_floor, non_negative, "Least time of one expert dispatch or combine.");
+  v("all_to_all_floor", s.all_to_all_floor, non_negative,
+    "Least time of one expert dispatch or combine.");
   v("kernel_floor", s.kernel_floor, non_negative, "Time of one layer's kernels at no load.");
 }
 

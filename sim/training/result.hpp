@@ -13,8 +13,8 @@
 
 namespace sim::training {
 
-// Integer nanoseconds x integer GPUs by category. `charge` splits a span by shares with the largest remainder, so that the
-// ledger always sums to wall-clock x GPUs exactly.
+// Integer nanoseconds x integer GPUs by category. `charge` splits a span by shares with the largest
+// remainder, so that the ledger always sums to wall-clock x GPUs exactly.
 struct Ledger {
   std::array<GpuNanoseconds, execution::categories> charged{};
   void charge(RunTime span, std::int64_t gpus, const execution::Breakdown& shares);
@@ -44,9 +44,10 @@ struct StageResult {
   double tokens = 0;           // trained (rl: in updates), inference: generated
   double generated_tokens = 0; // rl and inference
   RunTime wall{};
-  RunTime useful{};            // wall less failures, lost work and checkpoint stalls
-  Seconds step_time{};         // at the final batch; rl: one update's share of an iteration; inference: zero
-  execution::StepResult step;  // at the final batch; inference: empty
+  RunTime useful{}; // wall less failures, lost work and checkpoint stalls
+  Seconds
+      step_time{}; // at the final batch; rl: one update's share of an iteration; inference: zero
+  execution::StepResult step; // at the final batch; inference: empty
   std::vector<Level> levels;
   Flops model_causal{}, model_full{}, hardware{}; // whole stage
   Ledger ledger;
@@ -58,10 +59,11 @@ struct StageResult {
 
 struct RunResult {
   std::vector<StageResult> stages;
-  RunTime wall{};   // stages one after another
+  RunTime wall{}; // stages one after another
   Ledger ledger;
   GpuNanoseconds gpu_time{};
-  std::vector<std::string> substitutions; // "stack.precision.gemm: fp8 -> bf16 (a800-sxm has no fp8)"
+  std::vector<std::string>
+      substitutions; // "stack.precision.gemm: fp8 -> bf16 (a800-sxm has no fp8)"
   std::uint64_t fingerprint = 0;
 };
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// A run: stages in order on their pools, batch ramps, reinforcement-learning loops, failures and checkpoints; the ledger.
+// A run: stages in order on their pools, batch ramps, reinforcement-learning loops, failures and
+// checkpoints; the ledger.
 #pragma once
 
 #include "sim/hardware/spec.hpp"
@@ -27,8 +28,8 @@ struct RunInput {
   std::uint64_t replication = 0; // failures draw from streams of their own per replication
 };
 
-// Everything that does not depend on failures, simulated once; replications only draw failures and are cheap. run() may be called from
-// several threads at once.
+// Everything that does not depend on failures, simulated once; replications only draw failures and
+// are cheap. run() may be called from several threads at once.
 class PreparedRun {
 public:
   // Throws InfeasibleError.
@@ -37,7 +38,8 @@ public:
   PreparedRun(PreparedRun&&) noexcept;
   PreparedRun& operator=(PreparedRun&&) noexcept;
 
-  // Checks that the ledger sums to wall-clock x GPUs (SIM_ASSERT). Throws InfeasibleError when failures stop all progress.
+  // Checks that the ledger sums to wall-clock x GPUs (SIM_ASSERT). Throws InfeasibleError when
+  // failures stop all progress.
   [[nodiscard]] RunResult run(std::uint64_t seed, std::uint64_t replication) const;
 
 private:

@@ -15,7 +15,8 @@ namespace sim::training {
 
 enum class StageKind { Pretraining, SupervisedFineTuning, ReinforcementLearning, Inference };
 
-// Sequences per optimizer step. A ramp rises in `ramp_steps` equal levels from start to end over ramp_tokens.
+// Sequences per optimizer step. A ramp rises in `ramp_steps` equal levels from start to end over
+// ramp_tokens.
 struct BatchSpec {
   std::int64_t end = 0;
   std::int64_t start = 0; // 0: no ramp
@@ -31,9 +32,9 @@ struct ReinforcementSpec {
   rollout::LengthSpec response;
   rollout::DecodingSpec decoding;
   bool reference_model = true;
-  bool offload = true;            // models leave device memory between the phases of an iteration
+  bool offload = true; // models leave device memory between the phases of an iteration
   BytesPerSecond offload_bandwidth = 25e9 * (byte / second); // per GPU, to host memory and back
-  Seconds phase_overhead{};       // per iteration: start of engines, weight resharding, data movement
+  Seconds phase_overhead{}; // per iteration: start of engines, weight resharding, data movement
 };
 
 // Bulk generation. Either `tokens` of the stage are generated, or prompts * mean length.
@@ -47,8 +48,8 @@ struct InferenceSpec {
 struct StageSpec {
   std::string name;
   StageKind kind = StageKind::Pretraining;
-  std::string pool;              // empty: "main"
-  std::optional<double> tokens;  // one of tokens, steps, samples
+  std::string pool;             // empty: "main"
+  std::optional<double> tokens; // one of tokens, steps, samples
   std::optional<std::int64_t> steps;
   std::optional<std::int64_t> samples; // sequences before packing (fine-tuning)
   double tokens_per_sample = 0;
@@ -71,29 +72,37 @@ template <class V> void fields(V& v, BatchSpec& s) {
   v("ramp_steps", s.ramp_steps, at_least_one, "Levels of the ramp.");
 }
 template <class V> void fields(V& v, ReinforcementSpec& s) {
-  v("outputs_per_rollout", s.outputs_per_rollout, required(at_least_one), "Responses generated per rollout.");
+  v("outputs_per_rollout", s.outputs_per_rollout, required(at_least_one),
+    "Responses generated per rollout.");
   v("updates_per_rollout", s.updates_per_rollout, at_least_one, "Optimizer steps on each rollout.");
   v("prompt_tokens", s.prompt_tokens, non_negative, "Mean prompt length.");
   v("response", s.response, required(), "Response lengths.");
   v("decoding", s.decoding, anything, "How responses are generated.");
-  v("reference_model", s.reference_model, anything, "A frozen reference model scores each response.");
-  v("offload", s.offload, anything, "Models leave device memory between the phases of an iteration.");
+  v("reference_model", s.reference_model, anything,
+    "A frozen reference model scores each response.");
+  v("offload", s.offload, anything,
+    "Models leave device memory between the phases of an iteration.");
   v("offload_bandwidth", s.offload_bandwidth, positive, "Per GPU, to host memory and back.");
-  v("phase_overhead", s.phase_overhead, non_negative, "Per iteration, besides offload: engine start, resharding.");
+  v("phase_overhead", s.phase_overhead, non_negative,
+    "Per iteration, besides offload: engine start, resharding.");
 }
 template <class V> void fields(V& v, InferenceSpec& s) {
   v("prompt_tokens", s.prompt_tokens, non_negative, "Mean prompt length.");
   v("response", s.response, required(), "Response lengths.");
   v("decoding", s.decoding, anything, "How responses are generated.");
-  v("batch_per_gpu", s.batch_per_gpu, non_negative, "Concurrent sequences per GPU; absent: what the KV cache holds.");
+  v("batch_per_gpu", s.batch_per_gpu, non_negative,
+    "Concurrent sequences per GPU; absent: what the KV cache holds.");
 }
 template <class V> void fields(V& v, StageSpec& s) {
   v("name", s.name, required(), "Name, unique in the scenario; quantities are addressed by it.");
   v("kind", s.kind, required(), "What happens in the stage.");
   v("pool", s.pool, anything, "Pool of the cluster that runs it; absent: main.");
-  v("tokens", s.tokens, positive, "Training tokens (inference: generated tokens).");
-  v("steps", s.steps, positive, "Optimizer steps, instead of tokens.");
-  v("samples", s.samples, positive, "Samples, instead of tokens.");
+  v("tokens", s.tokens, Rule{.low = 0, .high = 1e20, .low_open = true},
+    "Training tokens (inference: generated tokens).");
+  v("steps", s.steps, Rule{.low = 0, .high = 1e12, .low_open = true},
+    "Optimizer steps, instead of tokens.");
+  v("samples", s.samples, Rule{.low = 0, .high = 1e15, .low_open = true},
+    "Samples, instead of tokens.");
   v("tokens_per_sample", s.tokens_per_sample, non_negative, "Mean tokens of a sample.");
   v("epochs", s.epochs, positive, "Passes over the samples.");
   v("sequence_length", s.sequence_length, non_negative, "Tokens per training sequence.");
@@ -111,10 +120,11 @@ template <class V> void fields(V& v, CalendarSpec& s) {
 namespace sim {
 inline namespace base {
 template <> struct EnumNames<training::StageKind> {
-  static constexpr std::array names{std::pair{training::StageKind::Pretraining, std::string_view{"pretraining"}},
-                                    std::pair{training::StageKind::SupervisedFineTuning, std::string_view{"sft"}},
-                                    std::pair{training::StageKind::ReinforcementLearning, std::string_view{"rl"}},
-                                    std::pair{training::StageKind::Inference, std::string_view{"inference"}}};
+  static constexpr std::array names{
+      std::pair{training::StageKind::Pretraining, std::string_view{"pretraining"}},
+      std::pair{training::StageKind::SupervisedFineTuning, std::string_view{"sft"}},
+      std::pair{training::StageKind::ReinforcementLearning, std::string_view{"rl"}},
+      std::pair{training::StageKind::Inference, std::string_view{"inference"}}};
 };
 template <> inline constexpr std::string_view shorthand_key<training::BatchSpec> = "end";
 } // namespace base

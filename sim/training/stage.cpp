@@ -44,6 +44,15 @@ std::int64_t power_of_two_below(std::int64_t batch) {
   return power;
 }
 
+// At most `batch`, and divisible by whatever degrees divide the GPUs: their odd part times a power
+// of two.
+std::int64_t batch_for_any_layout(std::int64_t batch, std::int64_t gpus) {
+  std::int64_t odd = gpus;
+  while (odd % 2 == 0)
+    odd /= 2;
+  return odd * power_of_two_below(std::max<std::int64_t>(1, batch / odd));
+}
+
 } // namespace
 
 ParallelismSpec choose_layout(StageContext& context, const StepSimulator::Request& request,
@@ -51,7 +60,7 @@ ParallelismSpec choose_layout(StageContext& context, const StepSimulator::Reques
   const Auto<ParallelismSpec>& given = given_layout(context);
   StepSimulator::Request searched = request;
   if (!exact_batch)
-    searched.batch = power_of_two_below(request.batch);
+    searched.batch = batch_for_any_layout(request.batch, context.pool.gpus);
   if (given.automatic())
     return context.pool.simulator->search(searched);
   StepSimulator::Request trial = request;

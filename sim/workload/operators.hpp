@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// One transformer layer as operators on one rank, for one micro-batch: shapes, FLOPs and elements moved; no time, no chip, no precision.
-// FLOPs count a multiply-add as two. Backward operators are derived from forward ones: a matrix multiply has an input and a
-// weight gradient of equal cost, fused attention runs five products backward for two forward.
+// One transformer layer as operators on one rank, for one micro-batch: shapes, FLOPs and elements
+// moved; no time, no chip, no precision. FLOPs count a multiply-add as two. Backward operators are
+// derived from forward ones: a matrix multiply has an input and a weight gradient of equal cost,
+// fused attention runs five products backward for two forward.
 #pragma once
 
 #include "sim/base/quantity.hpp"
@@ -19,38 +20,46 @@ struct Shard {
   bool sequence_parallel = false; // norms and residuals are divided by tensor too
   double sequence_length = 0;     // whole sequence, before context parallelism
   double sequences = 1;           // per micro-batch
-  double attended_length = 0;     // mean squared over mean length of packed documents; 0: sequence_length
+  double attended_length =
+      0; // mean squared over mean length of packed documents; 0: sequence_length
   double expert_imbalance = 1;
-  [[nodiscard]] double tokens() const { return sequences * sequence_length / context; } // per rank, before tensor sharding
+  [[nodiscard]] double tokens() const {
+    return sequences * sequence_length / context;
+  } // per rank, before tensor sharding
 };
 
 enum class OperatorKind { Gemm, Attention, Norm, Elementwise, Rotary, Permute, Cast, Loss };
 
 struct Operator {
-  std::string_view name;     // "query_up_projection"
+  std::string_view name; // "query_up_projection"
   OperatorKind kind = OperatorKind::Gemm;
   // Gemm: groups x (m x k)(k x n).
   double groups = 1, m = 0, n = 0, k = 0;
   bool low_precision = true; // runs in the stack's GEMM precision; otherwise 16 bit (router, head)
-  bool recomputed_cheaply = false; // norms, latent up-projections, activations: what Recompute::Norms computes again
+  bool recomputed_cheaply =
+      false; // norms, latent up-projections, activations: what Recompute::Norms computes again
   // Attention:
-  Flops core_forward{};      // executed forward FLOPs, causal (masked half left out)
-  Flops core_full{};         // the same without the mask: non-causal convention
-  double keys = 0;           // sequence length a query sees
-  // All kinds: 16-bit elements read and written by the forward kernel, and by its backward kernel(s) for the non-GEMM kinds.
+  Flops core_forward{}; // executed forward FLOPs, causal (masked half left out)
+  Flops core_full{};    // the same without the mask: non-causal convention
+  double keys = 0;      // sequence length a query sees
+  // All kinds: 16-bit elements read and written by the forward kernel, and by its backward
+  // kernel(s) for the non-GEMM kinds.
   double forward_elements = 0, backward_elements = 0;
   int forward_kernels = 1, backward_kernels = 1;
   // Gemm: elements of the activation operand, of the result and of the weight.
   double input_elements = 0, output_elements = 0, weight_elements = 0;
 };
 
-// A layer in the order in which it runs. Communication stands between the parts; the plan puts it there.
+// A layer in the order in which it runs. Communication stands between the parts; the plan puts it
+// there.
 struct LayerOperators {
-  std::vector<Operator> attention;  // norm .. output projection, residual add
-  std::vector<Operator> router;     // norm, gate, permutation to dispatch order; empty for a dense layer
-  std::vector<Operator> experts;    // routed experts on the tokens received; empty for a dense layer
-  std::vector<Operator> shared;     // shared experts: can run while tokens travel
-  std::vector<Operator> feed_forward; // norm .. down projection, residual; dense layers; un-permute and add for MoE layers
+  std::vector<Operator> attention; // norm .. output projection, residual add
+  std::vector<Operator>
+      router; // norm, gate, permutation to dispatch order; empty for a dense layer
+  std::vector<Operator> experts; // routed experts on the tokens received; empty for a dense layer
+  std::vector<Operator> shared;  // shared experts: can run while tokens travel
+  std::vector<Operator> feed_forward; // norm .. down projection, residual; dense layers; un-permute
+                                      // and add for MoE layers
 };
 
 enum class LayerKind { Dense, Experts };
@@ -60,7 +69,8 @@ LayerOperators layer_operators(const ModelSpec& model, LayerKind kind, const Sha
 std::vector<Operator> embedding_operators(const ModelSpec& model, const Shard& shard);
 // Final norm, logits, loss.
 std::vector<Operator> head_operators(const ModelSpec& model, const Shard& shard);
-// One multi-token-prediction module: projection, norms, a layer; its head comes from head_operators.
+// One multi-token-prediction module: projection, norms, a layer; its head comes from
+// head_operators.
 std::vector<Operator> prediction_projection_operators(const ModelSpec& model, const Shard& shard);
 
 // Forward model FLOPs of a list of operators under either convention.
@@ -71,8 +81,8 @@ FlopCount forward_flops(const std::vector<Operator>& operators);
 
 // Elements that each token of one MoE layer sends on dispatch (one direction, once): hidden.
 double dispatch_elements_per_token(const ModelSpec& model);
-// Expected number of distinct groups that hold a token's experts when the experts lie in `groups` equal groups:
-// groups (1 - (1 - 1/groups)^active), at most `limit` when limit > 0.
+// Expected number of distinct groups that hold a token's experts when the experts lie in `groups`
+// equal groups: groups (1 - (1 - 1/groups)^active), at most `limit` when limit > 0.
 double expected_destinations(const ModelSpec& model, double groups, double limit);
 
 } // namespace sim::workload

@@ -28,8 +28,8 @@ struct AttentionSpec {
 struct ExpertsSpec {
   int routed = 0;
   int shared = 0;
-  int active = 0; // routed experts per token
-  int inner = 0;  // inner dimension of one expert
+  int active = 0;    // routed experts per token
+  int inner = 0;     // inner dimension of one expert
   int max_nodes = 0; // node-limited routing; 0: no limit
 };
 
@@ -46,16 +46,19 @@ struct ModelSpec {
   bool tied_embeddings = false;
   int learned_positions = 0;
   NormKind norm = NormKind::RmsNorm;
-  bool biases = false; // on every linear layer
+  bool biases = false;            // on every linear layer
   int multi_token_prediction = 0; // extra prediction modules
 };
 
 template <class V> void fields(V& v, AttentionSpec& s) {
-  v("kind", s.kind, anything, "Grouped-query (multi-head when kv_heads equals heads) or multi-head latent attention.");
+  v("kind", s.kind, anything,
+    "Grouped-query (multi-head when kv_heads equals heads) or multi-head latent attention.");
   v("heads", s.heads, required(at_least_one), "Query heads.");
   v("kv_heads", s.kv_heads, non_negative, "Key-value heads; absent: as many as heads.");
-  v("head_dim", s.head_dim, required(at_least_one), "Dimension of a head; latent: its part without rotary embedding.");
-  v("query_rank", s.query_rank, non_negative, "Latent: rank of the query projection; 0: full rank.");
+  v("head_dim", s.head_dim, required(at_least_one),
+    "Dimension of a head; latent: its part without rotary embedding.");
+  v("query_rank", s.query_rank, non_negative,
+    "Latent: rank of the query projection; 0: full rank.");
   v("kv_rank", s.kv_rank, non_negative, "Latent: rank of the compressed key-value.");
   v("rope_dim", s.rope_dim, non_negative, "Latent: part of a head with rotary embedding.");
   v("value_dim", s.value_dim, non_negative, "Latent: dimension of a value head.");
@@ -65,23 +68,28 @@ template <class V> void fields(V& v, ExpertsSpec& s) {
   v("shared", s.shared, non_negative, "Shared experts per layer.");
   v("active", s.active, required(at_least_one), "Routed experts per token.");
   v("inner", s.inner, required(at_least_one), "Inner dimension of one expert.");
-  v("max_nodes", s.max_nodes, non_negative, "Node-limited routing: most nodes a token's experts lie on; 0: no limit.");
+  v("max_nodes", s.max_nodes, non_negative,
+    "Node-limited routing: most nodes a token's experts lie on; 0: no limit.");
 }
 template <class V> void fields(V& v, ModelSpec& s) {
   v("title", s.title, required(), "Name for people.");
   v("layers", s.layers, required(at_least_one), "Transformer layers, prediction modules aside.");
-  v("dense_layers", s.dense_layers, non_negative, "With experts: the first layers that keep a dense feed-forward.");
+  v("dense_layers", s.dense_layers, non_negative,
+    "With experts: the first layers that keep a dense feed-forward.");
   v("hidden", s.hidden, required(at_least_one), "Model dimension.");
   v("attention", s.attention, required(), "Attention.");
   v("feed_forward", s.feed_forward, anything, "Three-matrix SwiGLU or two-matrix GELU.");
   v("inner", s.inner, non_negative, "Inner dimension of the dense feed-forward.");
   v("experts", s.experts, anything, "Mixture of experts; absent: dense.");
   v("vocabulary", s.vocabulary, required(at_least_one), "Vocabulary, padding included.");
-  v("tied_embeddings", s.tied_embeddings, anything, "Input and output embedding share their weights.");
-  v("learned_positions", s.learned_positions, non_negative, "Length of a learned position embedding; 0: none.");
+  v("tied_embeddings", s.tied_embeddings, anything,
+    "Input and output embedding share their weights.");
+  v("learned_positions", s.learned_positions, non_negative,
+    "Length of a learned position embedding; 0: none.");
   v("norm", s.norm, anything, "Normalisation.");
   v("biases", s.biases, anything, "Linear layers have biases.");
-  v("multi_token_prediction", s.multi_token_prediction, non_negative, "Extra multi-token-prediction modules.");
+  v("multi_token_prediction", s.multi_token_prediction, non_negative,
+    "Extra multi-token-prediction modules.");
 }
 
 } // namespace sim::workload
@@ -89,16 +97,19 @@ template <class V> void fields(V& v, ModelSpec& s) {
 namespace sim {
 inline namespace base {
 template <> struct EnumNames<workload::AttentionKind> {
-  static constexpr std::array names{std::pair{workload::AttentionKind::GroupedQuery, std::string_view{"grouped-query"}},
-                                    std::pair{workload::AttentionKind::Latent, std::string_view{"latent"}}};
+  static constexpr std::array names{
+      std::pair{workload::AttentionKind::GroupedQuery, std::string_view{"grouped-query"}},
+      std::pair{workload::AttentionKind::Latent, std::string_view{"latent"}}};
 };
 template <> struct EnumNames<workload::FeedForwardKind> {
-  static constexpr std::array names{std::pair{workload::FeedForwardKind::SwiGlu, std::string_view{"swiglu"}},
-                                    std::pair{workload::FeedForwardKind::Gelu, std::string_view{"gelu"}}};
+  static constexpr std::array names{
+      std::pair{workload::FeedForwardKind::SwiGlu, std::string_view{"swiglu"}},
+      std::pair{workload::FeedForwardKind::Gelu, std::string_view{"gelu"}}};
 };
 template <> struct EnumNames<workload::NormKind> {
-  static constexpr std::array names{std::pair{workload::NormKind::RmsNorm, std::string_view{"rmsnorm"}},
-                                    std::pair{workload::NormKind::LayerNorm, std::string_view{"layernorm"}}};
+  static constexpr std::array names{
+      std::pair{workload::NormKind::RmsNorm, std::string_view{"rmsnorm"}},
+      std::pair{workload::NormKind::LayerNorm, std::string_view{"layernorm"}}};
 };
 template <> inline constexpr std::string_view catalogue_kind<workload::ModelSpec> = "models";
 } // namespace base

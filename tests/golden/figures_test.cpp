@@ -52,9 +52,10 @@ TEST_CASE("Llama 3.1 405B on 16,384 H100: TFLOP/s per GPU within 10 %", "[figure
   const training::StageResult& s = stage(result, "pre-training");
   const double seconds = s.step_time / second * 16384;
   const double rate = s.step.model_causal / teraflop / seconds;
-  // arXiv 2407.21783, Table 4, does not say how it counts attention; the product's default is causal.
-  INFO("TFLOP/s per GPU " << rate << " causal, " << s.step.model_full / teraflop / seconds << " full, against 400: "
-                          << error_percent(rate, 400) << " %");
+  // arXiv 2407.21783, Table 4, does not say how it counts attention; the product's default is
+  // causal.
+  INFO("TFLOP/s per GPU " << rate << " causal, " << s.step.model_full / teraflop / seconds
+                          << " full, against 400: " << error_percent(rate, 400) << " %");
   CHECK(std::fabs(error_percent(rate, 400)) < 10);
 }
 

@@ -94,3 +94,12 @@ TEST_CASE("a bill at two replications of failures differs in hours only by what 
                                   f.failures.recovery.nanoseconds +
                                   f.failures.checkpoint_stall.nanoseconds);
 }
+
+TEST_CASE(
+    "a layout is found for sizes that are no power of two, and where some degree does not divide") {
+  const std::vector<std::string> automatic{"parallelism=auto", "cluster.nodes=3",
+                                           "stages.train.batch=96"};
+  CHECK(run(automatic).run.stages[0].step.layout.data > 0);
+  CHECK(run({"parallelism=auto", "model.inner=14340"}).run.stages[0].step.layout.data >
+        0); // not divisible by 8
+}

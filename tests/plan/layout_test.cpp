@@ -80,6 +80,9 @@ TEST_CASE_METHOD(Fixture, "degrees that cannot be are refused with the key to ch
   layout.data = 5;
   CHECK(refusal(layout) == "parallelism.data");
   layout = {};
+  layout.tensor = layout.pipeline = 65536; // their product does not fit an int
+  CHECK(refusal(layout) == "parallelism");
+  layout = {};
   layout.pipeline = 64;
   CHECK(refusal(layout) == "parallelism.pipeline");
   layout = {};

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// DualPipe (DeepSeek-V3 report, section 3.2.1; program after the authors' published reference): micro-batches enter from both ends, every
-// rank holds the chunk of its own position and the mirrored one, and a forward pass of one direction overlaps a backward
-// pass of the other. Ranks r and p - 1 - r run mirrored programs.
+// DualPipe (DeepSeek-V3 report, section 3.2.1; program after the authors' published reference):
+// micro-batches enter from both ends, every rank holds the chunk of its own position and the
+// mirrored one, and a forward pass of one direction overlaps a backward pass of the other. Ranks r
+// and p - 1 - r run mirrored programs.
 #include "sim/plan/schedule/schedule.hpp"
 
 #include <algorithm>
@@ -19,7 +20,8 @@ public:
       const int direction = phase ^ (second_half ? 1 : 0);
       chunk_[static_cast<std::size_t>(phase)] = direction == 0 ? rank : shape.ranks - 1 - rank;
       // Micro-batches of the second direction are numbered after those of the first.
-      first_[static_cast<std::size_t>(phase)] = direction == 0 ? 0 : static_cast<int>(half_micro_batches_);
+      first_[static_cast<std::size_t>(phase)] =
+          direction == 0 ? 0 : static_cast<int>(half_micro_batches_);
     }
   }
   void forward(int phase) {
@@ -27,14 +29,19 @@ public:
   }
   void backward(int phase, bool defer_weights) {
     const int micro_batch = next_backward(phase);
-    order.push_back({{defer_weights ? PassKind::BackwardInput : PassKind::Backward, chunk(phase), 0}, micro_batch, 0});
+    order.push_back(
+        {{defer_weights ? PassKind::BackwardInput : PassKind::Backward, chunk(phase), 0},
+         micro_batch,
+         0});
     if (defer_weights)
       deferred_.push_back({{PassKind::Weight, chunk(phase), 0}, micro_batch, 0});
   }
   void weight() { order.push_back(deferred_[next_weight_++]); }
   void pair(int forward_phase, int backward_phase) {
     const int f = next_forward(forward_phase);
-    order.push_back({{PassKind::Pair, chunk(forward_phase), chunk(backward_phase)}, f, next_backward(backward_phase)});
+    order.push_back({{PassKind::Pair, chunk(forward_phase), chunk(backward_phase)},
+                     f,
+                     next_backward(backward_phase)});
   }
   std::vector<ScheduledPass> order;
 

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// 1F1B (PipeDream-flush) and its interleaved form: warm-up forwards, then one forward and one backward in turn, then the
-// remaining backwards (Narayanan et al. 2021, section 2.2). Interleaved: rank r warms up with 2 (p - r - 1) + (v - 1) p chunk
-// forwards; micro-batches go through a rank's chunks in groups of p.
+// 1F1B (PipeDream-flush) and its interleaved form: warm-up forwards, then one forward and one
+// backward in turn, then the remaining backwards (Narayanan et al. 2021, section 2.2). Interleaved:
+// rank r warms up with 2 (p - r - 1) + (v - 1) p chunk forwards; micro-batches go through a rank's
+// chunks in groups of p.
 #include "sim/plan/schedule/schedule.hpp"
 
 #include <algorithm>
@@ -34,7 +35,8 @@ PipelineProgram one_forward_one_backward(const PipelineShape& shape) {
     const std::int64_t warm_up =
         std::min(passes, shape.virtual_stages == 1
                              ? ahead
-                             : 2 * ahead + static_cast<std::int64_t>(shape.virtual_stages - 1) * shape.ranks);
+                             : 2 * ahead + static_cast<std::int64_t>(shape.virtual_stages - 1) *
+                                               shape.ranks);
     std::vector<ScheduledPass> order;
     order.reserve(static_cast<std::size_t>(2 * passes));
     for (std::int64_t i = 0; i < warm_up; ++i)

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pipeline schedule as the program of each rank: which passes it runs, in which order. When they run follows from the
-// dependencies (a forward pass needs the one of the chunk before, a backward pass that of the chunk after), which hold for all
-// schedules alike.
+// A pipeline schedule as the program of each rank: which passes it runs, in which order. When they
+// run follows from the dependencies (a forward pass needs the one of the chunk before, a backward
+// pass that of the chunk after), which hold for all schedules alike.
 #pragma once
 
 #include "sim/plan/pass.hpp"
@@ -19,10 +19,11 @@ struct ScheduledPass {
 };
 
 struct PipelineProgram {
-  int chunks = 0;                                 // of the model
-  std::vector<std::vector<ScheduledPass>> ranks;  // program by pipeline rank
-  std::vector<double> activations_in_flight;      // by rank: most micro-batches of one chunk stored at a time
-  int weight_copies = 1;                          // DualPipe keeps two chunks on a rank
+  int chunks = 0;                                // of the model
+  std::vector<std::vector<ScheduledPass>> ranks; // program by pipeline rank
+  std::vector<double>
+      activations_in_flight; // by rank: most micro-batches of one chunk stored at a time
+  int weight_copies = 1;     // DualPipe keeps two chunks on a rank
 };
 
 // `ranks` pipeline ranks, `micro_batches` per pipeline, `virtual_stages` chunks per rank.
