@@ -184,3 +184,24 @@ TEST_CASE_METHOD(Fixture, "8-bit multiplies bring casts: one forward, one for ea
   CHECK(build(m, {}, PassKind::Forward).chains[0].size() ==
         wide + static_cast<std::size_t>(4 * m.layers));
 }
+
+TEST_CASE_METHOD(Fixture,
+                 "experts under tensor parallelism gather and scatter every dispatched copy") {
+  const workload::ModelSpec m = model(true);
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  layout.expert = 4;
+  // Attention, routed experts and shared expert: an all-gather and a reduce-scatter each.
+  const Pass forward = build(m, layout, PassKind::Forward);
+  CHECK(count(forward, CommunicationDimension::Tensor) == 6 * m.layers);
+  CHECK(count(build(m, layout, PassKind::Backward), CommunicationDimension::Tensor) ==
+        6 * m.layers);
+  // Per layer 2 bytes of h for each token twice and for its 4 copies once, gathered and scattered;
+  // a ring moves 3/4 of it.
+  Bytes moved{};
+  for (const PassTask& task : forward.chains[0])
+    if (!task.is_kernel && task.dimension == CommunicationDimension::Tensor)
+      for (const network::Phase& phase : task.collective.phases)
+        moved += phase.bytes_per_flow;
+  CHECK(moved / byte == Approx(0.75 * 2 * (1 + 1 + 4) * 2.0 * 2048 * 1024 * m.layers));
+}
