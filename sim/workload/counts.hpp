@@ -39,8 +39,8 @@ TrainingFlops training_flops_per_token(const ModelSpec& model, double sequence_l
 
 // 16-bit elements kept for the backward pass, per rank, one layer, one micro-batch.
 struct ActivationElements {
-  double inputs = 0; // operands of matrix multiplies, input of the activation: in the GEMM
-                     // precision where the stack caches them so
+  double inputs = 0;       // operands of matrix multiplies, input of the activation: in the GEMM
+                           // precision where the stack caches them so
   double others = 0;       // 16 bit
   double cheap = 0;        // part of `inputs` + `others` that Recompute::Norms drops
   double cheap_inputs = 0; // part of `cheap` that lies in `inputs`
