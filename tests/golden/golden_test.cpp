@@ -21,7 +21,8 @@ nlohmann::ordered_json figures(const Result& result) {
   for (const char* key : {"version", "scenario", "scenario_sha256", "catalog_sha256"})
     json.erase(key);
   if (json.contains("builds_on"))
-    json["builds_on"].erase("scenario");
+    for (const char* key : {"scenario", "file", "scenario_sha256"})
+      json["builds_on"].erase(key);
   return json;
 }
 
