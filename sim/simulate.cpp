@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/simulate.hpp"
 
+#include "sim/base/limit.hpp"
 #include "sim/training/run.hpp"
 
 #include <algorithm>
@@ -111,6 +112,8 @@ std::shared_ptr<const Result> simulate_base(const scenario::Loaded& loaded,
   if (loaded.scenario.builds_on.empty())
     return nullptr;
   chain.push_back(canonical_name(loaded.file));
+  require_within(limit::base_runs, double(chain.size()), "runs that build on one another",
+                 "builds_on", "a shorter chain");
   const fs::path file = fs::path(loaded.file).parent_path() / loaded.scenario.builds_on;
   std::error_code unreadable;
   if (!fs::exists(file, unreadable))

@@ -72,6 +72,9 @@ void fail_internal(const char* condition, const char* file, int line) {
 }
 
 std::string nearest_name(const std::string& name, const std::vector<std::string>& names) {
+  constexpr std::size_t longest = 500; // the distance takes the product of two lengths
+  if (name.size() > longest)
+    return {};
   const std::size_t limit = std::max<std::size_t>(2, name.size() / 3);
   const std::string* nearest = nullptr;
   std::size_t least = limit + 1;

@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/base/portable_math.hpp"
 
+#include "sim/base/double_pair.hpp"
+
+#include <array>
 #include <bit>
 #include <cmath>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 
@@ -13,130 +17,195 @@ namespace {
 constexpr double infinity = std::numeric_limits<double>::infinity();
 constexpr double not_a_number = std::numeric_limits<double>::quiet_NaN();
 
-// An unevaluated sum high + low with |low| <= ulp(high)/2: about 106 bits (Dekker, "A
-// floating-point technique for extending the available precision", Numer. Math. 18, 1971).
-struct Pair {
-  double high = 0, low = 0;
-};
+constexpr DoublePair ln2{0x1.62e42fefa39efp-1, 0x1.abc9e3b39803fp-56};
+constexpr DoublePair one_over_ln2{0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56};
 
-Pair fast_sum(double a, double b) { // |a| >= |b|
-  const double s = a + b;
-  return {s, b - (s - a)};
-}
-Pair exact_sum(double a, double b) {
-  const double s = a + b, t = s - a;
-  return {s, (a - (s - t)) + (b - t)};
-}
-Pair halves(double a) { // of 26 bits each
-  const double t = 134217729.0 * a, high = t - (t - a);
-  return {high, a - high};
-}
-Pair exact_product(double a, double b) {
-  const double p = a * b;
-  const Pair x = halves(a), y = halves(b);
-  return {p, ((x.high * y.high - p) + x.high * y.low + x.low * y.high) + x.low * y.low};
-}
-Pair operator+(Pair a, Pair b) {
-  const Pair s = exact_sum(a.high, b.high);
-  return fast_sum(s.high, s.low + (a.low + b.low));
-}
-Pair operator*(Pair a, Pair b) {
-  const Pair p = exact_product(a.high, b.high);
-  return fast_sum(p.high, p.low + (a.high * b.low + a.low * b.high));
-}
-Pair operator*(Pair a, double b) {
-  const Pair p = exact_product(a.high, b);
-  return fast_sum(p.high, p.low + a.low * b);
-}
-
-// ln 2 in a part that any exponent multiplies exactly (42 bits) and the rest.
+// ln 2 in a multiple of 2^-42, which any exponent multiplies exactly, and the rest.
 constexpr double ln2_high = 0x1.62e42fefa3800p-1, ln2_low = 0x1.ef35793c76730p-45;
-constexpr Pair one_over_ln2{0x1.71547652b82fep+0, 0x1.777d0ffda0d24p-56};
+
+// Adding it rounds to a whole number, which then stands in the lowest bits.
+constexpr double shifter = 0x1.8p52;
+
+// ---- tables, computed by the compiler, whose arithmetic is IEEE 754 too
+
+constexpr int power_cells = 128;
+// ln 2 / 128 in a part that all |k| < 2^18 multiply exactly (35 bits) and the rest.
+constexpr double cell_high = 0x1.62e42fefcp-8, cell_low = -0x1.c610ca86c3899p-44;
+
+// e^x by Taylor's series, for |x| < 0.35: x^26/26! < 2^-125.
+constexpr DoublePair exp_series(DoublePair x) {
+  DoublePair sum{1, 0};
+  for (int n = 25; n >= 1; --n)
+    sum = DoublePair{1, 0} + x * sum * reciprocal(n);
+  return sum;
+}
+
+// 2^(j/128), from 2^(1/2), 2^(1/4) ... 2^(1/128).
+constexpr std::array<DoublePair, power_cells> powers_of_two_table() {
+  std::array<DoublePair, power_cells> table{};
+  table[0] = {1, 0};
+  double share = 0.5;
+  for (std::size_t step = power_cells / 2; step >= 1; step /= 2, share /= 2) {
+    const DoublePair root = exp_series(ln2 * share);
+    for (std::size_t j = 0; j < power_cells; j += 2 * step)
+      table[j + step] = table[j] * root;
+  }
+  return table;
+}
+
+// ln((k + 1) / k) = 2 artanh(1 / (2k + 1)), for k >= 362: f^12/13 < 2^-117.
+constexpr DoublePair log_ratio(int k) {
+  const DoublePair f = reciprocal(2 * k + 1), square = f * f;
+  DoublePair sum = reciprocal(11);
+  for (int n = 9; n >= 1; n -= 2)
+    sum = reciprocal(n) + square * sum;
+  return f * sum * 2;
+}
+
+// -ln(k/512) for all k that 512/z rounds to, z in [sqrt(1/2), sqrt(2)); `high` a multiple of 2^-42.
+constexpr int grid = 512, least = 362, most = 724;
+constexpr DoublePair cut_at_2_to_minus_42(DoublePair value) {
+  constexpr double cut = 0x1.8p10;
+  const double high = value.high + cut - cut;
+  return {high, (value.high - high) + value.low};
+}
+constexpr std::array<DoublePair, most - least + 1> logs_table() {
+  std::array<DoublePair, most - least + 1> table{};
+  DoublePair value{0, 0};
+  for (int k = grid; k < most; ++k) {
+    value = value + -log_ratio(k);
+    table[static_cast<std::size_t>(k + 1 - least)] = cut_at_2_to_minus_42(value);
+  }
+  value = {0, 0};
+  for (int k = grid; k > least; --k) {
+    value = value + log_ratio(k - 1);
+    table[static_cast<std::size_t>(k - 1 - least)] = cut_at_2_to_minus_42(value);
+  }
+  return table;
+}
+
+constexpr auto powers = powers_of_two_table();
+constexpr auto logs = logs_table();
+
+// ---- logarithm
+
+std::uint64_t bits_of(double x) { return std::bit_cast<std::uint64_t>(x); }
+double upper_half(double x) { return std::bit_cast<double>(bits_of(x) & ~0x7ffffffULL); }
+
+// x = z 2^e with z in [sqrt(1/2), sqrt(2)), for x > 0 finite.
+struct Scaled {
+  double z;
+  int e;
+};
+Scaled scaled(double x) {
+  constexpr std::uint64_t root_half = 0x3fe6a09e667f3bcd; // bits of sqrt(1/2)
+  int subnormal = 0;
+  if (x < 0x1p-1022) {
+    x *= 0x1p54;
+    subnormal = -54;
+  }
+  const std::uint64_t above = bits_of(x) - root_half;
+  const auto e = static_cast<std::int64_t>(above) >> 52;
+  const double z = std::bit_cast<double>(bits_of(x) - (above & 0xfffULL << 52));
+  return {z, static_cast<int>(e) + subnormal};
+}
+
+// ln(z 2^e) = e ln 2 - ln(k/512) + ln(1 + r), where k = round(512/z), so that r = z k/512 - 1 is a
+// multiple of 2^-62 below 2^-9.4 in size: exact.
+struct Reduced {
+  double whole, whole_rest; // e ln 2 - ln(k/512): the first exact, and above |r| unless it is zero
+  double r;
+};
+Reduced reduced(Scaled x) {
+  const double shifted = grid / x.z + shifter, k = shifted - shifter;
+  const DoublePair cell = logs[(bits_of(shifted) & 0x3ff) - least];
+  const double z = upper_half(x.z);
+  return {x.e * ln2_high + cell.high, x.e * ln2_low + cell.low,
+          ((z * k - grid) + (x.z - z) * k) * (1.0 / grid)};
+}
+
+// ln(1 + r) = r - r^2/2 + this, below 2^-20 of the whole.
+double log_tail(double r) {
+  return r * r * r *
+         (1.0 / 3 - r * (1.0 / 4 - r * (1.0 / 5 - r * (1.0 / 6 - r * (1.0 / 7 - r * (1.0 / 8))))));
+}
+
+// Relative error below 2^-70.
+DoublePair log_pair(Scaled scaled) {
+  const Reduced x = reduced(scaled);
+  const double half = upper_half(x.r);
+  const double square = -0.5 * half * half, square_rest = -0.5 * (x.r - half) * (x.r + half);
+  const DoublePair first = fast_sum(x.whole, x.r);
+  const DoublePair second = fast_sum(first.high, square);
+  return fast_sum(second.high,
+                  x.whole_rest + (first.low + second.low) + (square_rest + log_tail(x.r)));
+}
+
+// The same rounded once; what the square loses is 2^-11 ulp.
+double log_rounded(Scaled scaled) {
+  const Reduced x = reduced(scaled);
+  const DoublePair first = fast_sum(x.whole, x.r);
+  return first.high + (first.low + (x.whole_rest + (log_tail(x.r) - 0.5 * x.r * x.r)));
+}
+
+// ---- exponential
 
 double power_of_two(int exponent) { // -1022 <= exponent <= 1023
   return std::bit_cast<double>(static_cast<std::uint64_t>(exponent + 1023) << 52);
 }
 
-// x = m 2^e with m in [sqrt(1/2), sqrt(2)), for x > 0 finite.
-struct Scaled {
-  double m;
-  int e;
-};
-Scaled scaled(double x) {
-  int e = 0;
-  if (x < 0x1p-1022) {
-    x *= 0x1p54;
-    e = -54;
-  }
-  const auto bits = std::bit_cast<std::uint64_t>(x);
-  e += static_cast<int>(bits >> 52) - 1022;
-  double m = std::bit_cast<double>((bits & 0x000fffffffffffffULL) | 0x3fe0000000000000ULL);
-  if (m < 0x1.6a09e667f3bcdp-1) {
-    m *= 2;
-    --e;
-  }
-  return {m, e};
+// (m.high + m.low) 2^exponent for m near [1, 2), rounded once also below the normal range: there
+// adding 1 puts the last bit where the result's last bit is.
+double scaled_result(DoublePair m, int exponent) {
+  if (exponent > 1023)
+    return m.high * 0x1p1023 * power_of_two(exponent - 1023);
+  if (exponent > -1022)
+    return m.high * power_of_two(exponent);
+  const double scale = power_of_two(exponent + 1022);
+  const DoublePair v{m.high * scale, m.low * scale};
+  if (v.high >= 1)
+    return v.high * 0x1p-1022;
+  const DoublePair s = fast_sum(1, v.high);
+  return ((s.high + (s.low + v.low)) - 1) * 0x1p-1022;
 }
 
-// ln m = 2 f (1 + f^2/3 + f^4/5 + ...) with f = (m - 1) / (m + 1), |f| < 0.172. What enters the
-// leading terms is carried in pairs; the tail below 2e-4 of the whole needs one double only.
-// Relative error about 2^-65.
-Pair log_mantissa(double m) {
-  const double a = m - 1;
-  const Pair b = exact_sum(m, 1);
-  const double q = a / b.high;
-  const Pair back = exact_product(q, b.high);
-  const Pair f = fast_sum(q, ((a - back.high) - back.low - q * b.low) / b.high);
-  const Pair s = f * f;
-  double tail = 1.0 / 29;
-  for (int n = 27; n >= 7; n -= 2)
-    tail = tail * s.high + 1.0 / n;
-  const Pair fifth = Pair{1.0 / 5, -1.1102230246251566e-17} + fast_sum(s.high * tail, 0);
-  const Pair third = Pair{1.0 / 3, 1.850371707708594e-17} + s * fifth;
-  const Pair twice_f{2 * f.high, 2 * f.low};
-  return twice_f + twice_f * (s * third);
-}
-
-Pair log_pair(double x) {
-  const auto [m, e] = scaled(x);
-  const Pair mantissa = log_mantissa(m);
-  return exact_sum(e * ln2_high, e * ln2_low) + mantissa;
-}
-
-// e^(high + low): argument reduced to r in [-ln2/2, ln2/2], Taylor series (r^15/15! < 2^-63),
-// rounded once at the end.
-double exp_pair(Pair x) {
+// e^(x.high + x.low) = 2^(k/128) e^r with |r| < 2^-8.5: a table and a short series.
+double exp_pair(DoublePair x) {
   if (x.high > 710)
     return infinity;
   if (x.high < -746)
     return 0;
-  const double k = std::floor(x.high * one_over_ln2.high + 0.5);
-  const Pair r = exact_sum(x.high - k * ln2_high, x.low - k * ln2_low);
-  double q = 1.0 / 14;
-  for (int n = 13; n >= 3; --n)
-    q = (1 + r.high * q) * (1.0 / n);
-  q = 0.5 * (1 + r.high * q);
-  const Pair s = fast_sum(r.high, r.high * r.high * q); // e^r - 1
-  const Pair whole = fast_sum(1, s.high);
-  const double result = whole.high + (whole.low + (s.low + r.low * whole.high));
-  const int exponent = static_cast<int>(k);
-  if (exponent > 1000)
-    return result * 0x1p1000 * power_of_two(exponent - 1000);
-  if (exponent < -1000)
-    return result * 0x1p-1000 * power_of_two(exponent + 1000);
-  return result * power_of_two(exponent);
+  const double shifted = x.high * (power_cells * one_over_ln2.high) + shifter;
+  const double k = shifted - shifter;
+  const auto whole = static_cast<int>(static_cast<std::uint32_t>(bits_of(shifted)));
+  const double reduced = x.high - k * cell_high, rest = x.low - k * cell_low;
+  const double r = reduced + rest, r_rest = (reduced - r) + rest;
+  const double tail =
+      r * r * (1.0 / 2 + r * (1.0 / 6 + r * (1.0 / 24 + r * (1.0 / 120 + r * (1.0 / 720)))));
+  const DoublePair cell = powers[static_cast<std::size_t>(whole & (power_cells - 1))];
+  const DoublePair m = fast_sum(cell.high, cell.low + cell.high * (r + (r_rest + tail)));
+  return scaled_result(m, whole >> 7);
 }
 
-// Horner's rule, coefficients from the constant term up.
-template <int Count> double polynomial(const double (&c)[Count], double x) {
-  double value = c[Count - 1];
-  for (int i = Count - 2; i >= 0; --i)
-    value = value * x + c[i];
-  return value;
+// ---- powers
+
+enum class Parity { NotWhole, Even, Odd };
+Parity parity(double y) { // y finite
+  if (std::fabs(y) >= 0x1p53)
+    return Parity::Even;
+  if (std::floor(y) != y)
+    return Parity::NotWhole;
+  return static_cast<std::int64_t>(y) % 2 == 0 ? Parity::Even : Parity::Odd;
 }
 
-bool odd_integer(double y) { // |y| < 2^53
-  return std::floor(y) == y && std::floor(y / 2) * 2 != y;
+double power_of_magnitude(double x, double y) { // x >= 0, y no NaN, not both trivial
+  if (x == 1)
+    return 1;
+  if (x == 0 || x == infinity)
+    return (x == infinity) == (y > 0) ? infinity : 0.0;
+  if (std::fabs(y) > 0x1p64) // x is at least 2^-53 away from 1, so the result is beyond all range
+    return (x > 1) == (y > 0) ? infinity : 0.0;
+  return exp_pair(log_pair(scaled(x)) * y);
 }
 
 } // namespace
@@ -154,7 +223,7 @@ double portable_log(double x) {
     return -infinity;
   if (x == infinity)
     return infinity;
-  return log_pair(x).high;
+  return log_rounded(scaled(x));
 }
 
 double portable_log2(double x) {
@@ -164,103 +233,22 @@ double portable_log2(double x) {
     return -infinity;
   if (x == infinity)
     return infinity;
-  const auto [m, e] = scaled(x);
-  return (Pair{static_cast<double>(e), 0} + log_mantissa(m) * one_over_ln2).high;
+  const auto [z, e] = scaled(x);
+  return (DoublePair{static_cast<double>(e), 0} + log_pair({z, 0}) * one_over_ln2).high;
 }
 
 double portable_pow(double x, double y) {
   if (y == 0 || x == 1)
     return 1;
-  if (std::isnan(x) || std::isnan(y) || x < 0)
+  if (std::isnan(x) || std::isnan(y))
     return not_a_number;
-  if (x == 0 || x == infinity) {
-    const bool grows = (x == infinity) == (y > 0);
-    const double sign =
-        x == 0 && std::signbit(x) && std::fabs(y) < 0x1p53 && odd_integer(y) ? -1 : 1;
-    return grows ? sign * infinity : sign * 0.0;
-  }
-  if (std::fabs(y) > 0x1p64) // x is at least 2^-53 away from 1, so the result is beyond all range
-    return (x > 1) == (y > 0) ? infinity : 0.0;
-  return exp_pair(log_pair(x) * y);
-}
-
-// M. J. Wichura, Algorithm AS 241 (PPND16), Applied Statistics 37 (1988) 477-484; relative error
-// about 1e-16.
-double normal_quantile(double p) {
-  static constexpr double a[] = {3.3871328727963666080e0, 1.3314166789178437745e2,
-                                 1.9715909503065514427e3, 1.3731693765509461125e4,
-                                 4.5921953931549871457e4, 6.7265770927008700853e4,
-                                 3.3430575583588128105e4, 2.5090809287301226727e3};
-  static constexpr double b[] = {1.0,
-                                 4.2313330701600911252e1,
-                                 6.8718700749205790830e2,
-                                 5.3941960214247511077e3,
-                                 2.1213794301586595867e4,
-                                 3.9307895800092710610e4,
-                                 2.8729085735721942674e4,
-                                 5.2264952788528545610e3};
-  static constexpr double c[] = {1.42343711074968357734e0,  4.63033784615654529590e0,
-                                 5.76949722146069140550e0,  3.64784832476320460504e0,
-                                 1.27045825245236838258e0,  2.41780725177450611770e-1,
-                                 2.27238449892691845833e-2, 7.74545014278341407640e-4};
-  static constexpr double d[] = {1.0,
-                                 2.05319162663775882187e0,
-                                 1.67638483018380384940e0,
-                                 6.89767334985100004550e-1,
-                                 1.48103976427480074590e-1,
-                                 1.51986665636164571966e-2,
-                                 5.47593808499534494600e-4,
-                                 1.05075007164441684324e-9};
-  static constexpr double e[] = {6.65790464350110377720e0,  5.46378491116411436990e0,
-                                 1.78482653991729133580e0,  2.96560571828504891230e-1,
-                                 2.65321895265761230930e-2, 1.24266094738807843860e-3,
-                                 2.71155556874348757815e-5, 2.01033439929228813265e-7};
-  static constexpr double f[] = {1.0,
-                                 5.99832206555887937690e-1,
-                                 1.36929880922735805310e-1,
-                                 1.48753612908506148525e-2,
-                                 7.86869131145613259100e-4,
-                                 1.84631831751005468180e-5,
-                                 1.42151175831644588870e-7,
-                                 2.04426310338993978564e-15};
-  if (!(p > 0 && p < 1)) {
-    if (p == 0 || p == 1)
-      return p == 0 ? -infinity : infinity;
+  if (!std::signbit(x))
+    return power_of_magnitude(x, y);
+  const Parity p = parity(y); // an infinite y is even
+  if (p == Parity::NotWhole && x != 0 && x != -infinity)
     return not_a_number;
-  }
-  const double q = p - 0.5;
-  if (std::fabs(q) <= 0.425) {
-    const double r = 0.180625 - q * q;
-    return q * polynomial(a, r) / polynomial(b, r);
-  }
-  const double tail = std::sqrt(-portable_log(q < 0 ? p : 1 - p));
-  const double x = tail <= 5 ? polynomial(c, tail - 1.6) / polynomial(d, tail - 1.6)
-                             : polynomial(e, tail - 5) / polynomial(f, tail - 5);
-  return q < 0 ? -x : x;
-}
-
-// Near zero the series phi(x) (x + x^3/3 + x^5/15 + ...), whose terms all have one sign; in the
-// tails the continued fraction of Mills' ratio (Abramowitz & Stegun 26.2.11 and 26.2.14).
-double normal_cdf(double x) {
-  if (std::isnan(x))
-    return x;
-  const double magnitude = std::fabs(x);
-  if (magnitude > 39) // below the smallest double
-    return x < 0 ? 0 : 1;
-  const double density = 0.398942280401432678 * portable_exp(-0.5 * x * x);
-  if (magnitude < 2.5) {
-    double term = x, sum = x;
-    for (int n = 3; std::fabs(term) > 1e-18 * std::fabs(sum); n += 2) {
-      term *= x * x / n;
-      sum += term;
-    }
-    return 0.5 + density * sum;
-  }
-  double fraction = magnitude;
-  for (int n = 160; n >= 1; --n)
-    fraction = magnitude + n / fraction;
-  const double upper = density / fraction;
-  return x < 0 ? upper : 1 - upper;
+  const double magnitude = power_of_magnitude(-x, y);
+  return p == Parity::Odd ? -magnitude : magnitude;
 }
 
 } // namespace base

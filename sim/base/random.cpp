@@ -3,6 +3,7 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/hash.hpp"
+#include "sim/base/normal_distribution.hpp"
 #include "sim/base/portable_math.hpp"
 
 namespace sim {

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/base/limit.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/options.hpp"
 #include "sim/cli/progress_bar.hpp"
@@ -37,8 +38,9 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     return given.help();
   const std::string& file = given.positional().front();
   const scenario::LoadOptions load_options = given.load_options();
-  constexpr std::uint64_t most_replications = 1'000'000;
-  const std::uint64_t replications = given.number("replications", 0, 1, most_replications);
+  const std::uint64_t replications = given.number("replications", 0, 1);
+  require_within(limit::replications, double(replications), "replications", "--replications",
+                 "fewer replications");
   const Format format = given.format();
   const int jobs = given.jobs();
 

@@ -6,11 +6,20 @@
 // depend on how much of a pool the holders leave free (a staircase over free SMs); it is read again
 // whenever a holder starts or stops. Completions are events; completions within 1e-12 relative are
 // one event.
+//
+// An event costs what it changes. What meets nobody on its resources has its time of completion
+// from the start, in one heap. Activities that share are kept by what stops them (fair_shares.hpp):
+// those that one full resource stops progress alike, so only that resource has a progress and a
+// next completion; each of them has a mark, the progress at which it will be done.
 #pragma once
 
 #include "sim/base/quantity.hpp"
+#include "sim/engine/completions.hpp"
+#include "sim/engine/fair_shares.hpp"
 #include "sim/engine/fingerprint.hpp"
+#include "sim/engine/indexed_heap.hpp"
 #include "sim/engine/max_min.hpp"
+#include "sim/engine/slot_lists.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -64,13 +73,19 @@ public:
   ActivityId start(const ActivitySpec& spec);
 
   [[nodiscard]] Seconds now() const { return Seconds::from_base(now_); }
-  [[nodiscard]] bool idle() const { return order_.empty(); } // nothing is running
+  [[nodiscard]] bool idle() const { return running_ == 0; } // nothing is running
   [[nodiscard]] double free(PoolId pool) const;
 
   // Advances to the next completion(s) and returns the tags of what ended, in order of start; valid
   // until the next call. Empty when idle. Throws InternalError when something runs and nothing can
   // ever end (all rates are zero).
   std::span<const std::uint32_t> advance();
+
+  // Work per second of a running activity, and zero in its latency. Requires: advance() or
+  // update_rates() was called since anything changed.
+  [[nodiscard]] double rate(ActivityId id) const;
+  // Makes all rates those that follow from what was started and changed; advance() does so itself.
+  void update_rates();
 
   // Time integral of what was drawn on a resource since the last clear(), in its units.
   [[nodiscard]] double drawn(ResourceId resource) const;
@@ -81,48 +96,92 @@ public:
   void clear(); // back to time zero without resources, pools or activities
 
 private:
+  static constexpr std::uint32_t none = FairShares::none;
+
   struct Pool {
     double capacity = 0, free = 0;
     std::uint32_t holders = 0;
-    std::uint64_t version = 0; // raised by each change of `free`
+    ActivityId first_reader = none; // whose rate is a curve over this pool
+    bool changed = false;           // since the curves were read
   };
-  // One activity. Its vectors keep their memory when the slot is used again.
   struct Activity {
-    double latency_end = 0;
-    double work = 0;   // left at `since`
-    double since = 0;  // when the rate last changed
-    double rate = 0;   // now
-    double finish = 0; // under this rate
+    double work = 0;
+    double left = 0;  // of it at `since`; of what progresses with others, see Group
+    double since = 0; // when the rate last changed
+    double rate = 0;
     double bound = 0;
-    RateCurve curve;
-    std::uint64_t curve_version = 0; // of the pool, when the curve was last read
+    std::uint64_t sequence = 0; // of the start
     std::uint32_t tag = 0;
-    bool running = false; // its latency is over
-    std::vector<Draw> draws;
-    std::vector<Hold> holds;
+    ResourceId group = none; // with whom it progresses
+    bool waits = false;      // its latency is not over
+    bool draws = false, reads = false, holds = false;
+  };
+  struct Reader { // of an activity with a curve
+    RateCurve curve;
+    ActivityId next = none, before = none; // of the pool
+  };
+  // Those that one resource stops. Their rates are one; so is what each has done since any moment.
+  struct Group {
+    double progress = 0, progress_rest = 0; // at `since`, in two doubles
+    double since = 0;
+    double rate = 0;
+    double longest = 0; // work that any of them had left when it came
+    bool stale = false; // its place among the groups is to be looked at
+    IndexedHeap marks;  // the progress at which each will be done
+  };
+  struct Due {
+    std::uint64_t sequence;
+    ActivityId id;
   };
 
   void check(const ActivitySpec& spec) const;
-  void begin(Activity& activity); // the latency is over
-  void read_curve(Activity& activity);
-  void set_rate(Activity& activity, double rate);
-  void account(const Activity& activity, double work); // adds to what was drawn
-  void update_rates();
-  void end(Activity& activity);
+  ActivityId take_slot();
+  void take_holds(ActivityId id, std::span<const Hold> holds);
+  void give_holds_back(ActivityId id);
+  void mark_changed(PoolId id);
+  void begin(ActivityId id); // the latency is over
+  void end(ActivityId id);
+
+  void add_reader(ActivityId id);
+  void remove_reader(ActivityId id);
+  double read_curve(ActivityId id) const;
+  void read_curves(Pool& pool);
+  void set_rate(ActivityId id, double rate);      // of what progresses by itself
+  [[nodiscard]] double left(ActivityId id) const; // of its work, now
+
+  void follow_shares();
+  void regroup(ActivityId id);
+  double leave_group(ActivityId id);
+  void join_group(ActivityId id, ResourceId resource, double rest);
+  void settle(Group& group) const;
+  static void start_over(Group& group);
+  void mark_stale(ResourceId resource);
+  [[nodiscard]] static double left_until(const Group& group, double mark);
+  [[nodiscard]] static double next_completion(const Group& group);
+  void refresh(ResourceId resource);
+  void collect_due(double instant);
+  void collect_due_of(ResourceId resource, double instant);
+  void clear_groups();
 
   double now_ = 0;
-  std::vector<double> capacities_, drawn_;
+  std::uint64_t started_ = 0;
+  std::size_t running_ = 0;
+  std::vector<double> drawn_; // by what has ended, per resource
   std::vector<Pool> pools_;
-  std::vector<Activity> activities_;       // slots
-  std::vector<ActivityId> order_, unused_; // slots in use, in order of start; slots to use again
-  bool pools_changed_ = false, shares_changed_ = false;
+  std::vector<PoolId> changed_pools_;
+  std::vector<Activity> activities_; // slots
+  std::vector<Reader> readers_;      // per slot
+  SlotLists<Hold> holds_;
+  std::vector<ActivityId> unused_; // slots to use again
+  Completions completions_;        // and ends of latencies
 
-  MaxMinSolver solver_;
-  std::vector<ActivityId> sharing_; // who is in the set of flows
-  std::vector<double> bounds_, rates_;
-  std::vector<std::uint32_t> first_draw_;
-  std::vector<Draw> draws_;
+  FairShares shares_;
+  std::vector<Group> groups_; // per resource
+  std::vector<ResourceId> stale_groups_;
+  IndexedHeap next_of_groups_;
+  std::vector<std::uint32_t> group_places_, mark_places_;
 
+  std::vector<Due> due_;
   std::vector<std::uint32_t> ended_;
   std::uint64_t events_ = 0;
   Fingerprint fingerprint_;

@@ -9,12 +9,17 @@
 // Bertsekas & Gallager, Data Networks, section 6.5.2.)
 #pragma once
 
+#include "sim/engine/level_queue.hpp"
+
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <span>
 #include <vector>
 
 namespace sim::engine {
+
+class ExactSum;
 
 struct Draw {
   std::uint32_t resource = 0;
@@ -32,35 +37,51 @@ struct FlowSet {
 
 class MaxMinSolver {
 public:
-  // Writes one rate per flow. Allocates only when the set is larger than any before.
-  void solve(const FlowSet& flows, std::span<double> rates);
+  static constexpr std::uint32_t own_bound = std::numeric_limits<std::uint32_t>::max();
+
+  // Writes one rate per flow and, where `limits` is as long, what stopped the flow: a resource, or
+  // own_bound. The order of the flows changes nothing, but for last bits in rare cases. Allocates
+  // only when the set is larger than any before.
+  void solve(const FlowSet& flows, std::span<double> rates, std::span<std::uint32_t> limits = {});
 
 private:
   // How far one resource is filled: what fixed flows leave, and the weights of the flows that still
-  // rise. Both are sums of two doubles, as light flows must keep their share when heavy ones leave.
+  // rise. Both are kept by subtraction, which is good enough to order resources; `level_exactly`
+  // sums again before a rate comes of them.
   struct Fill {
-    double residual, residual_rest;
-    double load, load_rest;
-    std::uint32_t rising;               // draws of flows that still rise
+    double residual, load;
+    std::uint32_t rising; // draws of flows that still rise; the load where all weigh 1
     std::uint32_t first_user, end_user; // in users_
   };
-  struct Level {
-    double rate; // at which the resource would be full, were all its rising flows to get there
-    std::uint32_t resource;
+  struct Least { // below these the subtractions have cost too many digits
+    double residual, load;
   };
-  static bool fills_later(const Level& a, const Level& b);
-  [[nodiscard]] double level(std::uint32_t resource) const;
-  void prepare(const FlowSet& flows);
-  void fix(const FlowSet& flows, std::uint32_t flow, double rate, std::span<double> rates);
+  struct Problem; // what is given and asked
+
+  void count_draws(const FlowSet& flows);
+  void list_users(const FlowSet& flows);
+  void sort_bounds(const FlowSet& flows);
+  double level(const Problem& problem, std::uint32_t resource);
+  double level_exactly(const Problem& problem, std::uint32_t resource);
+  void add_draws(const Problem& problem, std::uint32_t flow, std::uint32_t resource,
+                 ExactSum& residual, ExactSum& load);
+  void fix(const Problem& problem, std::uint32_t flow, double rate, std::uint32_t limit);
+  void fix_users(const Problem& problem, std::uint32_t resource, double rate);
+  bool fix_bound(const Problem& problem, double next_level); // whether the lowest bound comes first
 
   std::vector<Fill> fills_;
+  std::vector<Least> least_;
   std::vector<std::uint64_t> prepared_for_; // per resource: the solve for which its Fill was set up
   std::uint64_t solves_ = 0;
-  std::vector<std::uint32_t> used_;     // resources that any flow draws on
-  std::vector<std::uint32_t> users_;    // flows, grouped by resource
-  std::vector<std::uint32_t> by_bound_; // flows with a finite bound, lowest first
-  std::vector<Level> levels_; // heap, lowest first; entries may lag behind, as levels only rise
-  std::vector<unsigned char> fixed_;
+  std::vector<std::uint32_t> used_;         // resources that any flow draws on
+  std::vector<std::uint32_t> resources_;    // of the draws: four times as dense as these
+  std::vector<std::uint32_t> users_;        // flows, grouped by resource
+  std::vector<std::uint32_t> rising_users_; // of one resource
+  std::vector<std::uint32_t> by_bound_;     // flows with a finite bound, lowest first
+  std::size_t next_bound_ = 0;
+  LevelQueue levels_; // at which resources would be full, were all their rising flows to get there
+  std::size_t rising_ = 0; // flows
+  bool unweighted_ = true; // all weights are 1
   double reached_ = 0;
 };
 

@@ -47,6 +47,9 @@ struct Rank {
   Seconds idle_since{};
   Seconds pass_started{};
   std::size_t last_weights = 0; // index in the program of the last pass that makes weight gradients
+  std::size_t last_parameters = 0; // of the pass by whose end all parameters have been used
+  bool parameters_ended = true;
+  bool held = false; // that pass has ended and waits for them
   UpdateState state = UpdateState::Passes;
   bool early_started = false, early_ended = false, passes_ended = false;
   Seconds waiting_since{};
@@ -66,8 +69,9 @@ public:
   StepTiming run() {
     for (std::size_t r = 0; r < ranks_.size(); ++r) {
       if (!plan_.updates.empty())
-        start_collectives(plan_.updates[r].parameters_early, Running::What::ParametersEarly,
-                          static_cast<int>(r));
+        ranks_[r].parameters_ended =
+            !start_collectives(plan_.updates[r].parameters_early, Running::What::ParametersEarly,
+                               static_cast<int>(r));
       try_start(static_cast<int>(r));
     }
     while (!engine_.idle()) {
@@ -108,14 +112,21 @@ private:
     forward_.resize(outputs);
     backward_.resize(outputs);
     owner_.assign(outputs, -1);
-    for (std::size_t r = 0; r < programs_.size(); ++r)
+    std::vector<bool> used(static_cast<std::size_t>(plan_.program.chunks));
+    for (std::size_t r = 0; r < programs_.size(); ++r) {
+      used.assign(used.size(), false);
       for (std::size_t i = 0; i < programs_[r].size(); ++i) {
         const ScheduledPass& p = programs_[r][i];
         if (has_forward(p))
           owner_[at(p.pass.chunk, p.micro_batch)] = static_cast<int>(r);
         if (p.pass.kind != PassKind::Forward && p.pass.kind != PassKind::BackwardInput)
           ranks_[r].last_weights = i;
+        const auto chunk = static_cast<std::size_t>(p.pass.chunk);
+        if (!used[chunk])
+          ranks_[r].last_parameters = i;
+        used[chunk] = true;
       }
+    }
   }
 
   // The output that a pass must have, or null at the ends of the model.
@@ -277,6 +288,17 @@ private:
      : p.pass.kind == PassKind::Pair   ? timing_.pairs
      : p.pass.kind == PassKind::Weight ? timing_.weight
                                        : timing_.backward) += took;
+    if (rank.next == rank.last_parameters && !rank.parameters_ended) {
+      rank.held = true;
+      rank.waiting_since = engine_.now();
+      return;
+    }
+    leave_pass(r);
+  }
+
+  void leave_pass(int r) {
+    Rank& rank = ranks_[static_cast<std::size_t>(r)];
+    const ScheduledPass& p = programs_[static_cast<std::size_t>(r)][rank.next];
     rank.busy = false;
     rank.idle_since = engine_.now();
     ++rank.next;
@@ -383,10 +405,22 @@ private:
       if (!start_collectives(update.gradients_late, ended.what, r, next))
         after_late(r);
     } else if (ended.what == Running::What::ParametersEarly) {
-      start_collectives(update.parameters_early, ended.what, r, next);
+      if (!start_collectives(update.parameters_early, ended.what, r, next))
+        end_parameters(r);
     } else if (!start_collectives(update.parameters_late, ended.what, r, next)) {
       start_synchronisation(r);
     }
+  }
+
+  // Parameters arrive under the first forward pass of each chunk; what comes later is exposed.
+  void end_parameters(int r) {
+    Rank& rank = ranks_[static_cast<std::size_t>(r)];
+    rank.parameters_ended = true;
+    if (!rank.held)
+      return;
+    rank.held = false;
+    charge(rank, Category::ExposedData);
+    leave_pass(r);
   }
 
   void start_synchronisation(int r) {

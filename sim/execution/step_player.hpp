@@ -22,7 +22,7 @@ struct RankUpdate {
   // second only after it (the last bucket).
   std::vector<network::Collective> gradients_early, gradients_late;
   // The early part of the parameter all-gather runs under the first forward passes of the next
-  // step.
+  // step: the first pass of a rank's last chunk does not end before it.
   std::vector<network::Collective> parameters_early, parameters_late;
   Seconds optimizer{};
 };

@@ -51,8 +51,12 @@ Bytes temporaries(const StepSetting& setting, const StageChunk& chunk) {
     most = (4 + wide) * tokens * setting.model->vocabulary / setting.layout.tensor * byte;
   const auto kind =
       chunk.expert_layers > 0 ? workload::LayerKind::Experts : workload::LayerKind::Dense;
-  if (chunk.layers() > 0)
-    most = std::max(most, layer_activations(setting, kind, Recompute::None));
+  if (chunk.layers() > 0) {
+    // Keys and values of whole sequences lie there once gathered, and their gradients beside them.
+    const double gathered = 2 * workload::gathered_kv_elements(*setting.model, shard_of(setting));
+    most =
+        std::max(most, layer_activations(setting, kind, Recompute::None) + wide * gathered * byte);
+  }
   return most;
 }
 

@@ -316,14 +316,7 @@ void PassBuilder::tensor_collectives(bool gather, Cursor& cursor, int copies) {
 void PassBuilder::context_gather(bool backward, Cursor& cursor) {
   if (setting_.layout.context == 1)
     return;
-  const bool latent = setting_.model->attention.kind == workload::AttentionKind::Latent;
-  // A tensor rank keeps its share of the key-value heads, at least one.
-  const workload::AttentionSpec& attention = setting_.model->attention;
-  const int kv_heads = attention.kv_heads > 0 ? attention.kv_heads : attention.heads;
-  const double elements = workload::kv_elements_per_token_layer(*setting_.model) * shard_.tokens() *
-                          setting_.layout.context /
-                          (latent ? 1 : std::min(setting_.layout.tensor, kv_heads));
-  const Bytes size = 2 * elements * byte;
+  const Bytes size = 2 * workload::gathered_kv_elements(*setting_.model, shard_) * byte;
   const int sms = setting_.stack->communication_sms;
   communicate(planner_.plan(network::CollectiveKind::AllGather, size, groups_.context),
               CommunicationDimension::Context, sms, cursor);

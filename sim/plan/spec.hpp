@@ -80,20 +80,22 @@ struct PortSpec {
   PortLayout layout = PortLayout::Keep;       // auto: search when the given layout does not fit
 };
 
+inline constexpr Rule any_degree{.low = 1, .high = 1 << 20};
+
 template <class V> void fields(V& v, ParallelismSpec& s) {
-  v("tensor", s.tensor, at_least_one, "Tensor-parallel degree.");
-  v("pipeline", s.pipeline, at_least_one, "Pipeline-parallel degree.");
-  v("context", s.context, at_least_one, "Context-parallel degree.");
-  v("expert", s.expert, at_least_one,
-    "Expert-parallel degree, taken from the data-parallel ranks.");
-  v("data", s.data, non_negative, "Data-parallel degree; absent: what the other degrees leave.");
+  v("tensor", s.tensor, any_degree, "Tensor-parallel degree.");
+  v("pipeline", s.pipeline, any_degree, "Pipeline-parallel degree.");
+  v("context", s.context, any_degree, "Context-parallel degree.");
+  v("expert", s.expert, any_degree, "Expert-parallel degree, taken from the data-parallel ranks.");
+  v("data", s.data, Rule{.low = 0, .high = 1 << 20},
+    "Data-parallel degree; absent: what the other degrees leave.");
   v("zero_stage", s.zero_stage, Rule{.low = 0, .high = 1},
     "0: plain data parallelism; 1: optimizer state is sharded.");
-  v("micro_batch", s.micro_batch, at_least_one, "Sequences per micro-batch.");
+  v("micro_batch", s.micro_batch, any_degree, "Sequences per micro-batch.");
   v("schedule", s.schedule, anything, "Pipeline schedule.");
   v("sequence_parallel", s.sequence_parallel, anything,
     "Shard norms and residuals over the tensor-parallel group.");
-  v("virtual_stages", s.virtual_stages, at_least_one,
+  v("virtual_stages", s.virtual_stages, any_degree,
     "Model chunks per pipeline rank (1F1B: interleaved).");
   v("rank_order", s.rank_order, anything,
     "Which ranks are neighbours on the machines, innermost first.");

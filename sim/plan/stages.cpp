@@ -45,6 +45,34 @@ struct Cut {
   int from = 0;
 };
 
+// Whether the units fill at most so many chunks when none may cost more than `most`.
+bool fits(const std::vector<double>& costs, int chunks, double most) {
+  int used = 1;
+  double sum = 0;
+  for (const double cost : costs) {
+    if (cost > most)
+      return false;
+    if (sum + cost > most) {
+      ++used;
+      sum = 0;
+    }
+    sum += cost;
+  }
+  return used <= chunks;
+}
+
+// Barely more than the largest chunk of the best cut, by bisection: no longer chunk needs a look.
+double bound_of(const std::vector<double>& costs, int chunks) {
+  double low = 0, high = 0;
+  for (const double cost : costs)
+    high += cost;
+  for (int i = 0; i < 60; ++i) {
+    const double middle = (low + high) / 2;
+    (fits(costs, chunks, middle) ? high : low) = middle;
+  }
+  return high * (1 + 1e-6);
+}
+
 // Ends of the chunks: chunk i holds units [ends[i - 1], ends[i]).
 std::vector<int> best_cut(const std::vector<double>& costs, int chunks) {
   const int units = static_cast<int>(costs.size());
@@ -57,18 +85,24 @@ std::vector<int> best_cut(const std::vector<double>& costs, int chunks) {
   };
   std::vector<Cut> best(static_cast<std::size_t>(chunks + 1) * static_cast<std::size_t>(units + 1));
   best[at(0, 0)].largest = 0;
+  const double bound = bound_of(costs, chunks);
   for (int used = 1; used <= chunks; ++used)
-    for (int placed = used; placed <= units - (chunks - used); ++placed)
-      for (int from = used - 1; from < placed; ++from) {
+    for (int placed = used, first = used - 1; placed <= units - (chunks - used); ++placed) {
+      const auto cost_from = [&](int from) {
+        return prefix[static_cast<std::size_t>(placed)] - prefix[static_cast<std::size_t>(from)];
+      };
+      while (cost_from(first) > bound)
+        ++first;
+      for (int from = first; from < placed; ++from) {
         const Cut& before = best[at(used - 1, from)];
-        const double cost =
-            prefix[static_cast<std::size_t>(placed)] - prefix[static_cast<std::size_t>(from)];
+        const double cost = cost_from(from);
         const double largest = std::max(before.largest, cost);
         const double squares = before.squares + cost * cost;
         Cut& cut = best[at(used, placed)];
         if (largest < cut.largest || (largest == cut.largest && squares < cut.squares))
           cut = {largest, squares, from};
       }
+    }
   std::vector<int> ends(static_cast<std::size_t>(chunks));
   int placed = units;
   for (int used = chunks; used > 0; --used) {

@@ -3,6 +3,7 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/hash.hpp"
+#include "sim/base/limit.hpp"
 #include "sim/engine/event_queue.hpp"
 
 #include <algorithm>
@@ -10,7 +11,6 @@
 namespace sim::reliability {
 namespace {
 
-constexpr std::int64_t most_failures = 1'000'000;
 constexpr std::int64_t most_nanoseconds =
     4'000'000'000'000'000'000; // 127 years: sums cannot overflow
 
@@ -31,6 +31,7 @@ public:
     }
   }
   [[nodiscard]] std::int64_t steps() const { return steps_; }
+  [[nodiscard]] RunTime end() const { return end_; }
   [[nodiscard]] RunTime time_of(std::int64_t steps) const {
     if (steps == 0)
       return {};
@@ -76,6 +77,7 @@ private:
   void work();
   void fail();
   void draw_failure();
+  [[nodiscard]] double checkpoints() const;
 
   const JobSpec& spec_;
   Progress progress_;
@@ -99,7 +101,8 @@ void Job::work() {
   const RunTime done = progress_.time_of(done_);
   target_ = progress_.steps();
   if (spec_.checkpoint_interval > RunTime{})
-    target_ = std::max(done_ + 1, progress_.steps_in(done + spec_.checkpoint_interval));
+    target_ = std::max(done_ + 1, progress_.steps_in(done + std::min(spec_.checkpoint_interval,
+                                                                     RunTime{most_nanoseconds})));
   begin(Phase::Working, Event::WorkDone, progress_.time_of(target_) - done);
 }
 
@@ -113,9 +116,9 @@ void Job::draw_failure() {
 }
 
 void Job::fail() {
-  if (++result_.failures > most_failures)
-    throw InfeasibleError("reliability", "the job hardly advances: more than a million failures",
-                          "fewer failures, more frequent checkpoints, or a shorter restart");
+  if (++result_.failures > limit::failures)
+    fail_limit(limit::failures, "failures: the job hardly advances", "reliability",
+               "fewer failures, more frequent checkpoints, or a shorter restart");
   const RunTime spent = now_ - phase_start_;
   if (phase_ == Phase::Recovering) {
     result_.recovery += spent;
@@ -159,15 +162,31 @@ void Job::handle(Event event) {
   }
 }
 
+// As many as there are without failures.
+double Job::checkpoints() const {
+  if (spec_.checkpoint_interval <= RunTime{})
+    return 0;
+  return std::min(double(progress_.steps()), double(progress_.end().nanoseconds) /
+                                                 double(spec_.checkpoint_interval.nanoseconds));
+}
+
 JobResult Job::run() {
+  for (const RunTime span : {spec_.recovery, spec_.checkpoint_stall, spec_.checkpoint_persistence})
+    if (span.nanoseconds > most_nanoseconds)
+      throw InfeasibleError("reliability", "recovery or a checkpoint takes more than a century",
+                            "a shorter restart, less state or faster storage");
   // One checkpoint has persisted before the next begins.
   SIM_ASSERT(spec_.checkpoint_interval == RunTime{} ||
              spec_.checkpoint_interval >= spec_.checkpoint_persistence);
   result_.fingerprint = fnv_offset;
   if (progress_.steps() == 0)
     return result_;
+  // A checkpoint is two events, the work before it another.
+  require_within(limit::job_events, 3 * checkpoints(), "events of work and checkpoints",
+                 "checkpoint.interval", "a longer interval between checkpoints");
   draw_failure();
   work();
+  std::int64_t events = 0;
   while (!finished_) {
     const auto event = events_.pop();
     now_ = event.time;
@@ -177,6 +196,9 @@ JobResult Job::run() {
     result_.fingerprint = fnv1a(static_cast<std::uint64_t>(now_.nanoseconds), result_.fingerprint);
     result_.fingerprint = fnv1a(static_cast<std::uint64_t>(event.payload), result_.fingerprint);
     handle(event.payload);
+    if (++events > limit::job_events)
+      fail_limit(limit::job_events, "events of work, failures and checkpoints", "reliability",
+                 "fewer failures, or a longer interval between checkpoints");
   }
   result_.wall = now_;
   result_.useful = progress_.time_of(progress_.steps());

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -25,6 +26,7 @@ struct Distributions {
   std::vector<std::string> sources; // "failures", "inputs"
   std::size_t replications = 0;
   std::vector<Distribution> quantities;
+  std::uint64_t fingerprint = 0; // of the fingerprints of all replications in order
 };
 
 } // namespace sim::report

@@ -3,6 +3,7 @@
 
 #include "sim/report/quantities.hpp"
 
+#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace sim::report {
@@ -21,6 +22,11 @@ ordered_json& nested(ordered_json& object, const std::string& name) {
     begin = dot + 1;
   }
   return (*place)[name.substr(begin)];
+}
+
+// As text: JSON's numbers are doubles to most readers, and hold 53 of its 64 bits.
+std::string fingerprint_text(std::uint64_t fingerprint) {
+  return fmt::format("{:016x}", fingerprint);
 }
 
 ordered_json totals_of(const Result& result) {
@@ -130,7 +136,8 @@ ordered_json to_json(const Result& result) {
                          {"scenario", result.scenario_name},
                          {"scenario_sha256", result.scenario_sha256},
                          {"catalog_sha256", result.catalog_sha256},
-                         {"seed", result.seed}};
+                         {"seed", result.seed},
+                         {"fingerprint", fingerprint_text(result.run.fingerprint)}};
   object["totals"] = totals_of(result);
   object["cost"] = cost_of(result);
   object["scope"] = {{"includes", result.scenario.scope.includes},
@@ -150,6 +157,7 @@ ordered_json to_json(const Result& result) {
 ordered_json to_json(const Distributions& distributions) {
   ordered_json object = {{"sources", distributions.sources},
                          {"replications", distributions.replications},
+                         {"fingerprint", fingerprint_text(distributions.fingerprint)},
                          {"quantiles", "linear interpolation of order statistics at (n - 1) p"}};
   for (const Distribution& d : distributions.quantities) {
     const std::string totals = "totals.";

@@ -2,6 +2,7 @@
 #include "sim/rollout/length.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/normal_distribution.hpp"
 #include "sim/base/portable_math.hpp"
 
 #include <algorithm>

@@ -2,6 +2,7 @@
 #include "sim/rollout/rollout.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/limit.hpp"
 #include "sim/rollout/decode.hpp"
 #include "sim/rollout/length.hpp"
 
@@ -167,7 +168,11 @@ void Batch::advance() {
 }
 
 void Batch::run() {
+  std::int64_t rounds = 0;
   while (next_ < waiting_.size() || !running_.empty()) {
+    if (++rounds > limit::admissions)
+      fail_limit(limit::admissions, "portions of responses, one after another in the KV cache",
+                 "stages", "fewer outputs_per_rollout, or more room for the KV cache");
     admit();
     SIM_ASSERT(!running_.empty());
     advance();

@@ -40,12 +40,14 @@ struct DecodingSpec {
 
 template <class V> void fields(V& v, SchedulePoint& s) {
   v("step", s.step, required(non_negative), "Training step.");
-  v("tokens", s.tokens, required(positive), "Mean response length there.");
+  v("tokens", s.tokens, required(Rule{.low = 0, .high = 1e9, .low_open = true}),
+    "Mean response length there.");
 }
 template <class V> void fields(V& v, CapPoint& s) {
   v("until_step", s.until_step, required(Rule{.low = 0, .high = 1e12, .low_open = true}),
     "The cap holds before this step.");
-  v("tokens", s.tokens, required(positive), "Longest response.");
+  v("tokens", s.tokens, required(Rule{.low = 0, .high = 1e9, .low_open = true}),
+    "Longest response.");
 }
 template <class V> void fields(V& v, LengthSpec& s) {
   v("mean", s.mean, required(), "Mean response length over training.");

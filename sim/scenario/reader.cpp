@@ -12,13 +12,13 @@ void Reader::value(const Node& node, double& out, const Rule& rule, const std::s
 
 void Reader::value(const Node& node, std::int64_t& out, const Rule& rule, const std::string& path) {
   note(node, true);
-  constexpr std::int64_t limit = std::numeric_limits<std::int64_t>::max();
+  constexpr std::int64_t limit = 1'000'000'000'000'000; // sums and small multiples cannot overflow
   out = read_integer(node, rule, -limit, limit, path, findings_).value_or(out);
 }
 
 void Reader::value(const Node& node, int& out, const Rule& rule, const std::string& path) {
   note(node, true);
-  constexpr int limit = std::numeric_limits<int>::max();
+  constexpr int limit = (1 << 30) - 1; // sums of two cannot overflow
   out = static_cast<int>(read_integer(node, rule, -limit, limit, path, findings_).value_or(out));
 }
 

@@ -38,8 +38,19 @@ void refuse(const Node& node, const std::string& path, const std::string& proble
   findings.add(node.location, path + ": " + problem, remedy);
 }
 
+// Beyond these, in base units, a number is a slip of the pen, and products of a few would leave the
+// range of a double.
+constexpr double largest = 1e30, smallest = 1e-30;
+
 bool check_range(const Node& node, double value, const Rule& rule, Dimension dimension,
                  const std::string& path, Findings& findings) {
+  const double size = std::fabs(value);
+  if (size > largest || (size > 0 && size < smallest)) {
+    refuse(node, path, describe(node) + (size > 1 ? " is too large" : " is too small"),
+           size > 1 ? "must be at most 1e30 base units" : "must be 0, or at least 1e-30 base units",
+           findings);
+    return false;
+  }
   if (satisfies(rule, value))
     return true;
   refuse(node, path, describe(node) + " is out of range", "must be " + range_text(rule, dimension),

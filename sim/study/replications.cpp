@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/study/replications.hpp"
 
+#include "sim/base/hash.hpp"
+#include "sim/base/limit.hpp"
 #include "sim/report/quantities.hpp"
 #include "sim/simulate.hpp"
 
@@ -31,6 +33,12 @@ bool fails(const scenario::Scenario& scenario) {
   return r.failures > PerGpuSecond{} || r.job_failures > PerSecond{};
 }
 
+// What is kept of one replication.
+struct Outcome {
+  std::vector<std::optional<double>> values; // by path
+  std::uint64_t fingerprint = 0;
+};
+
 class Replicator {
 public:
   explicit Replicator(const ReplicationRequest& request)
@@ -43,13 +51,13 @@ public:
   [[nodiscard]] const scenario::Loaded& base() const { return base_; }
   [[nodiscard]] const std::vector<std::string>& paths() const { return paths_; }
 
-  // Values of all paths in one replication. For any thread.
-  [[nodiscard]] std::vector<std::optional<double>> run(std::uint64_t replication) const {
+  // For any thread.
+  [[nodiscard]] Outcome run(std::uint64_t replication) const {
     if (base_.uncertain)
-      return values_of(
+      return outcome_of(
           Simulation(scenario::load(request_.file, load_options(replication)), simulate_options())
               .run(replication));
-    return values_of(prepared_->run(replication));
+    return outcome_of(prepared_->run(replication));
   }
 
 private:
@@ -65,13 +73,14 @@ private:
     options.builds_on = false; // not counted, so it spreads nothing
     return options;
   }
-  [[nodiscard]] std::vector<std::optional<double>> values_of(const Result& result) const {
-    std::vector<std::optional<double>> values;
+  [[nodiscard]] Outcome outcome_of(const Result& result) const {
+    Outcome outcome;
+    outcome.fingerprint = result.run.fingerprint;
     for (const std::string& path : paths_) {
       const std::optional<report::Quantity> q = report::find_quantity(result, path);
-      values.push_back(q ? std::optional(q->value) : std::nullopt);
+      outcome.values.push_back(q ? std::optional(q->value) : std::nullopt);
     }
-    return values;
+    return outcome;
   }
 
   const ReplicationRequest& request_;
@@ -85,8 +94,14 @@ private:
 
 std::optional<report::Distributions> replicate(const ReplicationRequest& request,
                                                const ParallelOptions& options) {
+  require_within(limit::replications, double(request.replications), "replications",
+                 "--replications", "fewer replications");
   const Replicator replicator(request);
-  std::vector<std::vector<std::optional<double>>> by_replication(request.replications);
+  require_within(limit::replication_values,
+                 double(request.replications) * double(replicator.paths().size()),
+                 "values of all replications", "--replications",
+                 "fewer replications, or a scenario of fewer stages");
+  std::vector<Outcome> by_replication(request.replications);
   if (!parallel_for(
           request.replications, [&](std::size_t r) { by_replication[r] = replicator.run(r); },
           options))
@@ -94,6 +109,9 @@ std::optional<report::Distributions> replicate(const ReplicationRequest& request
 
   report::Distributions distributions;
   distributions.replications = request.replications;
+  distributions.fingerprint = fnv_offset;
+  for (const Outcome& outcome : by_replication)
+    distributions.fingerprint = fnv1a(outcome.fingerprint, distributions.fingerprint);
   if (fails(replicator.base().scenario))
     distributions.sources.emplace_back("failures");
   if (replicator.base().uncertain)
@@ -101,9 +119,9 @@ std::optional<report::Distributions> replicate(const ReplicationRequest& request
   for (std::size_t p = 0; p < replicator.paths().size(); ++p) {
     const std::string& path = replicator.paths()[p];
     std::vector<double> values;
-    for (const std::vector<std::optional<double>>& replication : by_replication)
-      if (replication[p])
-        values.push_back(*replication[p]);
+    for (const Outcome& outcome : by_replication)
+      if (outcome.values[p])
+        values.push_back(*outcome.values[p]);
     if (values.size() != by_replication.size())
       continue; // a quantity that some replications lack has no distribution
     distributions.quantities.push_back({path,

@@ -2,6 +2,7 @@
 #include "sim/study/sweep.hpp"
 
 #include "sim/base/hash.hpp"
+#include "sim/base/limit.hpp"
 #include "sim/base/quantity_text.hpp"
 #include "sim/report/csv_writer.hpp"
 #include "sim/report/quantities.hpp"
@@ -97,10 +98,10 @@ Columns columns_of(const SweepRequest& request, const scenario::Scenario& base) 
   if (request.study.columns.empty())
     return default_columns(base);
   std::vector<Diagnostic> diagnostics;
+  const Location top{request.study.file, 1, 1};
   for (const std::string& path : request.study.columns)
     if (report::find_column(base, path) == nullptr)
-      diagnostics.push_back({{request.study.file, 1, 1},
-                             "columns: the result has no quantity '" + path + "'",
+      diagnostics.push_back({top, "columns: the result has no quantity '" + path + "'",
                              report::unknown_path_remedy(base, path)});
   if (!diagnostics.empty())
     throw ScenarioError(std::move(diagnostics));
@@ -126,15 +127,12 @@ std::string table_of(const SweepRequest& request, const Columns& columns,
 } // namespace
 
 std::size_t grid_size(const std::vector<scenario::StudyAxis>& axes) {
-  constexpr std::size_t most = std::size_t{1} << 20;
-  std::size_t size = 1;
-  for (const StudyAxis& axis : axes) {
-    size *= axis.points.size();
-    if (size > most)
-      throw InfeasibleError("axes", "the grid has more than 1,048,576 points",
-                            "take fewer values, or several studies");
-  }
-  return size;
+  double size = 1;
+  for (const StudyAxis& axis : axes)
+    size *= double(axis.points.size());
+  require_within(limit::sweep_runs, size, "runs of a grid", "axes",
+                 "take fewer values, or several studies");
+  return static_cast<std::size_t>(size);
 }
 
 SweepOutcome sweep(const SweepRequest& request, const ParallelOptions& options) {

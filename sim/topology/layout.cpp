@@ -2,6 +2,7 @@
 #include "sim/topology/layout.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/limit.hpp"
 #include "sim/base/quantity_text.hpp"
 
 #include <algorithm>
@@ -105,6 +106,8 @@ void lay_out_pods(Layout& l, const hardware::FabricSpec& fabric, int spine_down)
 Layout lay_out(const hardware::PoolSpec& pool, const Wiring& wiring) {
   const hardware::NodeSpec& node = pool.node.spec;
   const hardware::FabricSpec& fabric = pool.fabric.spec;
+  require_within(limit::gpus, double(pool.nodes) * node.accelerators, "GPUs", "cluster.nodes",
+                 "fewer nodes or accelerators per node");
   Layout l{.nodes = pool.nodes, .gpus_per_node = node.accelerators, .wiring = wiring};
   if (pool.nodes == 1)
     return l;

@@ -46,12 +46,15 @@ PreparedStage prepare_inference(StageContext& context) {
                                            &decoding};
   const rollout::ThroughputResult rate =
       rollout::steady_generation(setting, spec.response, spec.prompt_tokens, spec.batch_per_gpu);
+  context.course.add(rate.tokens_per_gpu_second);
+  context.course.add(rate.sequences_per_gpu);
 
   PreparedStage prepared = begin_stage(context);
   StageResult& result = prepared.result;
   result.tokens = result.generated_tokens = tokens_of(stage, spec);
   const Seconds duration =
       result.tokens / (rate.tokens_per_gpu_second * double(result.gpus)) * second;
+  to_run_time(duration); // refuses what the clock cannot hold
   const double count = std::max(1.0, std::ceil(duration / portion));
   const RunTime unit = to_run_time(duration / count);
   prepared.work.push_back({static_cast<std::int64_t>(count), unit, rate.breakdown});

@@ -74,6 +74,8 @@ std::vector<BatchLevel> batch_levels(const BatchSpec& batch, double sequence_len
       levels.add(round(wanted), batch.ramp_tokens * (i + 1) / batch.ramp_steps);
     }
   levels.add(batch.end, std::nullopt);
+  if (levels.levels.empty()) // less than the slack, and more than nothing
+    levels.levels.push_back({batch.end, 1});
   return levels.levels;
 }
 

@@ -194,14 +194,16 @@ PhaseTime Loop::phase(plan::StepMode mode, std::int64_t batch, double tokens,
   double low = 1;
   while (2 * low <= attended_length)
     low *= 2;
-  const double weight = std::clamp(attended_length / low - 1, 0.0, 1.0);
+  const double high = std::min(2 * low, request_.sequence_length);
+  const double weight =
+      high > low ? std::clamp((attended_length - low) / (high - low), 0.0, 1.0) : 0;
   StepSimulator::Request request = request_;
   request.mode = mode;
   request.batch = batch;
   request.attended_length = low;
   PhaseTime sum = (1 - weight) * step(request, tokens);
   if (weight > 0) {
-    request.attended_length = 2 * low;
+    request.attended_length = high;
     sum += weight * step(request, tokens);
   }
   return sum;
@@ -213,6 +215,17 @@ Loop::Iteration Loop::simulate(std::int64_t middle) {
   Iteration one;
   one.rollout = rollout::simulate_rollout(setting, spec_.response, spec_.prompt_tokens,
                                           spec_.outputs_per_rollout, middle);
+  // Longer documents than the packed sequence cannot attend to themselves.
+  if (one.rollout.squared_over_mean > request_.sequence_length)
+    refuse(context_.stage, "sequence_length",
+           fmt::format("a token of a response belongs to {:.0f} tokens on average, a packed "
+                       "sequence has {:.0f}",
+                       one.rollout.squared_over_mean, request_.sequence_length)
+               .c_str(),
+           "longer sequences, or shorter responses");
+  context_.course.add(one.rollout.duration);
+  context_.course.add(one.rollout.generated_tokens);
+  context_.course.add(one.rollout.squared_over_mean);
   const double tokens = one.rollout.generated_tokens + one.rollout.prompt_tokens;
   const double per_update = tokens / double(spec_.updates_per_rollout);
   one.update_batch = feasible_batch(request_.layout, double(chunks(per_update)), Rounding::Up);

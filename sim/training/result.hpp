@@ -64,6 +64,8 @@ struct RunResult {
   GpuNanoseconds gpu_time{};
   std::vector<std::string>
       substitutions; // "stack.precision.gemm: fp8 -> bf16 (a800-sxm has no fp8)"
+  // Of the course of all stages: events of steps and of the run in order, times by their bits,
+  // rollouts, the ledger. Two programs that agree on it took the same steps to the same result.
   std::uint64_t fingerprint = 0;
 };
 

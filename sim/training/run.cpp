@@ -2,8 +2,8 @@
 #include "sim/training/run.hpp"
 
 #include "sim/base/diagnostics.hpp"
-#include "sim/base/hash.hpp"
 #include "sim/base/random.hpp"
+#include "sim/training/size.hpp"
 #include "sim/training/stage.hpp"
 
 #include <fmt/format.h>
@@ -64,15 +64,37 @@ PreparedStage prepare_stage(StageContext& context) {
   return {};
 }
 
+void add(engine::Fingerprint& course, const UnitWork& work) {
+  course.add(static_cast<std::uint64_t>(work.units));
+  course.add(work.duration);
+  for (const Seconds share : work.breakdown.time)
+    course.add(share);
+}
+
+void add(engine::Fingerprint& course, const Ledger& ledger) {
+  for (const GpuNanoseconds part : ledger.charged) {
+    course.add(static_cast<std::uint64_t>(part));
+    course.add(static_cast<std::uint64_t>(part >> 64));
+  }
+}
+
 // Rooms below know no stages: their "stages" becomes this stage's key.
 PreparedStage prepare_named(StageContext& context) {
   try {
     PreparedStage prepared = prepare_stage(context);
-    for (const UnitWork& work : prepared.work)
+    for (const UnitWork& work : prepared.work) {
       prepared.job.work.push_back({work.units, work.duration});
+      add(context.course, work);
+    }
+    if (std::all_of(prepared.work.begin(), prepared.work.end(), [](const UnitWork& work) {
+          return work.units == 0 || work.duration == RunTime{};
+        }))
+      throw InfeasibleError("stages", "it takes less than a nanosecond",
+                            "more work, or slower machines");
+    prepared.fingerprint = context.course.value();
     return prepared;
   } catch (const InfeasibleError& error) {
-    if (error.path() != "stages")
+    if (error.path() != "stages" && !error.path().empty())
       throw;
     throw InfeasibleError("stages." + context.stage.name,
                           fmt::format("stage {}: {}", context.stage.name, error.message()),
@@ -81,7 +103,7 @@ PreparedStage prepare_named(StageContext& context) {
 }
 
 StageResult run_stage(const PreparedStage& prepared, std::uint64_t seed, std::uint64_t replication,
-                      std::uint64_t& fingerprint) {
+                      engine::Fingerprint& course) {
   StageResult result = prepared.result;
   RandomStream failures(seed, "failures/" + result.name, replication);
   const reliability::JobResult job = reliability::simulate_job(prepared.job, failures);
@@ -100,8 +122,10 @@ StageResult run_stage(const PreparedStage& prepared, std::uint64_t seed, std::ui
   result.failures.recovery = job.recovery;
   result.failures.checkpoint_stall = job.checkpoint_stall;
   SIM_ASSERT(result.ledger.total() == GpuNanoseconds{result.wall.nanoseconds} * result.gpus);
-  fingerprint = fnv1a(result.step.fingerprint, fnv1a(job.fingerprint, fingerprint));
-  fingerprint = fnv1a(static_cast<std::uint64_t>(result.wall.nanoseconds), fingerprint);
+  course.add(prepared.fingerprint);
+  course.add(job.fingerprint);
+  course.add(result.wall);
+  add(course, result.ledger);
   return result;
 }
 
@@ -113,8 +137,10 @@ struct PreparedRun::State {
 };
 
 PreparedRun::PreparedRun(const RunInput& input) {
+  require_bounded(input);
   auto state = std::make_unique<State>();
   std::vector<std::string> told;
+  double passes = 0;
   std::map<std::string, StagePool> pools;
   for (const StageSpec& stage : input.stages) {
     std::string name;
@@ -122,7 +148,7 @@ PreparedRun::PreparedRun(const RunInput& input) {
     auto pool = pools.find(name);
     if (pool == pools.end())
       pool = pools.emplace(name, make_pool(input, spec, name, told)).first;
-    StageContext context{input, stage, pool->second, told};
+    StageContext context{input, stage, pool->second, told, passes};
     state->stages.push_back(prepare_named(context));
   }
   for (const std::string& text : told) // pools of one chip substitute alike
@@ -139,14 +165,15 @@ PreparedRun& PreparedRun::operator=(PreparedRun&&) noexcept = default;
 RunResult PreparedRun::run(std::uint64_t seed, std::uint64_t replication) const {
   RunResult result;
   result.substitutions = state_->substitutions;
-  result.fingerprint = fnv_offset;
+  engine::Fingerprint course;
   for (const PreparedStage& prepared : state_->stages) {
-    result.stages.push_back(run_stage(prepared, seed, replication, result.fingerprint));
+    result.stages.push_back(run_stage(prepared, seed, replication, course));
     const StageResult& stage = result.stages.back();
     result.wall += stage.wall;
     result.ledger += stage.ledger;
   }
   result.gpu_time = result.ledger.total();
+  result.fingerprint = course.value();
   return result;
 }
 

@@ -72,10 +72,11 @@ template <class V> void fields(V& v, BatchSpec& s) {
   v("ramp_steps", s.ramp_steps, at_least_one, "Levels of the ramp.");
 }
 template <class V> void fields(V& v, ReinforcementSpec& s) {
-  v("outputs_per_rollout", s.outputs_per_rollout, required(at_least_one),
+  v("outputs_per_rollout", s.outputs_per_rollout, required(Rule{.low = 1, .high = 1e9}),
     "Responses generated per rollout.");
-  v("updates_per_rollout", s.updates_per_rollout, at_least_one, "Optimizer steps on each rollout.");
-  v("prompt_tokens", s.prompt_tokens, non_negative, "Mean prompt length.");
+  v("updates_per_rollout", s.updates_per_rollout, Rule{.low = 1, .high = 1e9},
+    "Optimizer steps on each rollout.");
+  v("prompt_tokens", s.prompt_tokens, Rule{.low = 0, .high = 1e9}, "Mean prompt length.");
   v("response", s.response, required(), "Response lengths.");
   v("decoding", s.decoding, anything, "How responses are generated.");
   v("reference_model", s.reference_model, anything,
@@ -87,7 +88,7 @@ template <class V> void fields(V& v, ReinforcementSpec& s) {
     "Per iteration, besides offload: engine start, resharding.");
 }
 template <class V> void fields(V& v, InferenceSpec& s) {
-  v("prompt_tokens", s.prompt_tokens, non_negative, "Mean prompt length.");
+  v("prompt_tokens", s.prompt_tokens, Rule{.low = 0, .high = 1e9}, "Mean prompt length.");
   v("response", s.response, required(), "Response lengths.");
   v("decoding", s.decoding, anything, "How responses are generated.");
   v("batch_per_gpu", s.batch_per_gpu, non_negative,

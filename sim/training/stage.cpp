@@ -2,7 +2,9 @@
 #include "sim/training/stage.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/limit.hpp"
 #include "sim/reliability/checkpoint.hpp"
+#include "sim/training/size.hpp"
 #include "sim/workload/counts.hpp"
 
 #include <fmt/format.h>
@@ -30,11 +32,15 @@ std::string layout_text(const ParallelismSpec& layout) {
 
 // Left zero where the degrees do not divide the GPUs: the step itself says so.
 ParallelismSpec with_data(ParallelismSpec layout, std::int64_t gpus) {
-  const std::int64_t fixed = std::int64_t{layout.tensor} * layout.pipeline * layout.context;
-  if (layout.data == 0 && gpus % fixed == 0)
-    layout.data = static_cast<int>(gpus / fixed);
+  std::int64_t left = gpus;
+  for (const int degree : {layout.tensor, layout.pipeline, layout.context})
+    left = left % degree == 0 ? left / degree : 0;
+  if (layout.data == 0)
+    layout.data = static_cast<int>(left);
   return layout;
 }
+
+constexpr int largest_micro_batch = 8; // that a search tries
 
 // A search compares layouts on a batch that most of them can run.
 std::int64_t power_of_two_below(std::int64_t batch) {
@@ -61,8 +67,13 @@ ParallelismSpec choose_layout(StageContext& context, const StepSimulator::Reques
   StepSimulator::Request searched = request;
   if (!exact_batch)
     searched.batch = batch_for_any_layout(request.batch, context.pool.gpus);
-  if (given.automatic())
+  if (given.automatic()) {
+    // No layout has fewer passes than the one that replicates the model everywhere.
+    searched.layout.micro_batch = largest_micro_batch;
+    require_within(limit::passes, passes_in(searched, context.pool.gpus), "passes in a step",
+                   "stages", "a smaller batch");
     return context.pool.simulator->search(searched);
+  }
   StepSimulator::Request trial = request;
   trial.layout = with_data(*given.given, context.pool.gpus);
   try {
@@ -85,6 +96,12 @@ ParallelismSpec choose_layout(StageContext& context, const StepSimulator::Reques
 }
 
 const execution::StepResult& simulate_step(StageContext& context, StepSimulator::Request request) {
+  const double passes = passes_in(request, context.pool.gpus);
+  require_within(limit::passes, passes, "passes in a step", "stages",
+                 "a smaller batch, larger micro-batches or fewer pipeline stages");
+  context.passes += passes;
+  require_within(limit::run_passes, context.passes, "passes in the steps to simulate", "stages",
+                 "fewer levels of the batch ramp, smaller batches or fewer stages");
   const bool training = request.mode == plan::StepMode::Training;
   const std::int64_t pass = std::int64_t{request.layout.data} * request.layout.micro_batch;
   if (training && pass > 0 && request.batch % pass == 0 &&
@@ -96,7 +113,9 @@ const execution::StepResult& simulate_step(StageContext& context, StepSimulator:
                                  : std::min(context.least_unfilled, request.batch);
     context.most_unfilled = std::max(context.most_unfilled, request.batch);
   }
-  return context.pool.simulator->step(request);
+  const execution::StepResult& step = context.pool.simulator->step(request);
+  context.course.add(step.fingerprint);
+  return step;
 }
 
 void report_unfilled(StageContext& context) {

@@ -3,6 +3,7 @@
 // list of units of work.
 #pragma once
 
+#include "sim/engine/fingerprint.hpp"
 #include "sim/execution/step.hpp"
 #include "sim/plan/port.hpp"
 #include "sim/reliability/job.hpp"
@@ -30,6 +31,7 @@ struct PreparedStage {
   StageResult result; // without what failures decide
   std::vector<UnitWork> work;
   reliability::JobSpec job;
+  std::uint64_t fingerprint = 0; // of the course of every step and rollout that it asked for
 };
 
 // A pool of the cluster with the stack as it runs there. The simulator remembers steps for all
@@ -51,8 +53,10 @@ struct StageContext {
   const StageSpec& stage;
   StagePool& pool;
   std::vector<std::string>& substitutions;
+  double& passes; // of all steps that the run has asked for
   // Batches that ran 1F1B because they cannot fill DualPipe.
   std::int64_t least_unfilled = 0, most_unfilled = 0;
+  engine::Fingerprint course{}; // of what was simulated so far
 };
 
 PreparedStage prepare_training(StageContext& context);      // pretraining, sft

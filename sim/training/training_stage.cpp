@@ -2,6 +2,8 @@
 // Pre-training and supervised fine-tuning: optimizer steps on packed sequences, the batch rising in
 // levels.
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/limit.hpp"
+#include "sim/training/size.hpp"
 #include "sim/training/stage.hpp"
 
 #include <fmt/format.h>
@@ -34,6 +36,19 @@ Amount amount_of(const StageSpec& stage) {
   return {double(*stage.samples) * stage.tokens_per_sample * stage.epochs, std::nullopt};
 }
 
+// Before the first of them is simulated.
+void require_bounded(const StageContext& context, StepSimulator::Request request,
+                     const std::vector<BatchLevel>& levels) {
+  double passes = context.passes;
+  for (const BatchLevel& level : levels) {
+    request.batch = level.batch;
+    passes += passes_in(request, context.pool.gpus);
+  }
+  require_within(limit::run_passes, passes, "passes in the steps to simulate",
+                 "stages." + context.stage.name + ".batch",
+                 "fewer ramp_steps, smaller batches or fewer stages");
+}
+
 } // namespace
 
 PreparedStage prepare_training(StageContext& context) {
@@ -46,9 +61,10 @@ PreparedStage prepare_training(StageContext& context) {
 
   StepSimulator::Request request;
   request.sequence_length = stage.sequence_length;
-  // Samples of about equal length, packed: a token attends to its own sample.
-  if (stage.kind == StageKind::SupervisedFineTuning)
-    request.attended_length = std::min(stage.tokens_per_sample, double(stage.sequence_length));
+  // Samples of about equal length, packed: a token attends to its own sample, at least to itself.
+  if (stage.kind == StageKind::SupervisedFineTuning && stage.tokens_per_sample > 0)
+    request.attended_length =
+        std::clamp(stage.tokens_per_sample, 1.0, double(stage.sequence_length));
   request.batch = stage.batch.end;
   request.layout = choose_layout(context, request, true);
 
@@ -57,8 +73,10 @@ PreparedStage prepare_training(StageContext& context) {
   const auto round = [&request](double wanted) {
     return feasible_batch(request.layout, wanted, Rounding::Nearest);
   };
-  for (const BatchLevel& level :
-       batch_levels(stage.batch, request.sequence_length, amount, round)) {
+  const std::vector<BatchLevel> levels =
+      batch_levels(stage.batch, request.sequence_length, amount, round);
+  require_bounded(context, request, levels);
+  for (const BatchLevel& level : levels) {
     request.batch = level.batch;
     const StepResult& step = simulate_step(context, request);
     const double steps = double(level.steps);

@@ -155,4 +155,15 @@ double kv_elements_per_token_layer(const ModelSpec& model) {
   return attention.kv_heads * (attention.query_key_dim + attention.value_dim);
 }
 
+double gathered_kv_elements(const ModelSpec& model, const Shard& shard) {
+  if (shard.context == 1)
+    return 0;
+  const double tokens = shard.tokens() * shard.context;
+  if (model.attention.kind == AttentionKind::Latent)
+    return tokens * kv_elements_per_token_layer(model);
+  const AttentionDimensions attention = attention_dimensions(model.attention);
+  return tokens * kv_heads_per_rank(attention, shard.tensor) *
+         (attention.query_key_dim + attention.value_dim);
+}
+
 } // namespace sim::workload

@@ -55,4 +55,9 @@ ActivationElements activation_elements(const ModelSpec& model, LayerKind kind, c
 // attention.
 double kv_elements_per_token_layer(const ModelSpec& model);
 
+// Elements of one layer's keys and values (latents, where attention has them) of whole sequences
+// that a rank gathers from its context-parallel group: its share of the key-value heads, at least
+// one. None without context parallelism.
+double gathered_kv_elements(const ModelSpec& model, const Shard& shard);
+
 } // namespace sim::workload

@@ -23,12 +23,14 @@ void add_grouped_query(std::vector<Operator>& list, const ModelSpec& model, cons
 
 // Latent: down-projections to ranks, norms, up-projections to heads; the shared rotary part of the
 // key is copied beside each head's other part. All but the down-projections can be computed again
-// from the latents.
+// from the latents. Context-parallel ranks gather latents, which are small, and each expands the
+// keys and values of whole sequences by itself.
 void add_latent(std::vector<Operator>& list, const ModelSpec& model, const Shard& shard) {
   const AttentionSpec& spec = model.attention;
   const AttentionDimensions attention = attention_dimensions(spec);
   const double heads = attention.heads / shard.tensor;
   const double tokens = shard.tokens(), latent_tokens = residual_tokens(shard);
+  const double gathered_tokens = tokens * shard.context;
   const double hidden = model.hidden, query_rank = spec.query_rank, kv_rank = spec.kv_rank;
   const double nope = spec.head_dim, rope = spec.rope_dim;
   const auto cheap = [&list](Operator made) {
@@ -49,10 +51,10 @@ void add_latent(std::vector<Operator>& list, const ModelSpec& model, const Shard
       gemm("kv_down_projection", {.m = latent_tokens, .n = kv_rank + rope, .k = hidden}));
   cheap(norm("kv_norm", latent_tokens * kv_rank));
   cheap(gemm("kv_up_projection",
-             {.m = tokens, .n = heads * (nope + attention.value_dim), .k = kv_rank}));
+             {.m = gathered_tokens, .n = heads * (nope + attention.value_dim), .k = kv_rank}));
   const double rotated = 2 * (heads * rope + rope);
   const double key_assembly = heads * nope + rope + heads * attention.query_key_dim;
-  const double moved = tokens * (rotated + key_assembly);
+  const double moved = tokens * rotated + gathered_tokens * key_assembly;
   cheap(memory_bound("rotary_embedding", OperatorKind::Rotary, {moved, moved, 3, 3}));
 }
 

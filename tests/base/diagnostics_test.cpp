@@ -48,3 +48,10 @@ TEST_CASE("the nearest name is a likely slip or nothing") {
   CHECK(nearest_name("h20", {"h200", "h20-96"}) == "h200");
   CHECK(nearest_name("any", {}).empty());
 }
+
+TEST_CASE("texts that are no names have no near name, however near") {
+  const std::string text(300'000, 'a');
+  CHECK(nearest_name(text + "b", {text}).empty());
+  CHECK(nearest_name(std::string(499, 'a') + "b", {std::string(500, 'a')}) ==
+        std::string(500, 'a'));
+}

@@ -3,7 +3,11 @@
 // value.
 #include "sim/base/random.hpp"
 
+#include "sim/base/hash.hpp"
+
 #include <catch2/catch.hpp>
+
+#include <algorithm>
 #include <cmath>
 #include <set>
 #include <vector>
@@ -33,8 +37,31 @@ bool within(double found, double expected, double standard_deviation_of_one) {
   return std::fabs(found - expected) < 4 * standard_deviation_of_one / std::sqrt(draws);
 }
 
+// Kolmogorov and Smirnov's distance between the draws and their law, times sqrt(n): it exceeds 2.3
+// with probability 2 exp(-2 2.3^2) = 5e-5, as rare as four standard errors.
+template <class Draw, class Law> bool follows(Draw draw, Law law) {
+  std::vector<double> values(draws);
+  std::generate(values.begin(), values.end(), draw);
+  std::sort(values.begin(), values.end());
+  double distance = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double share = law(values[i]);
+    distance = std::max({distance, share - double(i) / draws, double(i + 1) / draws - share});
+  }
+  return distance * std::sqrt(draws) < 2.3;
+}
+
+// S. Vigna's public-domain splitmix64.c: the next output of a state.
+std::uint64_t split_mix(std::uint64_t& state) {
+  std::uint64_t z = (state += 0x9e3779b97f4a7c15ULL);
+  z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+  z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+  return z ^ (z >> 31);
+}
+
 } // namespace
 
+// kat_vectors of D. E. Shaw Research's Random123, lines "philox4x32 10".
 TEST_CASE("philox gives the known answers of the Random123 distribution") {
   using Counter = std::array<std::uint32_t, 4>;
   CHECK(sim::philox({0, 0, 0, 0}, {0, 0}) ==
@@ -43,6 +70,34 @@ TEST_CASE("philox gives the known answers of the Random123 distribution") {
         Counter{0x408f276d, 0x41c83b0e, 0xa20bc7c6, 0x6d5451fd});
   CHECK(sim::philox({0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344}, {0xa4093822, 0x299f31d0}) ==
         Counter{0xd16cfe09, 0x94fdcceb, 0x5001e420, 0x24126ea1});
+}
+
+// The standard gives the 10,000th number of a default-constructed std::philox4x32 (P2075R6, C++26
+// [rand.predef]): key {20111115, 0}, counter from zero, four words a block.
+TEST_CASE("philox gives the number that C++26 demands") {
+  CHECK(sim::philox({9999 / 4, 0, 0, 0}, {20111115, 0})[9999 % 4] == 1955073260);
+}
+
+// The bytes of a stream, put together here from parts that have published answers of their own:
+// FNV-1a (hash_test.cpp), SplitMix64, Philox.
+TEST_CASE("a stream is Philox under a key of seed and purpose, its index in the counter") {
+  std::uint64_t state = 1234567; // first outputs as published with the generator
+  for (const std::uint64_t known :
+       {6457827717110365317ULL, 3203168211198807973ULL, 9817491932198370423ULL})
+    CHECK(split_mix(state) == known);
+
+  for (const std::uint64_t seed : {0ULL, 1ULL, 0xfedcba9876543210ULL})
+    for (const std::uint64_t index : {0ULL, 5ULL, 0x123456789abcdef0ULL}) {
+      state = sim::fnv1a(seed, sim::fnv1a("failures/pre-training")) - 0x9e3779b97f4a7c15ULL;
+      const std::uint64_t key = split_mix(state);
+      sim::RandomStream stream(seed, "failures/pre-training", index);
+      for (std::uint32_t block = 0; block < 3; ++block) {
+        const auto words = sim::philox({block, 0, std::uint32_t(index), std::uint32_t(index >> 32)},
+                                       {std::uint32_t(key), std::uint32_t(key >> 32)});
+        CHECK(stream.bits() == (std::uint64_t{words[1]} << 32 | words[0]));
+        CHECK(stream.bits() == (std::uint64_t{words[3]} << 32 | words[2]));
+      }
+    }
 }
 
 TEST_CASE("a stream depends on seed, purpose and index, and on nothing else") {
@@ -112,6 +167,18 @@ TEST_CASE("normal draws have the moments and tails of the normal distribution") 
   CHECK(within(m.skewness, 0, std::sqrt(6.0)));
   const double share = 0.0455002638963584; // 2 (1 - Phi(2))
   CHECK(within(beyond_two / draws, share, std::sqrt(share * (1 - share))));
+}
+
+TEST_CASE("draws follow their law over its whole range") {
+  sim::RandomStream uniform(3, "uniform"), exponential(3, "exponential"), normal(3, "normal");
+  CHECK(follows([&] { return uniform.uniform(); }, [](double x) { return x; }));
+  CHECK(
+      follows([&] { return exponential.exponential(); }, [](double x) { return -std::expm1(-x); }));
+  CHECK(follows([&] { return normal.normal(); },
+                [](double x) { return std::erfc(-x / std::sqrt(2.0)) / 2; }));
+  // The test can fail: a mean 2 % off lies 0.02 / e from the law, 3.3 in units of 1 / sqrt(draws).
+  CHECK_FALSE(follows([&] { return 1.02 * exponential.exponential(); },
+                      [](double x) { return -std::expm1(-x); }));
 }
 
 TEST_CASE("streams that differ in their index are not correlated") {

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// How fast the engine is: events held in a queue, max-min solves, and activities played on shared
-// links.
+// How fast events are held in a queue.
 #include "sim/base/random.hpp"
 #include "sim/base/time.hpp"
-#include "sim/engine/activity.hpp"
 #include "sim/engine/event_queue.hpp"
-#include "sim/engine/max_min.hpp"
 
 #include <benchmark/benchmark.h>
 #include <queue>
@@ -56,57 +53,7 @@ void hold_priority_queue(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
-// Flows over four random links each, a tenth as many links as flows, a third of the flows bounded.
-void solve_max_min(benchmark::State& state) {
-  const auto flows = static_cast<std::uint64_t>(state.range(0));
-  RandomStream random(1, "solve");
-  std::vector<double> capacities(flows / 10), bounds, rates(flows);
-  for (double& capacity : capacities)
-    capacity = 1 + 9 * random.uniform();
-  std::vector<std::uint32_t> first_draw{0};
-  std::vector<Draw> draws;
-  for (std::uint64_t f = 0; f < flows; ++f) {
-    bounds.push_back(f % 3 == 0 ? random.uniform() : std::numeric_limits<double>::infinity());
-    for (int d = 0; d < 4; ++d)
-      draws.push_back({static_cast<std::uint32_t>(random.below(capacities.size())), 1});
-    first_draw.push_back(static_cast<std::uint32_t>(draws.size()));
-  }
-  MaxMinSolver solver;
-  for (auto _ : state) {
-    solver.solve({bounds, first_draw, draws, capacities}, rates);
-    benchmark::DoNotOptimize(rates.data());
-  }
-  state.SetItemsProcessed(state.iterations() * state.range(0));
-}
-
-// n activities at a time on a memory and n links; one ends, one starts.
-void play_activities(benchmark::State& state) {
-  RandomStream random(1, "play");
-  Engine engine;
-  const auto count = static_cast<std::uint32_t>(state.range(0));
-  const ResourceId memory = engine.add_resource(10);
-  for (std::uint32_t i = 0; i < count; ++i)
-    engine.add_resource(1);
-  const auto start = [&](std::uint32_t tag) {
-    const Draw draws[] = {{memory, 1}, {1 + tag, 1}};
-    ActivitySpec spec;
-    spec.work = random.uniform();
-    spec.draws = draws;
-    spec.tag = tag;
-    engine.start(spec);
-  };
-  for (std::uint32_t i = 0; i < count; ++i)
-    start(i);
-  for (auto _ : state) {
-    for (const std::uint32_t tag : engine.advance())
-      start(tag);
-  }
-  state.SetItemsProcessed(state.iterations());
-}
-
 } // namespace
 
 BENCHMARK(hold_event_queue)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
 BENCHMARK(hold_priority_queue)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);
-BENCHMARK(solve_max_min)->Arg(1'000)->Arg(10'000);
-BENCHMARK(play_activities)->Arg(2)->Arg(20)->Arg(200);

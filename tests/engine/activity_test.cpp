@@ -276,6 +276,30 @@ TEST_CASE("what is drawn adds up to the bytes, whatever the order of events") {
   }
 }
 
+TEST_CASE("a link that is never idle stays exact") {
+  // Three transfers at a time on a full link, over and over: bytes sent are capacity times time,
+  // and of each transfer the bytes are its rate, a third of the capacity, times its time.
+  RandomStream random(3, "busy");
+  Engine engine;
+  const Draw draw{engine.add_resource(30), 1};
+  const auto start = [&](std::uint32_t tag) {
+    const double size = 1e-3 * (1 + random.uniform());
+    engine.start(transfer(size, {&draw, 1}, tag));
+    return std::pair(engine.now(), size);
+  };
+  std::vector<std::pair<Seconds, double>> started;
+  for (std::uint32_t tag = 0; tag < 3; ++tag)
+    started.push_back(start(tag));
+  for (int event = 0; event < 30000; ++event)
+    for (const std::uint32_t tag : advance(engine)) {
+      const auto [since, size] = started[tag];
+      const double sent = (engine.now() - since) / second * 10;
+      REQUIRE(std::fabs(sent - size) < 1e-14 * (engine.now() / second * 10) + 1e-15);
+      started[tag] = start(tag);
+    }
+  CHECK(engine.drawn(draw.resource) == Approx(30 * (engine.now() / second)).epsilon(1e-12));
+}
+
 TEST_CASE("the same course gives the same fingerprint, also on an engine that was used before") {
   const auto play = [](Engine& engine, double size) {
     const Draw draw{engine.add_resource(10), 1};

@@ -83,6 +83,39 @@ TEST_CASE("activities do not allocate once their slots have been used") {
   CHECK(allocations == before);
 }
 
+TEST_CASE("flows on a network do not allocate once it has been as busy") {
+  Engine engine;
+  const auto play = [&] {
+    engine.clear();
+    for (int link = 0; link < 40; ++link)
+      engine.add_resource(10);
+    RandomStream random(2, "allocation");
+    const auto start = [&] {
+      std::array<Draw, 5> draws;
+      for (Draw& draw : draws)
+        draw = {static_cast<ResourceId>(random.below(40)), 1};
+      ActivitySpec spec;
+      spec.work = 1 + random.uniform();
+      spec.bound = random.below(4) == 0 ? random.uniform() : spec.bound;
+      spec.draws = std::span(draws.data(), 1 + random.below(draws.size()));
+      engine.start(spec);
+    };
+    for (int i = 0; i < 400; ++i) // most of the flows are new: filling from nothing
+      start();
+    for (int i = 0; i < 3000; ++i) { // one ends, one starts: from what changed
+      for (std::size_t ended = engine.advance().size(); ended > 0; --ended)
+        start();
+      engine.set_capacity(static_cast<ResourceId>(random.below(40)), 5 + 5 * random.uniform());
+    }
+    while (!engine.idle())
+      engine.advance();
+  };
+  play();
+  const std::size_t before = allocations;
+  play();
+  CHECK(allocations == before);
+}
+
 TEST_CASE("a pool does not allocate once its queue has grown") {
   Pool<int> pool(4);
   int held = 0;

@@ -193,3 +193,38 @@ TEST_CASE("a bundle and its flows one by one get the same rates") {
       REQUIRE(apart[f] == Approx(together[bundle_of[f]]).epsilon(1e-12));
   }
 }
+
+TEST_CASE("the order of flows changes no bit of any rate") {
+  for (std::uint64_t seed = 0; seed < 500; ++seed) {
+    INFO("seed " << seed);
+    const Network network = random_network(seed);
+    RandomStream random(seed, "order");
+    std::vector<std::uint32_t> order(network.bounds.size());
+    for (std::uint32_t i = 0; i < order.size(); ++i) {
+      order[i] = i;
+      std::swap(order[i], order[random.below(i + 1)]);
+    }
+    Network shuffled;
+    shuffled.capacities = network.capacities;
+    for (const std::uint32_t flow : order)
+      shuffled.add(network.bounds[flow], {network.draws.begin() + network.first_draw[flow],
+                                          network.draws.begin() + network.first_draw[flow + 1]});
+    const std::vector<double> rates = network.rates(), again = shuffled.rates();
+    for (std::size_t i = 0; i < order.size(); ++i)
+      REQUIRE(again[i] == rates[order[i]]);
+  }
+}
+
+TEST_CASE("what stops a flow is named") {
+  Network network;
+  network.capacities = {10, 100};
+  network.add(1, {{0, 1}, {1, 1}});
+  network.add(infinity, {{1, 1}, {0, 1}});
+  network.add(infinity, {{1, 2}});
+  std::vector<double> rates(3);
+  std::vector<std::uint32_t> limits(3);
+  MaxMinSolver().solve({network.bounds, network.first_draw, network.draws, network.capacities},
+                       rates, limits);
+  CHECK(rates == std::vector<double>{1, 9, 45});
+  CHECK(limits == std::vector<std::uint32_t>{MaxMinSolver::own_bound, 0, 1});
+}

@@ -56,6 +56,34 @@ TEST_CASE("1F1B with equal stages and no communication takes (m + p - 1)(T_F + T
     }
 }
 
+TEST_CASE("parameters still on their way hold the first forward pass, exposed as data traffic") {
+  const FixedTimes times(second, 2 * second, Seconds{});
+  const auto with_gather = [&](int ranks, double seconds) {
+    StepPlan plan;
+    plan.program = plan::one_forward_one_backward({ranks, 4, 1, plan::StepMode::Training});
+    plan.timing = [&times](const PassKey& key) -> const PassTiming& { return times(key); };
+    network::Collective gather;
+    network::Phase phase;
+    phase.latency = seconds * second;
+    gather.phases = {phase};
+    RankUpdate update;
+    update.parameters_early = {gather};
+    plan.updates.assign(static_cast<std::size_t>(ranks), update);
+    return play_step(plan);
+  };
+  // Four micro-batches of 3 s; a gather of less than the first forward pass (1 s) is hidden.
+  CHECK(with_gather(1, 0.75).duration / second == Approx(12));
+  const StepTiming late = with_gather(1, 5);
+  CHECK(late.duration / second == Approx(12 + 4));
+  CHECK(late.breakdown[Category::ExposedData] / second == Approx(4));
+  CHECK(late.breakdown.total() / late.duration == Approx(1));
+  // Two ranks: (4 + 1) 3 s; the first rank is held for half a second, the second one, which starts
+  // when the first lets its output go at 1.5 s, is not.
+  const StepTiming two = with_gather(2, 1.5);
+  CHECK(two.duration / second == Approx(15 + 0.5));
+  CHECK(two.breakdown[Category::ExposedData] / second == Approx(0.5 / 2)); // mean of two ranks
+}
+
 TEST_CASE("interleaving divides the bubble by the chunks per rank") {
   // T_F and T_B are those of a whole rank: each of its v chunks takes 1 / v of them.
   for (const int p : {2, 4, 8})

@@ -192,6 +192,25 @@ TEST_CASE_METHOD(Fixture,
   CHECK(forward.optimizer / byte == 0);
 }
 
+TEST_CASE_METHOD(Fixture, "context parallelism keeps what a layer gathers, and its gradients") {
+  model.vocabulary = 1000; // so that a layer needs more than the logits
+  pool.nodes = 1;
+  pool.node.spec.accelerators = 8;
+  setting.batch = 8;
+  ParallelismSpec layout;
+  layout.context = 8;
+  setting.layout = resolve(layout, setting);
+  setting.sequence_length = 131072;
+  const double more = memory_plan(setting).temporaries / byte;
+  // The layer's own working set is that of 16,384 tokens; beside it 8 heads of 2 x 128 elements of
+  // 2 bytes per token of the sequence, twice.
+  layout.context = 1;
+  setting.layout = resolve(layout, setting);
+  setting.sequence_length = 16384;
+  const double alone = memory_plan(setting).temporaries / byte;
+  CHECK(more - alone == Approx(131072.0 * 8 * 256 * 2 * 2));
+}
+
 TEST_CASE_METHOD(Fixture, "the first pipeline rank stores p micro-batches of L / p layers") {
   // One rank: one micro-batch of 32 layers; p ranks: p micro-batches of 32 / p layers on the first.
   // Head and embedding store nothing here, and the cut gives the first of two ranks at most 18

@@ -7,6 +7,7 @@
 #include <catch2/catch.hpp>
 
 #include <cmath>
+#include <limits>
 
 using namespace sim;
 using namespace sim::reliability;
@@ -153,4 +154,27 @@ TEST_CASE("Llama 3 on 16,384 GPUs keeps nine tenths of its time") {
   const JobResult result = simulate_job(job, random);
   const double effective = to_seconds(result.useful) / to_seconds(result.wall);
   CHECK(effective == Approx(0.9).margin(0.015));
+}
+
+TEST_CASE("more checkpoints than can be simulated are refused before they are") {
+  RandomStream random(1, "tests/job");
+  JobSpec job;
+  job.work = {{4'000'000, RunTime{1000}}};
+  job.checkpoint_interval = RunTime{1000}; // after each step: 4e6 x 3 events
+  CHECK_THROWS_WITH(simulate_job(job, random),
+                    Catch::Matchers::StartsWith("checkpoint.interval: limit: 10000000 events of "
+                                                "work and checkpoints, 12000000 are asked for"));
+  job.checkpoint_interval = RunTime{100'000};
+  CHECK(simulate_job(job, random).checkpoints == 40'000);
+}
+
+TEST_CASE("spans that would leave the clock are refused, or are as good as none") {
+  constexpr std::int64_t longest = std::numeric_limits<std::int64_t>::max();
+  RandomStream random(1, "tests/job");
+  JobSpec job;
+  job.work = {{10, RunTime{1'000'000'000}}};
+  job.checkpoint_interval = RunTime{longest}; // longer than the work: one at its end
+  CHECK(simulate_job(job, random).checkpoints == 1);
+  job.recovery = RunTime{longest};
+  CHECK_THROWS_AS(simulate_job(job, random), InfeasibleError);
 }

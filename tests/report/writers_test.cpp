@@ -38,11 +38,13 @@ TEST_CASE("JSON holds the keys of format 1") {
   r.finish_date = {2025, 1, 1};
   r.weak_inputs = {{"parallelism", "{...}", "assumed", "not published"}};
   r.run.substitutions = {"stack.precision.gemm: fp8 -> bf16"};
+  r.run.fingerprint = 0x0fedcba987654321;
   r.builds_on = std::make_shared<const Result>(hand_made::result());
   const json j = json::parse(report::write_json(r));
   CHECK(j["format"] == 1);
   CHECK(j["version"] == "1.2.3");
   CHECK(j["seed"] == 1);
+  CHECK(j["fingerprint"] == "0fedcba987654321"); // text: a double would lose its last bits
   CHECK(j["totals"]["gpu_hours"] == 32);
   CHECK(j["totals"]["finish_date"] == "2025-01-01");
   CHECK(j["totals"]["training_flop"]["six_n_d"] == 2.4e19);
@@ -96,11 +98,12 @@ TEST_CASE("distributions: type-7 quantiles, totals without their prefix") {
   CHECK(report::quantiles_of({3}).p95 == 3);
   CHECK(report::quantiles_of({0, 1}).p05 == Approx(0.05));
 
-  const report::Distributions d{{"failures"}, 21, {{"totals.cost_usd", "USD", q}}};
+  const report::Distributions d{{"failures"}, 21, {{"totals.cost_usd", "USD", q}}, 0xab};
   const Result r = hand_made::result();
   const json j = json::parse(report::write_json(r, &d));
   CHECK(j["distribution"]["cost_usd"]["p50"] == 10);
   CHECK(j["distribution"]["sources"] == json::array({"failures"}));
+  CHECK(j["distribution"]["fingerprint"] == "00000000000000ab");
   CHECK(contains(report::write_table(r, &d), "Over 21 replications (failures)"));
   CHECK(contains(report::write_csv(r, &d), "totals.cost_usd,64,USD,"));
 }

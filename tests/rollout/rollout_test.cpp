@@ -2,6 +2,7 @@
 #include "sim/rollout/rollout.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/normal_distribution.hpp"
 #include "sim/base/portable_math.hpp"
 #include "sim/base/random.hpp"
 #include "tests/rollout/setting.hpp"

@@ -104,3 +104,10 @@ TEST_CASE("batches that a layout can run") {
   CHECK_FALSE(fills_schedule(layout, 33 * 128));
   CHECK_FALSE(fills_schedule(layout, 30 * 128));
 }
+
+TEST_CASE("the least work there is takes a step") {
+  const auto levels = batch_levels({8, 0, 0, 16}, 10, {1e-12, std::nullopt}, as_wanted);
+  REQUIRE(levels.size() == 1);
+  CHECK(levels[0].batch == 8);
+  CHECK(levels[0].steps == 1);
+}

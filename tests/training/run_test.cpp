@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 using namespace sim;
 using namespace sim::training;
@@ -222,6 +223,43 @@ TEST_CASE("failures cost time in every kind of stage, and only time") {
   }
   CHECK(prepared.run(1, 0).wall != prepared.run(1, 1).wall);
   CHECK(prepared.run(1, 0).wall != prepared.run(2, 0).wall);
+}
+
+TEST_CASE("the fingerprint changes with anything that happens on the way") {
+  RunInput input = small_run();
+  StageSpec ramped = pretraining("pre", 2e9, 512);
+  ramped.batch.start = 64;
+  ramped.batch.ramp_tokens = 1e9;
+  ramped.batch.ramp_steps = 2;
+  StageSpec data;
+  data.name = "data";
+  data.kind = StageKind::Inference;
+  data.tokens = 1e10;
+  data.inference = InferenceSpec{200, {{{0, 1000}}, 0.8, {{1, 8000}}}, {}, 0};
+  data.inference->decoding.weight_bytes = 2;
+  input.stages = {ramped, reinforcement("rl", 40), data};
+  input.reliability.failures = 1.0 / (10 * hour) / (gpu_second / second);
+  input.reliability.restart = 4 * minute;
+  const PreparedRun prepared(input);
+  REQUIRE(prepared.run(1, 0).stages[0].failures.failures > 0);
+  const std::uint64_t usual = prepared.run(1, 0).fingerprint;
+  CHECK(PreparedRun(input).run(1, 0).fingerprint == usual);
+
+  std::set<std::uint64_t> seen{usual, prepared.run(2, 0).fingerprint,
+                               prepared.run(1, 1).fingerprint};
+  const auto changed = [&input](auto change) {
+    RunInput other = input;
+    change(other);
+    return simulate_run(other).fingerprint;
+  };
+  // The first level of a ramp, of which the final step knows nothing; the latency of a link; a
+  // rollout, bulk generation; what a failure costs.
+  seen.insert(changed([](RunInput& i) { i.stages[0].batch.start = 128; }));
+  seen.insert(changed([](RunInput& i) { i.cluster.main.fabric->leaf_latency += nanosecond; }));
+  seen.insert(changed([](RunInput& i) { i.stages[1].reinforcement->prompt_tokens += 1; }));
+  seen.insert(changed([](RunInput& i) { i.stages[2].inference->prompt_tokens += 1; }));
+  seen.insert(changed([](RunInput& i) { i.reliability.restart += 1 * second; }));
+  CHECK(seen.size() == 8);
 }
 
 TEST_CASE("checkpoints that are asked for stall a healthy run too") {

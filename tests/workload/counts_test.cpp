@@ -107,6 +107,18 @@ TEST_CASE("key-value cache per token") {
   CHECK(kv_elements_per_token_layer(gpt_3()) == 2 * 12288);
 }
 
+TEST_CASE("what a context-parallel rank gathers") {
+  CHECK(gathered_kv_elements(deepseek_v3(), {.sequence_length = 4096}) == 0);
+  // 576 per token of the whole sequence, whatever the tensor degree.
+  const Shard latent{.tensor = 2, .context = 8, .sequence_length = 32768};
+  CHECK(gathered_kv_elements(deepseek_v3(), latent) == 32768 * 576);
+  // Eight key-value heads of 128: one a rank at tensor 8, and still one at 16.
+  for (const int tensor : {8, 16}) {
+    const Shard grouped{.tensor = tensor, .context = 16, .sequence_length = 131072, .sequences = 2};
+    CHECK(gathered_kv_elements(llama_3_405b(), grouped) == 2 * 131072.0 * 2 * 128);
+  }
+}
+
 TEST_CASE("biases and full-rank queries are counted") {
   ModelSpec model = deepseek_v3();
   const double low_rank = layer_parameters(model, LayerKind::Dense).attention;

@@ -3,6 +3,7 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/workload/counts.hpp"
+#include "sim/workload/dimensions.hpp"
 #include "tests/workload/models.hpp"
 
 #include <catch2/catch.hpp>
@@ -106,11 +107,34 @@ TEST_CASE("the parts of all ranks add up to the whole") {
                      .sequence_length = 8192,
                      .sequences = 2};
     const double ranks = part.tensor * part.context;
-    REQUIRE(ranks * model_flops(model, part).causal / model_flops(model, whole).causal ==
+    // Every context rank expands the latents of the whole sequences, the others' too.
+    const AttentionSpec& attention = model.attention;
+    Flops again{};
+    if (attention.kind == AttentionKind::Latent)
+      again = (part.context - 1) * 2.0 * 2 * 8192 * attention.kv_rank * attention.heads *
+              (attention.head_dim + attention_dimensions(attention).value_dim) * model.layers * flop;
+    REQUIRE(ranks * model_flops(model, part).causal /
+                (model_flops(model, whole).causal + again) ==
             Approx(1).epsilon(1e-12));
-    REQUIRE(ranks * model_flops(model, part).full / model_flops(model, whole).full ==
+    REQUIRE(ranks * model_flops(model, part).full / (model_flops(model, whole).full + again) ==
             Approx(1).epsilon(1e-12));
   }
+}
+
+TEST_CASE("context ranks expand the keys and values of whole sequences from gathered latents") {
+  const Shard alone{.sequence_length = 4096};
+  const Shard shared{.context = 8, .sequence_length = 32768}; // 4,096 tokens of 32,768
+  const std::vector<Operator> one =
+      all_of(layer_operators(deepseek_v3(), LayerKind::Experts, alone));
+  const std::vector<Operator> part =
+      all_of(layer_operators(deepseek_v3(), LayerKind::Experts, shared));
+  for (const std::string_view local : {"query_up_projection", "kv_down_projection"})
+    CHECK(named(part, local).m == named(one, local).m);
+  CHECK(named(part, "kv_up_projection").m == 32768);
+  // Rotating reads and writes 128 + 1 heads of 64; assembling reads 128 heads of 128 and one
+  // rotated part, and writes 128 heads of 192.
+  CHECK(named(part, "rotary_embedding").forward_elements ==
+        4096.0 * 2 * 129 * 64 + 32768.0 * (128 * 128 + 64 + 128 * 192));
 }
 
 TEST_CASE("weights of the operators are the model's matrices") {

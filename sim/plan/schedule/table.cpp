@@ -2,6 +2,7 @@
 #include "sim/plan/schedule/schedule.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/limit.hpp"
 
 #include <array>
 
@@ -18,6 +19,11 @@ constexpr std::array table{Row{Schedule::OneForwardOneBackward, one_forward_one_
 } // namespace
 
 PipelineProgram pipeline_program(Schedule schedule, const PipelineShape& shape) {
+  const double directions = shape.mode == StepMode::Training ? 2 : 1;
+  require_within(limit::passes,
+                 directions * double(shape.micro_batches) * shape.ranks * shape.virtual_stages,
+                 "passes in a step", "stages",
+                 "a smaller batch, larger micro-batches or fewer pipeline stages");
   if (shape.mode == StepMode::ForwardOnly)
     return forward_only(shape);
   for (const Row& row : table)

@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/base/random.hpp"
+#include "sim/plan/layout.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+using namespace sim;
+using namespace sim::plan;
+
+namespace {
+
+constexpr double sequence_length = 2048;
+
+workload::ModelSpec random_model(RandomStream& random, int layers) {
+  workload::ModelSpec model;
+  model.layers = layers;
+  model.hidden = static_cast<int>(256 * (1 + random.below(4)));
+  model.attention.heads = 8;
+  model.attention.head_dim = 32;
+  model.inner = static_cast<int>(512 * (1 + random.below(8)));
+  model.vocabulary = static_cast<int>(1000 * (1 + random.below(100)));
+  if (random.below(2) == 1) {
+    model.experts = workload::ExpertsSpec{8, 1, 2, 512, 0};
+    model.dense_layers = static_cast<int>(random.below(static_cast<std::uint64_t>(layers)) + 1);
+  }
+  return model;
+}
+
+double flops_of(const workload::ModelSpec& model, workload::LayerKind kind) {
+  workload::Shard shard;
+  shard.sequence_length = sequence_length;
+  const workload::LayerOperators layer = workload::layer_operators(model, kind, shard);
+  double sum = 0;
+  for (const auto* part :
+       {&layer.attention, &layer.router, &layer.experts, &layer.shared, &layer.feed_forward})
+    sum += workload::forward_flops(*part).causal / flop;
+  return sum;
+}
+
+double head_flops(const workload::ModelSpec& model) {
+  workload::Shard shard;
+  shard.sequence_length = sequence_length;
+  return workload::forward_flops(workload::head_operators(model, shard)).causal / flop;
+}
+
+// The largest chunk of the best cut, by trying all of them: `units` from `from` on into `chunks`.
+double least_largest(const std::vector<double>& units, std::size_t from, int chunks) {
+  if (chunks == 1)
+    return std::accumulate(units.begin() + static_cast<std::ptrdiff_t>(from), units.end(), 0.0);
+  double best = std::numeric_limits<double>::infinity(), first = 0;
+  for (std::size_t end = from + 1; end + static_cast<std::size_t>(chunks) - 1 <= units.size();
+       ++end) {
+    first += units[end - 1];
+    best = std::min(best, std::max(first, least_largest(units, end, chunks - 1)));
+  }
+  return best;
+}
+
+} // namespace
+
+TEST_CASE("the largest chunk of the cut is as small as that of any cut") {
+  RandomStream random(1, "tests/stages");
+  for (int round = 0; round < 200; ++round) {
+    const int layers = static_cast<int>(2 + random.below(9));
+    const workload::ModelSpec model = random_model(random, layers);
+    ParallelismSpec layout;
+    layout.pipeline =
+        static_cast<int>(1 + random.below(static_cast<std::uint64_t>(std::min(5, layers))));
+    const double dense = flops_of(model, workload::LayerKind::Dense);
+    const double experts = model.experts ? flops_of(model, workload::LayerKind::Experts) : 0;
+    std::vector<double> units{0.0}; // the embedding
+    for (int layer = 0; layer < layers; ++layer)
+      units.push_back(workload::layer_kind(model, layer) == workload::LayerKind::Dense ? dense
+                                                                                       : experts);
+    units.push_back(head_flops(model));
+    double largest = 0;
+    int placed = 0;
+    for (const StageChunk& chunk : chunks_of(model, layout, sequence_length)) {
+      largest = std::max(largest, chunk.dense_layers * dense + chunk.expert_layers * experts +
+                                      (chunk.head ? units.back() : 0));
+      placed += chunk.layers();
+    }
+    CHECK(placed == layers);
+    CHECK(largest / least_largest(units, 0, layout.pipeline) == Approx(1).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("the deepest model is cut as evenly as its layers can be") {
+  RandomStream random(2, "tests/stages");
+  workload::ModelSpec model = random_model(random, 1024);
+  model.experts.reset();
+  model.dense_layers = 0;
+  ParallelismSpec layout;
+  layout.pipeline = 64;
+  layout.virtual_stages = 8;
+  const std::vector<StageChunk> chunks = chunks_of(model, layout, sequence_length);
+  REQUIRE(chunks.size() == 512);
+  int most = 0;
+  for (const StageChunk& chunk : chunks)
+    most = std::max(most, chunk.layers());
+  // 1,024 layers do not leave a chunk of its own for the head: some hold three.
+  CHECK(most == 3);
+}
