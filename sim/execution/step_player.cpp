@@ -69,9 +69,8 @@ public:
   StepTiming run() {
     for (std::size_t r = 0; r < ranks_.size(); ++r) {
       if (!plan_.updates.empty())
-        ranks_[r].parameters_ended =
-            !start_collectives(plan_.updates[r].parameters_early, Running::What::ParametersEarly,
-                               static_cast<int>(r));
+        ranks_[r].parameters_ended = !start_collectives(
+            plan_.updates[r].parameters_early, Running::What::ParametersEarly, static_cast<int>(r));
       try_start(static_cast<int>(r));
     }
     while (!engine_.idle()) {

@@ -112,9 +112,9 @@ TEST_CASE("the parts of all ranks add up to the whole") {
     Flops again{};
     if (attention.kind == AttentionKind::Latent)
       again = (part.context - 1) * 2.0 * 2 * 8192 * attention.kv_rank * attention.heads *
-              (attention.head_dim + attention_dimensions(attention).value_dim) * model.layers * flop;
-    REQUIRE(ranks * model_flops(model, part).causal /
-                (model_flops(model, whole).causal + again) ==
+              (attention.head_dim + attention_dimensions(attention).value_dim) * model.layers *
+              flop;
+    REQUIRE(ranks * model_flops(model, part).causal / (model_flops(model, whole).causal + again) ==
             Approx(1).epsilon(1e-12));
     REQUIRE(ranks * model_flops(model, part).full / (model_flops(model, whole).full + again) ==
             Approx(1).epsilon(1e-12));
