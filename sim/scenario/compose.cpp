@@ -154,6 +154,8 @@ std::optional<Composed> compose(const std::string& text, const std::string& file
   composed.cases = take_cases(composed.root, options.case_name, book, findings);
   for (const std::string& argument : options.sets)
     set_value(composed.root, argument, findings);
+  for (const PlacedSet& set : options.placed_sets)
+    set_value(composed.root, set.argument, findings, &set.place);
   if (findings.empty()) // otherwise a path that leads nowhere has been reported where it stands
     drop_stale_provenance(composed.root);
   return composed;

@@ -13,10 +13,17 @@
 
 namespace sim::scenario {
 
+// A change of one value that a study's file asks for: diagnostics name its place there.
+struct PlacedSet {
+  std::string argument; // "key.path=value"
+  Location place;
+};
+
 struct LoadOptions {
-  std::vector<std::string> sets; // "key.path=value", in order; the value is YAML
-  std::string case_name;         // empty: none
-  std::string catalog_directory; // overlays the built-in catalogue
+  std::vector<std::string> sets;      // "key.path=value", in order; the value is YAML
+  std::vector<PlacedSet> placed_sets; // after `sets`
+  std::string case_name;              // empty: none
+  std::string catalog_directory;      // overlays the built-in catalogue
   std::uint64_t seed = 1;
   // Which replication's draws uncertain numbers take; absent: their medians.
   std::optional<std::uint64_t> replication;

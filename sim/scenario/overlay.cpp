@@ -70,6 +70,17 @@ std::optional<Node> parse_value(const std::string& argument, std::size_t start,
   return parse_document(std::string(start, ' ') + text, file, findings);
 }
 
+// Everything that is written there stands at one place.
+void place_at(const Location& place, Node& node) {
+  node.location = place;
+  for (Node& item : node.items)
+    place_at(place, item);
+  for (Member& member : node.members) {
+    member.key_location = place;
+    place_at(place, member.value);
+  }
+}
+
 } // namespace
 
 void merge(Node& base, const Node& over) {
@@ -94,22 +105,25 @@ void merge(Node& base, const Node& over) {
   }
 }
 
-void set_value(Node& root, const std::string& argument, Findings& findings) {
+void set_value(Node& root, const std::string& argument, Findings& findings,
+               const Location* given_at) {
   const std::string file = "--set";
   const std::size_t equals = argument.find('=');
   if (equals == argument.npos || equals == 0) {
     findings.add({file, 1, 1}, "'" + argument + "' is not KEY=VALUE", "write --set key.path=value");
     return;
   }
-  const std::optional<Node> value = parse_value(argument, equals + 1, file, findings);
+  std::optional<Node> value = parse_value(argument, equals + 1, file, findings);
   if (!value)
     return;
+  if (given_at != nullptr)
+    place_at(*given_at, *value);
   const std::vector<Step> steps = split_path(argument.substr(0, equals));
   Node* node = &root;
   std::string path;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [key, column] = steps[i];
-    const Location place{file, 1, column};
+    const Location place = given_at != nullptr ? *given_at : Location{file, 1, column};
     if (key.empty()) {
       findings.add(place, "a key is missing in '" + argument.substr(0, equals) + "'",
                    "write key.path=value");

@@ -16,7 +16,8 @@ void merge(Node& base, const Node& over);
 // Lays the value of one --set argument, "key.path=value", over the tree. Keys that are missing on
 // the way are made: the reader tells later whether they exist. Laid over a catalogue name, the
 // entry is changed in that key only. Diagnostics name the file "--set", line 1, and the column
-// within the argument.
-void set_value(Node& root, const std::string& argument, Findings& findings);
+// within the argument; or `given_at`, where a file asks for it.
+void set_value(Node& root, const std::string& argument, Findings& findings,
+               const Location* given_at = nullptr);
 
 } // namespace sim::scenario

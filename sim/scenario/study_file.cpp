@@ -85,7 +85,7 @@ private:
       axis.name = node.find("name") != nullptr ? text(node, "name") : path;
       for (const Node* value : items(node, "values"))
         axis.points.push_back({value->is_scalar() ? value->text : flow_text(*value),
-                               {{path, flow_text(*value)}},
+                               {{path + "=" + flow_text(*value), value->location}},
                                value->location});
     } else if (!by_path && expect_map(node, "an axis", {"name", "points", "path", "values"},
                                       {"name", "points"})) {
@@ -124,7 +124,7 @@ private:
         findings_.add(member.key_location, "'" + member.key + "' is not a key path",
                       "write key.path: value");
       else
-        point.settings.emplace_back(member.key, flow_text(member.value));
+        point.sets.push_back({member.key + "=" + flow_text(member.value), member.value.location});
     return point;
   }
 
@@ -132,13 +132,6 @@ private:
 };
 
 } // namespace
-
-std::vector<std::string> set_arguments(const StudyPoint& point) {
-  std::vector<std::string> arguments;
-  for (const auto& setting : point.settings)
-    arguments.push_back(setting.first + "=" + setting.second);
-  return arguments;
-}
 
 StudyFile load_study_text(const std::string& text, const std::string& file) {
   Findings findings;

@@ -14,17 +14,16 @@
 #pragma once
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/scenario/load.hpp"
 
 #include <string>
-#include <utility>
 #include <vector>
 
 namespace sim::scenario {
 
 struct StudyPoint {
   std::string label;
-  std::vector<std::pair<std::string, std::string>>
-      settings; // key path and value as YAML, in the order of application
+  std::vector<PlacedSet> sets; // in the order of application
   Location location;
 };
 
@@ -42,9 +41,6 @@ struct StudyFile {
   std::vector<StudyAxis> axes;
   std::vector<std::string> columns; // result paths; empty: the program's choice
 };
-
-// The --set arguments of a point.
-std::vector<std::string> set_arguments(const StudyPoint& point);
 
 // Throws ScenarioError with all diagnostics. Whether the keys exist in the base is found when the
 // runs are loaded.

@@ -148,8 +148,8 @@ SweepOutcome sweep(const SweepRequest& request, const ParallelOptions& options) 
   const auto run_point = [&](std::size_t index) {
     scenario::LoadOptions load_options = base_options;
     for (const StudyPoint* value : point_at(request.study.axes, index))
-      for (const std::string& set : scenario::set_arguments(*value))
-        load_options.sets.push_back(set);
+      load_options.placed_sets.insert(load_options.placed_sets.end(), value->sets.begin(),
+                                      value->sets.end());
     const scenario::Loaded loaded = scenario::load(request.study.base, load_options);
     const std::string key = key_of(loaded, load_options.seed, columns);
     if (const std::optional<std::string> row = journal.find(key)) {

@@ -18,6 +18,13 @@ std::string study_message(const std::string& text) {
   return "";
 }
 
+std::vector<std::string> arguments_of(const StudyPoint& point) {
+  std::vector<std::string> arguments;
+  for (const PlacedSet& set : point.sets)
+    arguments.push_back(set.argument);
+  return arguments;
+}
+
 TEST_CASE("a study is a base and axes of settings") {
   const StudyFile study = load_study_text("name: Chips\n"
                                           "base: ../r1.yaml\n"
@@ -36,12 +43,12 @@ TEST_CASE("a study is a base and axes of settings") {
   CHECK(study.base == "r1.yaml"); // from the study's folder
   REQUIRE(study.axes.size() == 2);
   CHECK(study.axes[0].points[1].label == "H20");
-  CHECK(set_arguments(study.axes[0].points[1]) ==
+  CHECK(arguments_of(study.axes[0].points[1]) ==
         std::vector<std::string>{"cluster.node=hgx-h20-8x400", "price.rental=1.1 USD/GPU-hour",
                                  "port={precision: [fp8, bf16], layout: auto}"});
   CHECK(study.axes[1].name == "cluster.nodes");
   CHECK(study.axes[1].points[0].label == "32");
-  CHECK(set_arguments(study.axes[1].points[0]) == std::vector<std::string>{"cluster.nodes=32"});
+  CHECK(arguments_of(study.axes[1].points[0]) == std::vector<std::string>{"cluster.nodes=32"});
   CHECK(study.axes[1].points[1].location == Location{"studies/chips.yaml", 12, 40});
   CHECK(study.columns == std::vector<std::string>{"totals.gpu_hours"});
 }
@@ -56,8 +63,8 @@ TEST_CASE("the settings of a study are --set arguments that load") {
   std::vector<std::string> names;
   for (const StudyPoint& point : study.axes[0].points) {
     LoadOptions options;
-    options.sets = set_arguments(point);
-    options.sets.push_back(set_arguments(study.axes[1].points[0])[0]);
+    options.placed_sets = point.sets;
+    options.placed_sets.push_back(study.axes[1].points[0].sets[0]);
     const Scenario s = load(study.base, options).scenario;
     names.push_back(s.name);
     CHECK(s.port.precision.size() == 2);
@@ -96,7 +103,7 @@ TEST_CASE("every shipped study reads, and each of its points loads") {
       for (const StudyPoint& point : axis.points) {
         INFO(item.path().string() << " " << point.label);
         LoadOptions options;
-        options.sets = set_arguments(point);
+        options.placed_sets = point.sets;
         CHECK_NOTHROW(load(study.base, options));
       }
   }
