@@ -248,26 +248,32 @@ std::span<const std::uint32_t> Engine::advance() {
     SIM_ASSERT(next < never);
     now_ = std::max(now_, next);
     collect_due(now_ + now_ * same_instant);
-    if (due_.empty())
-      continue;
-    fingerprint_.add(now_);
+    if (!due_.empty())
+      fingerprint_.add(now_);
     for (const Due& due : due_)
       end(due.id);
+    for (const ActivityId id : beginning_) // now that what has ended is out of their way
+      begin(id);
     running_ -= due_.size();
     events_ += due_.size();
   }
   return ended_;
 }
 
-// Begins what has waited and lists what ends up to an instant, in order of start.
+// Lists what ends up to an instant, in order of start, and what begins. What is over as soon as it
+// has waited does not begin first; but a transfer, however short, is an event of its own.
 void Engine::collect_due(double instant) {
   due_.clear();
+  beginning_.clear();
   while (completions_.earliest() <= instant)
-    completions_.take_earliest([this](ActivityId id) {
-      if (activities_[id].waits)
-        begin(id);
+    completions_.take_earliest([&](ActivityId id) {
+      const Activity& activity = activities_[id];
+      const bool over = !activity.draws && !activity.reads &&
+                        (activity.work == 0 || now_ + activity.work / activity.bound <= instant);
+      if (activity.waits && !over)
+        beginning_.push_back(id);
       else
-        due_.push_back({activities_[id].sequence, id});
+        due_.push_back({activity.sequence, id});
     });
   while (!next_of_groups_.empty() && next_of_groups_.front().key <= instant)
     collect_due_of(next_of_groups_.front().id, instant);

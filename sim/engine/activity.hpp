@@ -182,6 +182,7 @@ private:
   std::vector<std::uint32_t> group_places_, mark_places_;
 
   std::vector<Due> due_;
+  std::vector<ActivityId> beginning_; // whose latency is over
   std::vector<std::uint32_t> ended_;
   std::uint64_t events_ = 0;
   Fingerprint fingerprint_;

@@ -1,14 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pending events, earliest first. Events of equal time are ordered by priority, then by the order
-// of their scheduling, so the order is total and repeats. Time is any ordered clock: Seconds inside
-// a step, RunTime for a run.
+// of their scheduling, so the order is total and repeats. Time is a clock that TimeKey knows:
+// Seconds inside a step, RunTime for a run.
 //
-// A heap with four children per node on flat arrays: push and pop in O(log n), cancel in O(1),
-// amortised. What is cancelled stays in the heap until it comes up or outnumbers what is pending.
-// Memory grows to the largest number ever pending; after that nothing is allocated.
+// The next few events lie in a sorted run, all others in multi-level buckets behind it: push and
+// pop cost a few sequential moves, whatever is pending (README.md has the measurements). Memory
+// grows when more events are pending than ever before, and only then.
 #pragma once
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/engine/event_buckets.hpp"
+#include "sim/engine/sorted_run.hpp"
+#include "sim/engine/time_key.hpp"
 
 #include <algorithm>
 #include <cstddef>
@@ -37,6 +40,8 @@ struct EventId {
   std::uint32_t slot = 0;
 };
 
+// A payload is default-constructible and movable. One of four bytes makes an event of sixteen. What
+// a cancelled payload owns is given back some time later, at the latest by the queue's destructor.
 template <class Time, class Payload> class EventQueue {
 public:
   struct Event {
@@ -45,43 +50,48 @@ public:
     Payload payload;
   };
 
-  // Requires: `time` is not NaN.
-  EventId push(Time time, Priority priority, Payload payload) {
-    SIM_ASSERT(time == time);
-    const std::uint32_t slot = take_slot(std::move(payload));
-    const std::uint64_t sequence = ++sequence_;
-    slots_[slot].sequence = sequence;
-    heap_.push_back({time, static_cast<std::uint64_t>(priority) << sequence_bits | sequence, slot});
-    rise(heap_.size() - 1, 0);
-    ++size_;
-    return {sequence, slot};
+  // Times may come in any order, also before what was popped last: such an event is next. Pushing
+  // in the order of a simulation, not before what was popped last, is what is fast. Requires:
+  // `time` is not NaN.
+  void push(Time time, Priority priority, Payload payload) {
+    make_room(time);
+    insert(time, priority, 0, std::move(payload));
+  }
+  // The same for an event that may be cancelled; costs a place in a table of those.
+  [[nodiscard]] EventId push_cancellable(Time time, Priority priority, Payload payload) {
+    make_room(time);
+    const std::uint32_t slot = take_slot();
+    insert(time, priority, slot, std::move(payload));
+    return {sequence_, slot};
   }
 
   // Whether there was anything to cancel: false for an event that came up, was cancelled before or
-  // was cleared.
+  // was cleared. O(1) amortised.
   bool cancel(EventId id) {
-    if (id.sequence == 0 || id.slot >= slots_.size() || slots_[id.slot].sequence != id.sequence)
+    if (id.sequence == 0 || id.slot >= slots_.size() || slots_[id.slot] != id.sequence)
       return false;
-    free_slot(id.slot);
+    slots_[id.slot] = 0;
     --size_;
-    drop_cancelled();
+    ++cancelled_;
+    sweep_if_mostly_cancelled();
     return true;
   }
 
-  // Requires: not empty, for these two.
-  [[nodiscard]] Time top_time() const {
+  // Requires: not empty, for these two. Asking for the top sorts it to the front: events pushed
+  // before it afterwards cost more when they are very many.
+  [[nodiscard]] Time top_time() {
     SIM_ASSERT(size_ > 0);
-    return heap_.front().time;
+    return TimeKey<Time>::from_key(front().key);
   }
   Event pop() {
     SIM_ASSERT(size_ > 0);
-    const Entry first = heap_.front();
-    Event event{first.time, static_cast<Priority>(first.order >> sequence_bits),
-                std::move(slots_[first.slot].payload)};
-    free_slot(first.slot);
+    Entry& first = front();
+    Event event{TimeKey<Time>::from_key(first.key), static_cast<Priority>(first.priority()),
+                std::move(first.payload)};
+    free_slot(first);
+    drop_front();
     --size_;
-    remove_first();
-    drop_cancelled();
+    sweep_if_mostly_cancelled();
     return event;
   }
 
@@ -90,116 +100,120 @@ public:
 
   // Forgets all events; their ids stay valid to cancel. Keeps its memory.
   void clear() {
-    for (const Entry& entry : heap_)
-      if (pending(entry))
-        free_slot(entry.slot);
-    heap_.clear();
+    keep_if([](const Entry&) { return false; });
+    far_.restart();
     size_ = 0;
   }
 
 private:
-  static constexpr unsigned sequence_bits = 56; // 2^56 events last for years of any computer's time
+  static constexpr unsigned slot_bits = 29;
+  static constexpr std::uint32_t most_slots = std::uint32_t{1} << slot_bits;
+  static constexpr std::size_t few = 32;
 
   struct Entry {
-    Time time;
-    std::uint64_t order; // priority, then sequence
-    std::uint32_t slot;
-  };
-  struct Slot {
-    std::uint64_t sequence = 0; // of the event that lies here, 0 when none does
+    std::uint64_t key = 0;  // time
+    std::uint32_t mark = 0; // priority, then slot, which is 0 when it cannot be cancelled
     Payload payload{};
+    [[nodiscard]] unsigned priority() const { return mark >> slot_bits; }
+    [[nodiscard]] std::uint32_t slot() const { return mark & (most_slots - 1); }
   };
 
-  static bool before(const Entry& a, const Entry& b) {
-    // Without branches, as which of two events is earlier cannot be predicted.
-    const int earlier = a.time < b.time, equal = a.time == b.time, ahead = a.order < b.order;
-    return (earlier | (equal & ahead)) != 0;
+  void make_room(Time time) {
+    SIM_ASSERT(time == time);
+    if (size_ == reserved_)
+      reserve(std::max<std::size_t>(8, 2 * reserved_));
   }
-  bool pending(const Entry& entry) const {
-    constexpr std::uint64_t mask = (std::uint64_t{1} << sequence_bits) - 1;
-    return slots_[entry.slot].sequence == (entry.order & mask);
+  void insert(Time time, Priority priority, std::uint32_t slot, Payload&& payload) {
+    Entry entry{TimeKey<Time>::to_key(time),
+                static_cast<std::uint32_t>(priority) << slot_bits | slot, std::move(payload)};
+    if (entry.key < far_.base() && near_.full())
+      shorten_near();
+    if (entry.key >= far_.base())
+      far_.append(std::move(entry));
+    else
+      near_.insert(std::move(entry));
+    ++size_;
+  }
+  void shorten_near() {
+    const std::uint64_t base = near_.middle_key();
+    far_.lower_base(base);
+    near_.drain_from(base, [this](Entry&& entry) { far_.append(std::move(entry)); });
   }
 
-  std::uint32_t take_slot(Payload payload) {
-    if (free_.empty()) {
-      slots_.push_back({0, std::move(payload)});
-      free_.reserve(slots_.capacity()); // so that giving slots back never allocates
-      return static_cast<std::uint32_t>(slots_.size() - 1);
+  // The earliest pending entry; drops the cancelled ones before it. Requires: size_ > 0.
+  Entry& front() {
+    for (;;) {
+      if (near_.empty() && !far_.base_pending())
+        far_.advance([this](Entry&& entry) { near_.append(std::move(entry)); });
+      Entry& first = near_.empty() ? far_.base_front() : near_.front();
+      if (pending(first))
+        return first;
+      free_slot(first);
+      drop_front();
+      --cancelled_;
     }
-    const std::uint32_t slot = free_.back();
-    free_.pop_back();
-    slots_[slot].payload = std::move(payload);
+  }
+  void drop_front() {
+    if (near_.empty())
+      far_.base_drop_front();
+    else
+      near_.drop_front();
+  }
+
+  bool pending(const Entry& entry) const { return entry.slot() == 0 || slots_[entry.slot()] != 0; }
+  // A slot stays taken while its entry is anywhere in the queue.
+  std::uint32_t take_slot() {
+    std::uint32_t slot = 0;
+    if (free_slots_.empty()) {
+      SIM_ASSERT(slots_.size() < most_slots);
+      slot = static_cast<std::uint32_t>(slots_.size());
+      slots_.push_back(0);
+    } else {
+      slot = free_slots_.back();
+      free_slots_.pop_back();
+    }
+    slots_[slot] = ++sequence_;
     return slot;
   }
-  void free_slot(std::uint32_t slot) {
-    slots_[slot].sequence = 0;
-    free_.push_back(slot);
-  }
-
-  // Up to `top` at most, which is an ancestor of `at`.
-  void rise(std::size_t at, std::size_t top) {
-    const Entry moving = heap_[at];
-    while (at > top) {
-      const std::size_t parent = (at - 1) / 4;
-      if (!before(moving, heap_[parent]))
-        break;
-      heap_[at] = heap_[parent];
-      at = parent;
-    }
-    heap_[at] = moving;
-  }
-  std::size_t earlier_of(std::size_t a, std::size_t b) const {
-    return a + (b - a) * static_cast<std::size_t>(before(heap_[b], heap_[a]));
-  }
-  std::size_t earliest_of(std::size_t first, std::size_t end) const {
-    std::size_t least = first;
-    for (std::size_t at = first + 1; at < end; ++at)
-      least = earlier_of(least, at);
-    return least;
-  }
-  // Leads the gap at `at` down to a leaf and lets the entry rise from there: what fills the gap
-  // came from the end of the heap and mostly belongs near it.
-  void sink(std::size_t at) {
-    const Entry moving = heap_[at];
-    const std::size_t top = at;
-    for (std::size_t first = 4 * at + 1; first < heap_.size(); first = 4 * at + 1) {
-      const std::size_t least =
-          first + 4 <= heap_.size()
-              ? earlier_of(earlier_of(first, first + 1), earlier_of(first + 2, first + 3))
-              : earliest_of(first, heap_.size());
-      heap_[at] = heap_[least];
-      at = least;
-    }
-    heap_[at] = moving;
-    rise(at, top);
-  }
-  void remove_first() {
-    heap_.front() = heap_.back();
-    heap_.pop_back();
-    if (!heap_.empty())
-      sink(0);
-  }
-
-  // Invariant of the heap: its first entry is pending, and cancelled entries are fewer than pending
-  // ones (or few).
-  void drop_cancelled() {
-    while (!heap_.empty() && !pending(heap_.front()))
-      remove_first();
-    if (heap_.size() <= 2 * size_ + 64)
+  void free_slot(const Entry& entry) {
+    if (entry.slot() == 0)
       return;
-    heap_.erase(std::remove_if(heap_.begin(), heap_.end(),
-                               [this](const Entry& entry) { return !pending(entry); }),
-                heap_.end());
-    for (std::size_t at = heap_.size() / 4 + 1; at-- > 0;)
-      if (at < heap_.size())
-        sink(at);
+    slots_[entry.slot()] = 0;
+    free_slots_.push_back(entry.slot());
   }
 
-  std::vector<Entry> heap_;
-  std::vector<Slot> slots_;
-  std::vector<std::uint32_t> free_;
-  std::uint64_t sequence_ = 0;
-  std::size_t size_ = 0;
+  template <class Keep> void keep_if(Keep keep) {
+    const auto keep_or_free = [&](const Entry& entry) {
+      const bool kept = keep(entry);
+      if (!kept)
+        free_slot(entry);
+      return kept;
+    };
+    near_.keep_if(keep_or_free);
+    far_.keep_if(keep_or_free);
+    cancelled_ = 0;
+  }
+  void sweep_if_mostly_cancelled() {
+    if (cancelled_ > size_ + few)
+      keep_if([this](const Entry& entry) { return pending(entry); });
+  }
+
+  // Invariant: with the cancelled ones, at most 2 size_ + few + 2 entries are in the queue.
+  void reserve(std::size_t events) {
+    const std::size_t entries = 2 * events + few + 2;
+    far_.reserve(entries);
+    slots_.reserve(entries + 1);
+    free_slots_.reserve(entries);
+    reserved_ = events;
+  }
+
+  // Invariant: all that is in near_ is before far_.base(), all that is in far_ is not.
+  SortedRun<Entry, 2 * EventBuckets<Entry>::chunk_entries> near_;
+  EventBuckets<Entry> far_;
+  std::vector<std::uint64_t> slots_{0}; // sequence of the pending event, 0 if it is cancelled
+  std::vector<std::uint32_t> free_slots_;
+  std::uint64_t sequence_ = 0;                          // of the last cancellable event
+  std::size_t size_ = 0, cancelled_ = 0, reserved_ = 0; // events
 };
 
 } // namespace sim::engine

@@ -94,7 +94,7 @@ private:
 void Job::begin(Phase phase, Event end, RunTime duration) {
   phase_ = phase;
   phase_start_ = now_;
-  phase_end_ = events_.push(now_ + duration, engine::Priority::Completion, end);
+  phase_end_ = events_.push_cancellable(now_ + duration, engine::Priority::Completion, end);
 }
 
 void Job::work() {
@@ -153,8 +153,8 @@ void Job::handle(Event event) {
     if (finished_)
       return;
     persisting_ = done_;
-    persisted_ = events_.push(now_ + spec_.checkpoint_persistence, engine::Priority::Completion,
-                              Event::Persisted);
+    persisted_ = events_.push_cancellable(now_ + spec_.checkpoint_persistence,
+                                          engine::Priority::Completion, Event::Persisted);
     return work();
   case Event::Persisted:
     saved_ = persisting_;

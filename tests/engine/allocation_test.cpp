@@ -43,7 +43,8 @@ TEST_CASE("the event queue does not allocate once it has grown") {
         queue.cancel(id);
       else if (queue.size() > 200)
         queue.pop();
-      id = queue.push(RunTime{static_cast<std::int64_t>(draws.below(1000))}, Priority::Start, i);
+      id = queue.push_cancellable(RunTime{static_cast<std::int64_t>(draws.below(1000))},
+                                  Priority::Start, i);
       while (queue.size() > 250)
         queue.pop();
     }
