@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/network/messages.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/engine/activity.hpp"
+#include "sim/network/algorithm/table.hpp"
+
+#include <algorithm>
+#include <limits>
+#include <string>
+#include <utility>
+
+namespace sim::network {
+namespace {
+
+using topology::RouteStep;
+
+constexpr double rounding = 1e-12; // relative, of a sum of shares
+
+std::size_t at(int index) { return static_cast<std::size_t>(index); }
+
+void check(const topology::Fabric& fabric, CollectiveKind kind, Group group) {
+  if (!algorithm::is_ring_kind(kind))
+    throw InfeasibleError("algorithm",
+                          "a ring does not do " + std::string(name_of(kind)) + " by messages");
+  const int gpus = fabric.gpus();
+  const std::int64_t block = std::int64_t{group.size} * group.stride;
+  if (group.size < 1 || group.stride < 1 || block > gpus || gpus % block != 0)
+    throw InfeasibleError("parallelism", "groups of " + std::to_string(group.size) + " ranks, " +
+                                             std::to_string(group.stride) + " apart, do not tile " +
+                                             std::to_string(gpus) + " GPUs");
+}
+
+// GPUs of a ring in order, one ring after another; all of `size`.
+struct Rings {
+  std::vector<int> gpus;
+  std::size_t size = 0;
+  int channels = 1;
+};
+
+// Ends (exclusive) of the runs of members that share a node.
+std::vector<std::size_t> node_ends(const std::vector<int>& members, int gpus_per_node) {
+  std::vector<std::size_t> ends;
+  for (std::size_t i = 1; i <= members.size(); ++i)
+    if (i == members.size() || members[i] / gpus_per_node != members[i - 1] / gpus_per_node)
+      ends.push_back(i);
+  return ends;
+}
+
+std::vector<std::vector<int>> groups_of_tiling(int gpus, Group group) {
+  std::vector<std::vector<int>> groups;
+  for (int first = 0; first < gpus; first += group.size * group.stride)
+    for (int base = first; base < first + group.stride; ++base) {
+      std::vector<int>& members = groups.emplace_back();
+      for (int i = 0; i < group.size; ++i)
+        members.push_back(base + i * group.stride);
+    }
+  return groups;
+}
+
+// A group that spans nodes has as many channels as the fewest members that any group has in a node;
+// channel c starts in each node at its c-th member, so that channels leave by different NICs. The
+// rings of the closed form: Lowering::count_rings.
+Rings lay_rings(const topology::Fabric& fabric, Group group) {
+  const int node = fabric.gpus_per_node();
+  const auto groups = groups_of_tiling(fabric.gpus(), group);
+  Rings rings{.gpus = {}, .size = at(group.size)};
+  std::size_t fewest = rings.size;
+  for (const std::vector<int>& members : groups) {
+    std::size_t first = 0;
+    for (const std::size_t end : node_ends(members, node)) {
+      fewest = std::min(fewest, end - first);
+      first = end;
+    }
+  }
+  const bool inside = node % (std::int64_t{group.size} * group.stride) == 0;
+  rings.channels = inside ? 1 : static_cast<int>(fewest);
+  for (std::size_t channel = 0; channel < at(rings.channels); ++channel)
+    for (const std::vector<int>& members : groups) {
+      std::size_t first = 0;
+      for (const std::size_t end : node_ends(members, node)) {
+        const std::size_t count = end - first;
+        for (std::size_t k = 0; k < count; ++k)
+          rings.gpus.push_back(members[first + (k + channel) % count]);
+        first = end;
+      }
+    }
+  return rings;
+}
+
+// Somebody in a ring and the messages that it sends one after another, all along one route.
+struct Sender {
+  std::uint32_t next = 0, before = 0;
+  std::uint32_t started = 0, ended = 0; // messages
+  std::uint32_t first_draw = 0, end_of_draws = 0;
+  double latency = 0;
+  double bound = std::numeric_limits<double>::infinity();
+};
+
+// Lists of lists in one array.
+struct Routes {
+  std::vector<RouteStep> steps;
+  std::vector<std::size_t> ends; // per sender
+
+  [[nodiscard]] std::span<const RouteStep> of(std::size_t sender) const {
+    const std::size_t first = sender == 0 ? 0 : ends[sender - 1];
+    return std::span(steps).subspan(first, ends[sender] - first);
+  }
+};
+
+class RingPlay {
+public:
+  RingPlay(const topology::Fabric& fabric, const Rings& rings) : fabric_(fabric) {
+    add_senders(rings);
+    limit_rates();
+  }
+
+  MessagePlay play(std::uint32_t steps, double chunk) {
+    steps_ = steps;
+    spec_.work = chunk;
+    for (std::uint32_t sender = 0; sender < senders_.size(); ++sender)
+      start_next(sender);
+    while (!engine_.idle()) {
+      const std::span<const std::uint32_t> tags = engine_.advance();
+      ended_.assign(tags.begin(), tags.end());
+      for (const std::uint32_t sender : ended_) {
+        ++senders_[sender].ended;
+        start_next(sender);
+        start_next(senders_[sender].next);
+      }
+    }
+    return result(chunk);
+  }
+
+private:
+  void add_senders(const Rings& rings) {
+    senders_.resize(rings.gpus.size());
+    ended_.reserve(senders_.size());
+    for (std::size_t s = 0; s < senders_.size(); ++s) {
+      const std::size_t first = s - s % rings.size;
+      const std::size_t next = first + (s + 1 - first) % rings.size;
+      senders_[s].next = static_cast<std::uint32_t>(next);
+      senders_[next].before = static_cast<std::uint32_t>(s);
+      senders_[s].latency = fabric_.latency(rings.gpus[s], rings.gpus[next]).base();
+      fabric_.route(rings.gpus[s], rings.gpus[next], routes_.steps);
+      routes_.ends.push_back(routes_.steps.size());
+    }
+  }
+
+  // A message is never faster than it would be alone on the links of its route: that is its bound.
+  // It draws only on links that could be full when all who use them send as fast as that; another
+  // link never stops anybody, so leaving it out changes no rate. A ring with a link of its own for
+  // each hop thus draws on nothing.
+  void limit_rates() {
+    const std::span<const topology::Link> links = fabric_.links();
+    std::vector<double> peak(links.size());
+    std::vector<std::uint32_t> users(links.size());
+    for (std::size_t s = 0; s < senders_.size(); ++s) {
+      double& bound = senders_[s].bound;
+      for (const RouteStep& step : routes_.of(s))
+        bound = std::min(bound, links[step.link].capacity.base() / step.share);
+      for (const RouteStep& step : routes_.of(s)) {
+        peak[step.link] += step.share * bound;
+        ++users[step.link];
+      }
+    }
+    std::vector<engine::ResourceId> resources(links.size());
+    for (std::size_t i = 0; i < links.size(); ++i) {
+      const double capacity = links[i].capacity.base();
+      if (users[i] > 1 && peak[i] > capacity * (1 + rounding))
+        resources[i] = engine_.add_resource(capacity);
+      else
+        users[i] = 0;
+    }
+    for (std::size_t s = 0; s < senders_.size(); ++s) {
+      senders_[s].first_draw = static_cast<std::uint32_t>(draws_.size());
+      for (const RouteStep& step : routes_.of(s))
+        if (users[step.link] > 0)
+          draws_.push_back({resources[step.link], step.share});
+      senders_[s].end_of_draws = static_cast<std::uint32_t>(draws_.size());
+    }
+  }
+
+  // Unless it sends, has sent all, or waits for its predecessor.
+  void start_next(std::uint32_t id) {
+    Sender& sender = senders_[id];
+    if (sender.started != sender.ended || sender.started == steps_ ||
+        senders_[sender.before].ended < sender.started)
+      return;
+    ++sender.started;
+    spec_.latency = Seconds::from_base(sender.latency);
+    spec_.bound = sender.bound;
+    spec_.draws = std::span(draws_.data() + sender.first_draw, draws_.data() + sender.end_of_draws);
+    spec_.tag = id;
+    engine_.start(spec_);
+  }
+
+  [[nodiscard]] MessagePlay result(double chunk) const {
+    MessagePlay play{.duration = engine_.now(),
+                     .messages = engine_.events(),
+                     .fingerprint = engine_.fingerprint(),
+                     .carried = std::vector<Bytes>(fabric_.links().size())};
+    for (std::size_t s = 0; s < senders_.size(); ++s) {
+      SIM_ASSERT(senders_[s].ended == steps_);
+      for (const RouteStep& step : routes_.of(s))
+        play.carried[step.link] += senders_[s].ended * (step.share * chunk) * byte;
+    }
+    return play;
+  }
+
+  const topology::Fabric& fabric_;
+  std::vector<Sender> senders_;
+  Routes routes_;
+  std::vector<engine::Draw> draws_;
+  std::uint32_t steps_ = 0;
+  engine::ActivitySpec spec_;
+  engine::Engine engine_;
+  std::vector<std::uint32_t> ended_;
+};
+
+} // namespace
+
+MessagePlay play_messages(const topology::Fabric& fabric, CollectiveKind kind, Bytes size,
+                          Group group) {
+  check(fabric, kind, group);
+  SIM_ASSERT(size >= Bytes{});
+  if (group.size == 1 || size == Bytes{})
+    return {.carried = std::vector<Bytes>(fabric.links().size())};
+  const Rings rings = lay_rings(fabric, group);
+  const int passes = kind == CollectiveKind::AllReduce ? 2 : 1;
+  RingPlay ring(fabric, rings);
+  return ring.play(static_cast<std::uint32_t>(passes * (group.size - 1)),
+                   size.base() / group.size / rings.channels);
+}
+
+} // namespace sim::network
