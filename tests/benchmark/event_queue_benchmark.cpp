@@ -44,6 +44,19 @@ private:
   EventQueue<RunTime, std::uint32_t> queue_;
 };
 
+// A nanosecond is a power of two here, so that both clocks see the same ties.
+class OursInSeconds {
+public:
+  void push(std::int64_t time) {
+    queue_.push(static_cast<double>(time) * tick, Priority::Start, 0);
+  }
+  std::int64_t pop() { return static_cast<std::int64_t>(queue_.pop().time / tick); }
+
+private:
+  static constexpr Seconds tick = 0x1p-30 * second;
+  EventQueue<Seconds, std::uint32_t> queue_;
+};
+
 class OursCancellable {
 public:
   void push(std::int64_t time) {
@@ -92,8 +105,11 @@ public:
     std::size_t at = 0;
     for (std::size_t child = 1; child < heap_.size(); child = 4 * at + 1) {
       std::size_t least = child;
-      for (std::size_t i = child + 1; i < std::min(child + 4, heap_.size()); ++i)
-        least = heap_[least] > heap_[i] ? i : least;
+      if (child + 4 <= heap_.size())
+        least = earlier_of(earlier_of(child, child + 1), earlier_of(child + 2, child + 3));
+      else
+        for (std::size_t i = child + 1; i < heap_.size(); ++i)
+          least = earlier_of(least, i);
       heap_[at] = heap_[least];
       at = least;
     }
@@ -103,6 +119,12 @@ public:
   }
 
 private:
+  // Without branches, as which of two events is earlier cannot be predicted.
+  std::size_t earlier_of(std::size_t a, std::size_t b) const {
+    const Entry &x = heap_[a], &y = heap_[b];
+    const int later = x.time > y.time, equal_time = x.time == y.time, behind = x.order > y.order;
+    return a + (b - a) * static_cast<std::size_t>(later | (equal_time & behind));
+  }
   void rise(std::size_t at, Entry entry) {
     for (; at > 0 && heap_[(at - 1) / 4] > entry; at = (at - 1) / 4)
       heap_[at] = heap_[(at - 1) / 4];
@@ -128,6 +150,34 @@ template <class Queue> void hold(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations());
 }
 
+// The same with exponential gaps where each event also has a timeout ten mean gaps ahead, which it
+// cancels and sets anew: a pop, two pushes and a cancellation.
+void hold_with_timeouts(benchmark::State& state) {
+  const auto pending = static_cast<std::uint32_t>(state.range(0));
+  const std::vector<std::int64_t> gaps = gaps_of(exponential, state.range(0));
+  EventQueue<RunTime, std::uint32_t> queue;
+  std::vector<EventId> timeouts(pending);
+  std::size_t next = 0;
+  const auto schedule = [&](RunTime now, std::uint32_t which) {
+    queue.cancel(timeouts[which]);
+    const RunTime timeout = now + RunTime{10'000'000'000};
+    timeouts[which] = queue.push_cancellable(timeout, Priority::Failure, which);
+    queue.push(now + RunTime{gaps[next++ % gaps.size()]}, Priority::Start, which);
+  };
+  const auto step = [&] {
+    const auto event = queue.pop();
+    if (event.priority == Priority::Start) // else the timeout came first: one in 22,000
+      schedule(event.time, event.payload);
+  };
+  for (std::uint32_t which = 0; which < pending; ++which)
+    schedule(RunTime{}, which);
+  for (std::uint32_t i = 0; i < 2 * pending; ++i)
+    step();
+  for (auto _ : state)
+    step();
+  state.SetItemsProcessed(state.iterations());
+}
+
 void mixes_and_sizes(benchmark::internal::Benchmark* benchmark) {
   benchmark->ArgNames({"mix", "pending"});
   benchmark->ArgsProduct({{exponential, equal, bursts, near_and_far}, {1'000, 100'000, 1'000'000}});
@@ -136,6 +186,8 @@ void mixes_and_sizes(benchmark::internal::Benchmark* benchmark) {
 } // namespace
 
 BENCHMARK_TEMPLATE(hold, Ours)->Apply(mixes_and_sizes);
+BENCHMARK_TEMPLATE(hold, OursInSeconds)->Apply(mixes_and_sizes);
 BENCHMARK_TEMPLATE(hold, OursCancellable)->Apply(mixes_and_sizes);
 BENCHMARK_TEMPLATE(hold, StandardHeap)->Apply(mixes_and_sizes);
 BENCHMARK_TEMPLATE(hold, WideHeap)->Apply(mixes_and_sizes);
+BENCHMARK(hold_with_timeouts)->Arg(1'000)->Arg(100'000)->Arg(1'000'000);

@@ -11,6 +11,7 @@
 #include <catch2/catch.hpp>
 #include <cstdlib>
 #include <new>
+#include <vector>
 
 namespace {
 std::size_t allocations = 0;
@@ -53,6 +54,45 @@ TEST_CASE("the event queue does not allocate once it has grown") {
   const std::size_t before = allocations;
   play();
   CHECK(allocations == before);
+}
+
+// Many chunks at once, one chunk each for many buckets, and cancelled ones beside the pending: each
+// needs another part of the memory that was reserved when most were pending.
+TEST_CASE("the event queue allocates for more events than ever only, whatever their times") {
+  for (const std::int64_t most : {100, 3000, 50'000}) {
+    EventQueue<RunTime, int> queue;
+    std::vector<EventId> ids(static_cast<std::size_t>(most));
+    for (std::int64_t i = 0; i < most; ++i)
+      queue.push(RunTime{i}, Priority::Start, 0);
+    queue.clear();
+    RandomStream draws(1, "allocation");
+    const auto fill_and_empty = [&](const auto& time) {
+      for (std::int64_t i = 0; i < most; ++i)
+        queue.push(RunTime{time(i)}, static_cast<Priority>(draws.below(6)), 0);
+      while (queue.size() > 0) {
+        const RunTime now = queue.pop().time;
+        if (draws.below(3) == 0)
+          queue.push(now + RunTime{static_cast<std::int64_t>(draws.below(1000))}, Priority::Start,
+                     0);
+      }
+    };
+    const std::size_t before = allocations;
+    fill_and_empty([](std::int64_t) { return 7; });
+    fill_and_empty([](std::int64_t i) { return (1 + i % 63) << 6 * (i / 63 % 10); });
+    fill_and_empty([&](std::int64_t i) { return most - i; });
+    fill_and_empty([&](std::int64_t) { return static_cast<std::int64_t>(draws.bits()); });
+    for (std::int64_t i = 0; i < 20 * most; ++i) {
+      EventId& id = ids[static_cast<std::size_t>(i % most)];
+      queue.cancel(id);
+      const auto gap = static_cast<std::int64_t>(draws.bits() >> draws.below(64) >> 1);
+      id = queue.push_cancellable(RunTime{gap}, Priority::Start, 0);
+    }
+    CHECK(queue.size() == static_cast<std::size_t>(most));
+    CHECK(allocations == before);
+    for (std::int64_t i = 0; i < 10 * most; ++i)
+      queue.push(RunTime{i}, Priority::Start, 0);
+    CHECK(allocations > before); // so they are counted
+  }
 }
 
 TEST_CASE("activities do not allocate once their slots have been used") {

@@ -62,22 +62,36 @@ TEST_CASE("draws are repeatable, and differ by replication and seed") {
 TEST_CASE("draws follow their law") {
   struct Case {
     std::string value;
-    double mean, deviation;
+    double mean, deviation, fourth; // fourth central moment over the variance squared
+    double quantile, share;         // how many lie below or at the quantile
   };
   constexpr int count = 2000;
-  const double sigma = 0.25, growth = std::exp(sigma * sigma); // of a lognormal with median 2
+  constexpr double lower_quartile = -0.6744897501960817; // of the standard normal distribution
+  // Of a lognormal with median 2; with w = e^(sigma^2) its kurtosis is w^4 + 2 w^3 + 3 w^2 - 3.
+  const double sigma = 0.25, w = std::exp(sigma * sigma);
   for (const Case& c :
-       {Case{"{uncertain: {uniform: [1 USD/GPU-hour, 3 USD/GPU-hour]}}", 2, 2 / std::sqrt(12.0)},
-        Case{"{uncertain: {normal: [2 USD/GPU-hour, 0.2 USD/GPU-hour]}}", 2, 0.2},
-        Case{"{uncertain: {lognormal: {median: 2 USD/GPU-hour, sigma: 0.25}}}",
-             2 * std::sqrt(growth), 2 * std::sqrt(growth * (growth - 1))},
-        Case{"{uncertain: {choice: [1 USD/GPU-hour, 3 USD/GPU-hour]}}", 2, 1}}) {
+       {Case{"{uncertain: {uniform: [1 USD/GPU-hour, 3 USD/GPU-hour]}}", 2, 2 / std::sqrt(12.0),
+             1.8, 1.5, 0.25},
+        Case{"{uncertain: {normal: [2 USD/GPU-hour, 0.2 USD/GPU-hour]}}", 2, 0.2, 3,
+             2 + 0.2 * lower_quartile, 0.25},
+        Case{"{uncertain: {lognormal: {median: 2 USD/GPU-hour, sigma: 0.25}}}", 2 * std::sqrt(w),
+             2 * std::sqrt(w * (w - 1)), w * w * w * w + 2 * w * w * w + 3 * w * w - 3,
+             2 * std::exp(sigma * lower_quartile), 0.25},
+        Case{"{uncertain: {choice: [1 USD/GPU-hour, 3 USD/GPU-hour, 3 USD/GPU-hour]}}", 7.0 / 3,
+             std::sqrt(8.0 / 9), 1.5, 1, 1.0 / 3}}) {
     INFO(c.value);
-    double sum = 0;
-    for (int i = 0; i < count; ++i)
-      sum += drawn(c.value, static_cast<std::uint64_t>(i));
-    CHECK(std::fabs(sum / count - c.mean) <
-          4 * c.deviation / std::sqrt(count)); // four standard errors
+    double sum = 0, squares = 0, below = 0;
+    for (int i = 0; i < count; ++i) {
+      const double value = drawn(c.value, static_cast<std::uint64_t>(i));
+      sum += value;
+      squares += (value - c.mean) * (value - c.mean);
+      below += value <= c.quantile * (1 + 1e-12);
+    }
+    // Within four standard errors of mean, variance and share.
+    const double variance = c.deviation * c.deviation, error = 4 / std::sqrt(count);
+    CHECK(std::fabs(sum / count - c.mean) < error * c.deviation);
+    CHECK(std::fabs(squares / count - variance) < error * variance * std::sqrt(c.fourth - 1));
+    CHECK(std::fabs(below / count - c.share) < error * std::sqrt(c.share * (1 - c.share)));
   }
 }
 
