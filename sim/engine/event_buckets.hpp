@@ -65,6 +65,7 @@ public:
   // not empty.
   template <class Take> void advance(Take take) {
     while (!base_pending()) {
+      SIM_ASSERT(!empty());
       const auto level = static_cast<unsigned>(std::countr_zero(occupied_levels_));
       const unsigned digit = lowest_digit(level);
       const Bucket& bucket = bucket_at(level, digit);

@@ -201,12 +201,13 @@ TEMPLATE_TEST_CASE("any sequence of operations agrees with a sorted reference", 
     RandomStream& draws = queue.draws();
     // From ties only to hardly any; times also lie before what was popped, and below zero.
     const std::uint64_t times = std::uint64_t{1} << draws.below(40);
+    const std::uint64_t below_zero = times / 4;
     const std::uint64_t pushes = 1 + draws.below(7), peeks = draws.below(2);
     for (int step = 0; step < 1500; ++step) {
       const std::uint64_t choice = draws.below(10);
       if (choice < pushes)
         queue.push(at<TestType>(
-            1e-9 * (static_cast<double>(draws.below(times)) - static_cast<double>(times / 4))));
+            1e-9 * (static_cast<double>(draws.below(times)) - static_cast<double>(below_zero))));
       else if (choice < 8)
         queue.cancel_any();
       else if (queue.size() > 0)
