@@ -296,11 +296,11 @@ Seconds LayoutEstimate::optimizer_time(const Trial& trial, const ResidentParamet
   const double parameters = (held.dense / (sharded ? trial.groups.data.size : 1) +
                              held.experts / (sharded ? trial.groups.expert_data.size : 1)) /
                             plan::weight_copies(layout);
-  const double bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
-                       precision.gradient_bytes + precision.weight_bytes;
+  const Bytes bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
+                      precision.gradient_bytes + precision.weight_bytes;
   const hardware::AcceleratorSpec& accelerator = setting_.accelerator();
   return hardware::demand(
-             hardware::MemoryKernel{parameters * bytes * byte, hardware::MemoryKind::Optimizer, 1},
+             hardware::MemoryKernel{parameters * bytes, hardware::MemoryKind::Optimizer, 1},
              accelerator)
       .alone(accelerator, accelerator.streaming_multiprocessors);
 }
@@ -324,9 +324,9 @@ Seconds LayoutEstimate::data_exchange(const Trial& trial) const {
       held += trial.resident[kind];
       layers += trial.cut.kinds[kind].layers();
     }
-    const auto whole = [&](double bytes) {
-      return gather_time(bytes * held.dense * byte, trial.groups.data) +
-             gather_time(bytes * held.experts * byte, trial.groups.expert_data);
+    const auto whole = [&](Bytes bytes) {
+      return gather_time(bytes * held.dense, trial.groups.data) +
+             gather_time(bytes * held.experts, trial.groups.expert_data);
     };
     const double last = 1 / std::max(1.0, layers);
     const auto late = [last](Seconds time, bool overlapped) {

@@ -95,10 +95,10 @@ RankUpdate update_of(const StepSetting& setting, const std::vector<plan::StageCh
   const bool sharded = setting.layout.zero_stage > 0;
   RankUpdate update;
   using network::CollectiveKind;
-  const auto both = [&](CollectiveKind kind, double bytes, bool overlap, auto& early, auto& late) {
-    add_split(planner, kind, bytes * held.dense * byte, groups.data, overlap, layers, early, late);
-    add_split(planner, kind, bytes * held.experts * byte, groups.expert_data, overlap, layers,
-              early, late);
+  const auto both = [&](CollectiveKind kind, Bytes bytes, bool overlap, auto& early, auto& late) {
+    add_split(planner, kind, bytes * held.dense, groups.data, overlap, layers, early, late);
+    add_split(planner, kind, bytes * held.experts, groups.expert_data, overlap, layers, early,
+              late);
   };
   both(sharded ? CollectiveKind::ReduceScatter : CollectiveKind::AllReduce,
        precision.gradient_bytes, stack.overlap.data_gradients, update.gradients_early,
@@ -111,10 +111,9 @@ RankUpdate update_of(const StepSetting& setting, const std::vector<plan::StageCh
   const double parameters =
       (held.dense / shards + held.experts / expert_shards) / plan::weight_copies(setting.layout);
   // Reads and writes the state, reads the gradient, writes the working copy.
-  const double bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
-                       precision.gradient_bytes + precision.weight_bytes;
-  const hardware::MemoryKernel kernel{parameters * bytes * byte, hardware::MemoryKind::Optimizer,
-                                      1};
+  const Bytes bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
+                      precision.gradient_bytes + precision.weight_bytes;
+  const hardware::MemoryKernel kernel{parameters * bytes, hardware::MemoryKind::Optimizer, 1};
   const hardware::AcceleratorSpec& accelerator = setting.accelerator();
   if (parameters > 0)
     update.optimizer = hardware::demand(kernel, accelerator)

@@ -73,21 +73,21 @@ const GemmKernelSpec& gemm_kernels(const AcceleratorSpec& accelerator, Precision
 
 } // namespace
 
-double bytes_per_element(Precision precision) {
+Bytes bytes_per_element(Precision precision) {
   switch (precision) {
   case Precision::Fp32:
   case Precision::Tf32: // stored as FP32
-    return 4;
+    return 4 * byte;
   case Precision::Bf16:
   case Precision::Fp16:
-    return 2;
+    return 2 * byte;
   case Precision::Fp8:
-    return 1;
+    return 1 * byte;
   case Precision::Fp4:
-    return 0.5;
+    return 0.5 * byte;
   }
   SIM_ASSERT(false);
-  return 0;
+  return {};
 }
 
 FlopsPerSecond peak(const AcceleratorSpec& accelerator, Precision precision, const char* path) {

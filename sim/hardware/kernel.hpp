@@ -65,7 +65,7 @@ KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator
 KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accelerator);
 KernelDemand demand(const MemoryKernel& kernel, const AcceleratorSpec& accelerator);
 
-double bytes_per_element(Precision precision); // without block scales
+Bytes bytes_per_element(Precision precision); // without block scales
 
 // Peak rate at a precision; InfeasibleError when the accelerator has none.
 FlopsPerSecond peak(const AcceleratorSpec& accelerator, Precision precision,

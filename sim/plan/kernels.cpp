@@ -13,7 +13,9 @@ hardware::Precision precision_of(const Operator& op, const StackSpec& stack) {
   return op.low_precision ? stack.precision.gemm : hardware::Precision::Bf16;
 }
 
-bool narrow(hardware::Precision precision) { return hardware::bytes_per_element(precision) < wide; }
+bool narrow(hardware::Precision precision) {
+  return hardware::bytes_per_element(precision) / byte < wide;
+}
 
 hardware::MemoryKind memory_kind(OperatorKind kind) {
   switch (kind) {
@@ -40,16 +42,16 @@ void push_memory(double bytes, hardware::MemoryKind kind, int kernels, KernelRol
 
 // Reads 16 bit, writes the narrow type and one FP32 scale per 128 elements.
 double cast_bytes(double elements, hardware::Precision to) {
-  return elements * (wide + hardware::bytes_per_element(to) + 4.0 / 128);
+  return elements * (wide + hardware::bytes_per_element(to) / byte + 4.0 / 128);
 }
 // Reads a narrow tensor and writes it transposed, requantised along the other axis.
 double transpose_bytes(double elements, hardware::Precision type) {
-  return elements * 2 * (hardware::bytes_per_element(type) + 4.0 / 128);
+  return elements * 2 * (hardware::bytes_per_element(type) / byte + 4.0 / 128);
 }
 
 void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::Precision precision,
                KernelRole role, const LoweringContext& context, std::vector<PlannedKernel>& out) {
-  const double width = hardware::bytes_per_element(precision);
+  const double width = hardware::bytes_per_element(precision) / byte;
   hardware::GemmKernel kernel;
   kernel.groups = op.groups;
   kernel.precision = precision;
@@ -68,7 +70,7 @@ void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::
     kernel.m = op.k, kernel.n = op.n, kernel.k = op.m;
     // The gradient is read, added to and written.
     bytes = width * (op.input_elements + op.output_elements) +
-            2 * context.stack->precision.gradient_bytes * op.weight_elements;
+            2 * context.stack->precision.gradient_bytes / byte * op.weight_elements;
     break;
   }
   kernel.traffic = bytes * byte;

@@ -21,7 +21,7 @@ Bytes layer_activations(const StepSetting& setting, workload::LayerKind kind, Re
       workload::activation_elements(*setting.model, kind, shard_of(setting));
   if (recompute == Recompute::Full)
     return wide * elements.boundary * byte;
-  const double narrow = hardware::bytes_per_element(setting.stack->precision.gemm);
+  const double narrow = hardware::bytes_per_element(setting.stack->precision.gemm) / byte;
   double bytes = std::min(wide, narrow) * elements.inputs + wide * elements.others;
   if (recompute == Recompute::Norms)
     bytes -= std::min(wide, narrow) * elements.cheap_inputs +
@@ -75,16 +75,16 @@ MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& 
     plan.temporaries = std::max(plan.temporaries, temporaries(setting, chunk));
   }
   plan.stage = rank;
-  plan.weights = precision.weight_bytes * (held.dense + held.experts) * byte;
+  plan.weights = precision.weight_bytes * (held.dense + held.experts);
   plan.framework = setting.stack->framework_memory;
   if (setting.mode == StepMode::Training) {
-    plan.gradients = precision.gradient_bytes * (held.dense + held.experts) * byte;
-    const double state = precision.master_bytes + precision.moment_bytes;
+    plan.gradients = precision.gradient_bytes * (held.dense + held.experts);
+    const Bytes state = precision.master_bytes + precision.moment_bytes;
     const double replicas = layout.zero_stage == 0 ? 1 : layout.data * layout.context;
     const double expert_replicas = layout.zero_stage == 0 ? 1 : replicas / layout.expert;
     // Both copies of a weight share one optimizer state.
-    plan.optimizer = state * (held.dense / replicas + held.experts / expert_replicas) /
-                     weight_copies(layout) * byte;
+    plan.optimizer =
+        state * (held.dense / replicas + held.experts / expert_replicas) / weight_copies(layout);
     plan.activations = in_flight * activations;
   }
   plan.capacity = setting.accelerator().memory;

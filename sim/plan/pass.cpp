@@ -256,7 +256,7 @@ void PassBuilder::recompute(const LayerOperators& operators, LayerKind kind, Cur
 void PassBuilder::forward_operators(const std::vector<Operator>& operators, KernelRole role,
                                     Cursor& cursor, bool first_quantised) {
   bool quantised =
-      first_quantised && hardware::bytes_per_element(setting_.stack->precision.dispatch) < 2;
+      first_quantised && hardware::bytes_per_element(setting_.stack->precision.dispatch) < 2 * byte;
   for (const Operator& op : operators) {
     lower_forward(op, lowering_, role, quantised, cursor.scratch);
     if (op.kind == workload::OperatorKind::Gemm)
@@ -336,8 +336,8 @@ void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
       std::clamp((expert * groups_.expert.stride + per_node - 1) / per_node, 1, expert);
   const double tokens = shard_.tokens() / (shard_.sequence_parallel ? setting_.layout.tensor : 1);
   // One FP32 scale per 128 elements travels with narrow types.
-  const double width = hardware::bytes_per_element(precision) +
-                       (hardware::bytes_per_element(precision) < 2 ? 4.0 / 128 : 0);
+  const double width = hardware::bytes_per_element(precision) / byte +
+                       (hardware::bytes_per_element(precision) < 2 * byte ? 4.0 / 128 : 0);
   network::ExpertExchange request;
   request.bytes_per_copy =
       tokens * model.hidden * width * shard_.expert_imbalance * cursor.exchange_slowdown * byte;

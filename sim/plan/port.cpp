@@ -63,11 +63,12 @@ StackSpec ported(const StackSpec& stack, const AcceleratorSpec& accelerator, con
   PrecisionSpec& precision = result.precision;
   precision.gemm = ported(precision.gemm, accelerator, port, "stack.precision.gemm", substitutions);
   if (precision.gemm != stack.precision.gemm) {
-    const double width = hardware::bytes_per_element(precision.gemm);
+    const Bytes width = hardware::bytes_per_element(precision.gemm);
     if (precision.weight_bytes < width) {
-      substitutions.push_back(fmt::format(
-          "stack.precision.weight_bytes: {} -> {} (the working copy is {})",
-          number_text(precision.weight_bytes), number_text(width), name_of(precision.gemm)));
+      substitutions.push_back(
+          fmt::format("stack.precision.weight_bytes: {} B -> {} B (the working copy is {})",
+                      number_text(precision.weight_bytes / byte), number_text(width / byte),
+                      name_of(precision.gemm)));
       precision.weight_bytes = width;
     }
   }

@@ -37,9 +37,9 @@ struct PrecisionSpec {
   hardware::Precision gemm = hardware::Precision::Bf16;
   hardware::Precision dispatch = hardware::Precision::Bf16;
   hardware::Precision combine = hardware::Precision::Bf16;
-  double gradient_bytes = 4, master_bytes = 4,
-         moment_bytes = 8; // per parameter; moment_bytes: both moments together
-  double weight_bytes = 2; // working copy that the kernels read
+  // Per parameter; moment_bytes: both moments together.
+  Bytes gradient_bytes = 4 * byte, master_bytes = 4 * byte, moment_bytes = 8 * byte;
+  Bytes weight_bytes = 2 * byte; // working copy that the kernels read
 };
 
 struct OverlapSpec {

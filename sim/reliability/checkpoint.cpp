@@ -15,7 +15,7 @@ PerSecond failure_rate(const ReliabilitySpec& reliability, std::int64_t gpus) {
 CheckpointCost checkpoint_cost(const CheckpointSpec& checkpoint, double parameters,
                                std::int64_t gpus, BytesPerSecond host_bandwidth) {
   SIM_ASSERT(gpus >= 1);
-  const Bytes state = checkpoint.bytes_per_parameter * parameters * byte;
+  const Bytes state = checkpoint.bytes_per_parameter * parameters;
   const Seconds storage = state / checkpoint.storage_bandwidth;
   CheckpointCost cost;
   cost.load = storage;

@@ -24,7 +24,7 @@ struct CheckpointSpec {
   Auto<Seconds> interval; // auto: Daly's optimum
   CheckpointMode mode = CheckpointMode::Asynchronous;
   BytesPerSecond storage_bandwidth = 1e12 * (byte / second); // of the whole cluster
-  double bytes_per_parameter = 12;
+  Bytes bytes_per_parameter = 12 * byte;
 };
 
 template <class V> void fields(V& v, ReliabilitySpec& s) {

@@ -29,7 +29,7 @@ Precision compute_precision(const GenerationSetting& setting) {
   const AcceleratorSpec& chip = accelerator_of(setting);
   const bool fp8 =
       chip.peak.contains(Precision::Fp8) && chip.kernels->gemm.contains(Precision::Fp8);
-  return setting.decoding->weight_bytes <= 1 && fp8 ? Precision::Fp8 : Precision::Bf16;
+  return setting.decoding->weight_bytes <= 1 * byte && fp8 ? Precision::Fp8 : Precision::Bf16;
 }
 
 // Rate of the linear layers, wide enough to be compute-bound: full tiles, K as long as the model is
@@ -71,7 +71,7 @@ LayerCount layers_of(const GenerationSetting& setting) {
 }
 
 double exchange_bytes(Precision precision) {
-  const double width = hardware::bytes_per_element(precision);
+  const double width = hardware::bytes_per_element(precision) / byte;
   return width + (width < wide ? scale_bytes : 0);
 }
 
@@ -128,9 +128,9 @@ void DecodeModel::count_weights(const GenerationSetting& setting) {
     expert_slots_ = std::ceil(double(model.experts->routed) / replica_);
     const double expert = layer.experts / model.experts->routed;
     experts_read_ =
-        layers.experts * expert_slots_ * expert * setting.decoding->weight_bytes * byte / bandwidth;
+        layers.experts * expert_slots_ * expert * setting.decoding->weight_bytes / bandwidth;
   }
-  dense_read_ = (setting.decoding->weight_bytes * read + wide * head * (1 + layers.drafts)) /
+  dense_read_ = (setting.decoding->weight_bytes / byte * read + wide * head * (1 + layers.drafts)) /
                 shards * byte / bandwidth;
   multiply_per_token_ = 2 * all.active_matrices * flop / rate;
   multiply_per_sequence_ = 2 * layers.drafts * (draft_layer + projection + head) * flop / rate;
@@ -149,7 +149,7 @@ void DecodeModel::count_attention(const GenerationSetting& setting) {
                                                    : attention.heads;
   const double copies = model.experts ? 1 : std::max(1.0, replica_ / kv_heads);
   const Bytes cache_per_token = layers * workload::kv_elements_per_token_layer(model) *
-                                setting.decoding->kv_bytes_per_element * copies * byte;
+                                setting.decoding->kv_bytes_per_element * copies;
   cache_read_per_context_ =
       cache_per_token / (chip.memory_bandwidth * kernels.decode_bandwidth_fraction);
   // Scores and weighted sum per query token and token of context; latent attention works in the

@@ -11,7 +11,7 @@ DecodingSpec ported(const DecodingSpec& decoding, const hardware::AcceleratorSpe
                     const plan::PortSpec& port, const std::string& path,
                     std::vector<std::string>& substitutions) {
   DecodingSpec result = decoding;
-  if (decoding.weight_bytes > 1)
+  if (decoding.weight_bytes > 1 * byte)
     return result;
   const hardware::Precision precision = plan::ported(hardware::Precision::Fp8, accelerator, port,
                                                      path + ".weight_bytes", substitutions);

@@ -56,7 +56,7 @@ Bytes weights_per_gpu(const GenerationSetting& setting, int gpus) {
   double rest = all.total - tables - experts;
   if (setting.decoding->drafts > 0)
     rest += all.prediction_modules;
-  const double width = setting.decoding->weight_bytes;
+  const double width = setting.decoding->weight_bytes / byte;
   if (!model.experts)
     return (width * rest + table_bytes * tables) / gpus * byte;
   // Expert parallelism divides the experts only: attention runs data-parallel on every GPU. A GPU

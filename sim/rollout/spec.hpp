@@ -31,9 +31,9 @@ struct DecodingSpec {
   int expert = 0; // GPUs per replica (expert-parallel degree); 0: the smallest that holds the
                   // weights and the KV cache
   int drafts = 0; // speculative tokens per step
-  double acceptance = 0;   // of each draft, given that the ones before were accepted
-  double weight_bytes = 1; // per parameter in the inference engine
-  double kv_bytes_per_element = 2;
+  double acceptance = 0;         // of each draft, given that the ones before were accepted
+  Bytes weight_bytes = 1 * byte; // per parameter in the inference engine
+  Bytes kv_bytes_per_element = 2 * byte;
   Seconds all_to_all_floor{}; // least time of one dispatch or combine kernel
   Seconds kernel_floor{};     // kernels of one layer at no load (graph launch)
 };

@@ -65,7 +65,7 @@ PreparedStage prepare_inference(StageContext& context) {
   reliability::JobSpec& job = prepared.job;
   job.checkpoint_interval = job.failures > PerSecond{} ? std::max(unit, RunTime{1}) : RunTime{};
   job.checkpoint_stall = job.checkpoint_persistence = {};
-  const Bytes weights = workload::parameters(model).total * decoding.weight_bytes * byte;
+  const Bytes weights = workload::parameters(model).total * decoding.weight_bytes;
   job.recovery =
       to_run_time(context.input.reliability.detection + context.input.reliability.restart +
                   weights / context.input.checkpoint.storage_bandwidth);

@@ -21,7 +21,7 @@ double uniform(std::mt19937_64& bits, double low, double high) {
 
 // Operands in the kernel's precision, result in 16 bit.
 GemmKernel kernel_of(double groups, double m, double n, double k, Precision precision) {
-  const double operand = bytes_per_element(precision);
+  const double operand = bytes_per_element(precision) / byte;
   const Bytes traffic = groups * (operand * (m * k + k * n) + 2 * m * n) * byte;
   return {.groups = groups, .m = m, .n = n, .k = k, .precision = precision, .traffic = traffic};
 }
@@ -215,10 +215,10 @@ TEST_CASE("memory-bound kernels never beat the bandwidth") {
 }
 
 TEST_CASE("bytes per element") {
-  CHECK(bytes_per_element(Precision::Fp32) == 4);
-  CHECK(bytes_per_element(Precision::Tf32) == 4);
-  CHECK(bytes_per_element(Precision::Bf16) == 2);
-  CHECK(bytes_per_element(Precision::Fp16) == 2);
-  CHECK(bytes_per_element(Precision::Fp8) == 1);
-  CHECK(bytes_per_element(Precision::Fp4) == 0.5);
+  CHECK(bytes_per_element(Precision::Fp32) == 4 * byte);
+  CHECK(bytes_per_element(Precision::Tf32) == 4 * byte);
+  CHECK(bytes_per_element(Precision::Bf16) == 2 * byte);
+  CHECK(bytes_per_element(Precision::Fp16) == 2 * byte);
+  CHECK(bytes_per_element(Precision::Fp8) == 1 * byte);
+  CHECK(bytes_per_element(Precision::Fp4) == 0.5 * byte);
 }

@@ -24,7 +24,7 @@ hardware::AcceleratorSpec chip_with(std::initializer_list<Precision> precisions)
 plan::StackSpec fp8_stack() {
   plan::StackSpec stack;
   stack.precision.gemm = stack.precision.dispatch = Precision::Fp8;
-  stack.precision.weight_bytes = 1;
+  stack.precision.weight_bytes = 1 * byte;
   return stack;
 }
 
@@ -48,10 +48,10 @@ TEST_CASE("a missing precision becomes the first substitute that the chip has, w
   CHECK(stack.precision.gemm == Precision::Bf16);
   CHECK(stack.precision.dispatch == Precision::Bf16);
   CHECK(stack.precision.combine == Precision::Bf16);
-  CHECK(stack.precision.weight_bytes == 2);
+  CHECK(stack.precision.weight_bytes == 2 * byte);
   REQUIRE(told.size() == 3);
   CHECK(told[0] == "stack.precision.gemm: fp8 -> bf16 (A800 has no fp8)");
-  CHECK(told[1] == "stack.precision.weight_bytes: 1 -> 2 (the working copy is bf16)");
+  CHECK(told[1] == "stack.precision.weight_bytes: 1 B -> 2 B (the working copy is bf16)");
   CHECK(told[2] == "stack.precision.dispatch: fp8 -> bf16 (A800 has no fp8)");
 }
 

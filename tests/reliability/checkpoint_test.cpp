@@ -58,7 +58,7 @@ TEST_CASE("failures add up over GPUs and the job") {
 TEST_CASE("synchronous saving waits for storage, asynchronous for host memory") {
   CheckpointSpec spec;
   spec.storage_bandwidth = 2e12 * (byte / second);
-  spec.bytes_per_parameter = 12;
+  spec.bytes_per_parameter = 12 * byte;
   const BytesPerSecond host = 50e9 * (byte / second);
   spec.mode = CheckpointMode::Synchronous;
   const CheckpointCost synchronous = checkpoint_cost(spec, 671e9, 2048, host);

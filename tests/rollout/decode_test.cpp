@@ -61,7 +61,7 @@ TEST_CASE("a dense model reads weights and grouped-query cache, tensor-parallel 
   Case c;
   c.model = llama_8b();
   c.decoding = {};
-  c.decoding.weight_bytes = 2;
+  c.decoding.weight_bytes = 2 * byte;
   c.decoding.expert = 1;
   const DecodeStep alone = decode_step(c.setting(), 1, 4000);
   // 8,030,261,248 parameters with two tables of 4096 * 128256; the input table is only looked up.
@@ -128,7 +128,7 @@ TEST_CASE("a replica is the smallest power of two that leaves room for a cache")
   // 80 GiB leave; 16 GPUs fit.
   CHECK(replica_gpus(c.setting()) == 16);
   c.model = llama_8b();
-  c.decoding.weight_bytes = 2;
+  c.decoding.weight_bytes = 2 * byte;
   c.decoding.drafts = 0;
   CHECK(replica_gpus(c.setting()) == 1);
   c.pool.node->accelerator->memory = 12 * gibibyte;

@@ -55,7 +55,7 @@ std::string reinforcement(const std::string& outputs, const std::string& mean) {
          outputs +
          ", updates_per_rollout: 1000000000, reference_model: false, response: {mean: " + mean +
          ", sigma: 0, cap: [{until_step: 1, tokens: 4096}]}, decoding: {kv_bytes_per_element: "
-         "100000}}}]";
+         "100000 B}}}]";
 }
 
 struct Case {

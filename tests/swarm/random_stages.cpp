@@ -37,7 +37,7 @@ Tree random_decoding(Choices& choices, const Machine& machine) {
     decoding["acceptance"] = choices.one_of({0.0, 0.5, 0.85, 1.0});
   }
   if (!machine.narrow || choices.chance(30))
-    decoding["weight_bytes"] = 2;
+    decoding["weight_bytes"] = "2 B";
   if (choices.chance(30))
     decoding["all_to_all_floor"] = "30 us";
   if (choices.chance(30))

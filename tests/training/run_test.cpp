@@ -198,7 +198,7 @@ TEST_CASE("failures cost time in every kind of stage, and only time") {
   data.kind = StageKind::Inference;
   data.tokens = 1e10;
   data.inference = InferenceSpec{200, {{{0, 1000}}, 0.8, {{1, 8000}}}, {}, 0};
-  data.inference->decoding.weight_bytes = 2;
+  data.inference->decoding.weight_bytes = 2 * byte;
   input.stages = {pretraining("pre", 2e10, 128), reinforcement("rl", 400), data};
   const RunResult healthy = simulate_run(input);
   check_sums(healthy);
@@ -236,7 +236,7 @@ TEST_CASE("the fingerprint changes with anything that happens on the way") {
   data.kind = StageKind::Inference;
   data.tokens = 1e10;
   data.inference = InferenceSpec{200, {{{0, 1000}}, 0.8, {{1, 8000}}}, {}, 0};
-  data.inference->decoding.weight_bytes = 2;
+  data.inference->decoding.weight_bytes = 2 * byte;
   input.stages = {ramped, reinforcement("rl", 40), data};
   input.reliability.failures = 1.0 / (10 * hour) / (gpu_second / second);
   input.reliability.restart = 4 * minute;
@@ -309,9 +309,9 @@ TEST_CASE("a layout that does not fit is searched for where the port rules say s
 TEST_CASE("a chip without FP8 runs an FP8 stack by the port rules") {
   RunInput input = small_run();
   input.stages = {pretraining("pre", 1e9, 128), reinforcement("rl", 40)};
-  input.stages[1].reinforcement->decoding.weight_bytes = 1;
+  input.stages[1].reinforcement->decoding.weight_bytes = 1 * byte;
   input.stack->precision.gemm = hardware::Precision::Fp8;
-  input.stack->precision.weight_bytes = 1;
+  input.stack->precision.weight_bytes = 1 * byte;
   const RunResult fp8 = simulate_run(input);
   CHECK(fp8.substitutions.empty());
   input.cluster.main.node->accelerator->peak.erase(hardware::Precision::Fp8);

@@ -95,7 +95,7 @@ inline StageSpec reinforcement(const std::string& name, std::int64_t steps) {
   loop.updates_per_rollout = 4;
   loop.prompt_tokens = 100;
   loop.response = {{{0, 500}, {steps, 3000}}, 0.8, {{steps / 2, 4096}, {steps, 8192}}};
-  loop.decoding.weight_bytes = 2;
+  loop.decoding.weight_bytes = 2 * byte;
   loop.decoding.kernel_floor = 20 * microsecond;
   loop.phase_overhead = 3 * second;
   stage.reinforcement = loop;
