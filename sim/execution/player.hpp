@@ -79,7 +79,8 @@ private:
     const ScriptCollective* collective = nullptr; // null: idle
     std::uint32_t next_phase = 0, outstanding = 0, arrived = 0;
     std::uint32_t index = 0; // of the script's collectives
-    bool loads_gpus = false; // holds SMs and draws memory
+    bool loads_gpus = false; // holds SMs
+    bool draws_memory = false;
     double started = 0;
   };
   struct TeamState {
@@ -138,6 +139,8 @@ private:
   void index_programs();
   void find_sizes();
   void add_gpus();
+  [[nodiscard]] double peak_of(const ScriptCollective& collective) const;
+  [[nodiscard]] double memory_room(Id actor) const;
   [[nodiscard]] std::size_t output_at(const Actor& actor, int chunk, int micro_batch) const;
   [[nodiscard]] const std::vector<plan::ScheduledPass>& program_of(Id actor) const;
   void try_start(Id actor);
@@ -180,6 +183,7 @@ private:
   void start_phase(Id team, std::size_t slot, const ScriptPhase& phase);
   void end_activity_of(Id team, std::size_t slot);
   void end_collective(Id team, std::size_t slot);
+  [[nodiscard]] bool draws_memory(Id team) const;
   void load_gpus(Id team, const ScriptCollective& collective, bool begin);
   [[nodiscard]] std::uint32_t team_tag(Id team, std::size_t slot) const {
     return static_cast<std::uint32_t>(actors_.size() + slot_count * team + slot);
@@ -238,6 +242,8 @@ private:
   std::vector<engine::PoolId> sms_;
   std::vector<engine::ResourceId> memories_;
   double hold_scale_ = 1;
+  double collectives_draw_ = 0; // at most, of a GPU's memory, by those of a pass together
+  std::array<std::vector<double>, team_kinds> most_bound_; // of the uses of a pattern, by kind
   std::vector<UseLinks> use_links_;
   std::vector<engine::Draw> use_draws_;
   std::vector<engine::ResourceId> trunk_resources_; // none: it can stop nobody

@@ -14,7 +14,8 @@ constexpr std::array exposed_category{Category::ExposedTensor, Category::Exposed
 
 double kernel_rate(const void* context, double free_sms) {
   const ScriptKernel& kernel = *static_cast<const ScriptKernel*>(context);
-  return kernel.work / (kernel.demand.compute_on(std::max(1.0, free_sms)) / second);
+  return kernel.work / std::max(kernel.demand.compute_on(std::max(1.0, free_sms)) / second,
+                                kernel.least_seconds);
 }
 
 } // namespace
@@ -25,6 +26,7 @@ void Player::start_script(Id id, const plan::ScheduledPass& pass) {
   ActorState& state = actors_[id];
   const Actor& actor = machine_.actors[id];
   const bool fused = !data_may_run(id) && plan_.beside.held_sms == 0;
+  state.beside_data = !fused;
   const PassScript*& known =
       scripts_[static_cast<std::size_t>(actor.stage)][fused ? 1 : 0][state.next];
   const PassScript* script = known;
@@ -131,12 +133,19 @@ void Player::start_task(Id id, std::uint32_t task) {
   }
   const ScriptKernel& kernel = state.script->kernels[started.index];
   const hardware::KernelDemand& demand = kernel.demand;
+  if (!state.beside_data && !kernel.beside) { // nothing can disturb it
+    spec.latency = started.productive + started.recomputed;
+    engine_.start(spec);
+    return;
+  }
   const engine::Draw draw{memories_[id], 1};
   spec.latency = demand.gap;
   spec.work = demand.traffic > Bytes{} || demand.compute > Seconds{} ? kernel.work : 0;
   if (demand.compute > Seconds{})
     spec.curve = {kernel_rate, &kernel, sms_[id]};
-  if (demand.traffic > Bytes{})
+  else
+    spec.bound = kernel.work / kernel.least_seconds;
+  if (demand.traffic > Bytes{} && (state.beside_data || kernel.peak_draw > memory_room(id)))
     spec.draws = std::span(&draw, 1);
   engine_.start(spec);
 }

@@ -89,10 +89,26 @@ void Player::start_collective(Id id, std::size_t slot, const ScriptCollective& c
   running.next_phase = 0;
   running.outstanding = 0;
   running.started = now();
+  running.draws_memory = running.loads_gpus && draws_memory(id);
   if (running.loads_gpus)
     load_gpus(id, collective, true);
   const bool begun = advance_phases(id, slot);
   SIM_ASSERT(begun);
+}
+
+// Whether any kernel beside the collective could want the memory that it leaves.
+bool Player::draws_memory(Id id) const {
+  if (plan_.detail == Detail::Pass)
+    return false;
+  const Team& team = machine_.teams[id];
+  const auto members = machine_.members_of(team);
+  return dimension_of(team.kind) == plan::CommunicationDimension::Data ||
+         plan_.detail == Detail::Message ||
+         std::any_of(members.begin(), members.end(), [&](Id actor) {
+           const ActorState& state = actors_[actor];
+           return state.script == nullptr || state.beside_data ||
+                  state.script->heaviest_beside > memory_room(actor);
+         });
 }
 
 // The SMs of its kernel, on every member, also while it is stalled. A unit of GPUs has teams beside
@@ -140,7 +156,7 @@ void Player::start_phase(Id id, std::size_t slot, const ScriptPhase& phase) {
     spec.work = phase.bytes_per_flow;
     spec.bound = links.bound;
     draws_.assign(use_draws_.begin() + links.first_draw, use_draws_.begin() + links.end_draw);
-    if (running.loads_gpus && phase.flows_at_gpu > 0 && plan_.detail != Detail::Pass)
+    if (running.draws_memory && phase.flows_at_gpu > 0)
       for (const Id actor : machine_.members_of(team))
         draws_.push_back({memories_[actor], memory_per_flow_byte * phase.flows_at_gpu});
     spec.draws = draws_;

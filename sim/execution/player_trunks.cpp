@@ -23,12 +23,15 @@ void Player::link_trunks() {
   std::vector<std::uint32_t> touched;
   for (const Team& team : machine_.teams) {
     const std::size_t patterns = machine_.patterns[static_cast<std::size_t>(team.kind)].size();
+    std::vector<double>& most_bound = most_bound_[static_cast<std::size_t>(team.kind)];
+    most_bound.resize(patterns);
     touched.clear();
     for (std::size_t p = 0; p < patterns; ++p) {
       const Use& use = machine_.uses[team.first_use + p];
       UseLinks& links = use_links_[team.first_use + p];
       for (const network::TrunkLoad& load : machine_.loads_of(use))
         links.bound = std::min(links.bound, machine_.trunks[load.trunk].capacity / load.flows);
+      most_bound[p] = std::max(most_bound[p], links.bound);
       for (const network::TrunkLoad& load : machine_.loads_of(use)) {
         if (of_team[load.trunk] == 0)
           touched.push_back(load.trunk);

@@ -80,7 +80,7 @@ private:
       if (joins)
         join_run(task);
       else
-        add_task(task, first);
+        add_task(task, first, !alone);
       place_.push_back(deferred ? static_cast<std::uint32_t>(script_.tasks.size() - 1) : current_);
       if (!deferred) {
         last_critical_ = static_cast<int>(i);
@@ -89,7 +89,7 @@ private:
     }
   }
 
-  void add_task(const plan::PassTask& task, std::size_t first) {
+  void add_task(const plan::PassTask& task, std::size_t first, bool beside) {
     ScriptTask added;
     added.background = task.background;
     const auto index = static_cast<std::uint32_t>(script_.tasks.size());
@@ -104,7 +104,7 @@ private:
         edges_.push_back({place, index});
       }
     if (task.is_kernel)
-      add_kernel(task.kernel, added);
+      add_kernel(task.kernel, added, beside);
     else
       add_collective(task, added, index);
     script_.tasks.push_back(added);
@@ -112,7 +112,7 @@ private:
       current_ = index;
   }
 
-  void add_kernel(const plan::PlannedKernel& kernel, ScriptTask& added) {
+  void add_kernel(const plan::PlannedKernel& kernel, ScriptTask& added, bool beside) {
     ScriptKernel compiled;
     compiled.demand = kernel.demand;
     compiled.demand.gap = kernel.demand.gap / speed_;
@@ -120,6 +120,15 @@ private:
     const hardware::KernelDemand& demand = compiled.demand;
     added.what = is_empty(demand) ? ScriptTask::What::Join : ScriptTask::What::Kernel;
     compiled.work = demand.traffic > Bytes{} ? demand.traffic / byte : 1;
+    compiled.least_seconds = demand.traffic / accelerator_.memory_bandwidth / second;
+    compiled.beside = beside;
+    if (demand.traffic > Bytes{}) {
+      const Seconds busy =
+          demand.alone(accelerator_, accelerator_.streaming_multiprocessors) - demand.gap;
+      compiled.peak_draw = demand.traffic / busy / (byte / second);
+      if (beside)
+        script_.heaviest_beside = std::max(script_.heaviest_beside, compiled.peak_draw);
+    }
     added.index = static_cast<std::uint32_t>(script_.kernels.size());
     script_.kernels.push_back(compiled);
     book(kernel, demand, added);

@@ -39,6 +39,9 @@ ScriptCollective script_of(const network::Collective& collective, TeamKind kind,
 struct ScriptKernel {
   hardware::KernelDemand demand; // of a GPU of the script's speed
   double work = 0;               // bytes, or 1 when it moves none
+  double least_seconds = 0;      // that device memory takes to move its bytes
+  double peak_draw = 0;          // bytes per second of device memory, on a GPU left alone
+  bool beside = false;           // a collective of the pass may run beside it
 };
 
 struct ScriptTask {
@@ -64,6 +67,7 @@ struct PassScript {
   std::vector<ScriptCollective> collectives;
   std::vector<std::uint32_t> task_of; // by collective
   bool overlaps = false;              // kernels may run beside collectives of the pass
+  double heaviest_beside = 0;         // largest peak_draw of those that may
   // Bytes that one flow of each use moves in the whole pass, by kind: Tensor, Expert, Context.
   std::array<std::vector<double>, 3> bytes_by_use;
 };

@@ -44,9 +44,9 @@ Player::Player(const StepPlan& plan)
   for (const Actor& actor : machine_.actors)
     weights_ += actor.weight;
   index_programs();
+  link_trunks();
   if (plan.detail != Detail::Pass)
     find_sizes();
-  link_trunks();
   add_gpus();
 }
 
@@ -116,11 +116,12 @@ void Player::index_programs() {
 void Player::find_sizes() {
   const auto& programs = plan_.program->ranks;
   scripts_.resize(programs.size());
-  std::array<double, team_kinds> held{};
-  const auto note_held = [&held](const std::vector<ScriptCollective>& collectives) {
+  std::array<double, team_kinds> held{}, drawn{};
+  const auto note_held = [&](const std::vector<ScriptCollective>& collectives) {
     for (const ScriptCollective& collective : collectives) {
-      double& most = held[static_cast<std::size_t>(collective.kind)];
-      most = std::max(most, collective.held_sms);
+      const auto kind = static_cast<std::size_t>(collective.kind);
+      held[kind] = std::max(held[kind], collective.held_sms);
+      drawn[kind] = std::max(drawn[kind], peak_of(collective));
     }
   };
   for (std::size_t stage = 0; stage < programs.size(); ++stage) {
@@ -138,6 +139,8 @@ void Player::find_sizes() {
           note_held(script.collectives);
         }
   }
+  for (const double most : drawn)
+    collectives_draw_ += most;
   for (const StageUpdate& update : plan_.updates)
     for (const auto* list : {&update.gradients_early, &update.gradients_late,
                              &update.parameters_early, &update.parameters_late})
@@ -149,6 +152,26 @@ void Player::find_sizes() {
   waits_.resize(actors_.size() * most_tasks_);
   next_ready_.resize(actors_.size() * most_tasks_);
   come_.resize(teams_.size() * most_collectives_);
+}
+
+// What the collective draws of a GPU's memory at most, on an idle machine.
+double Player::peak_of(const ScriptCollective& collective) const {
+  double most = 0, together = 0;
+  for (const ScriptPhase& phase : collective.phases) {
+    if (phase.use != no_use)
+      together += memory_per_flow_byte * phase.flows_at_gpu *
+                  most_bound_[static_cast<std::size_t>(collective.kind)][phase.use];
+    most = std::max(most, together);
+    if (!phase.with_next)
+      together = 0;
+  }
+  return most;
+}
+
+// What a kernel may draw of the memory beside all collectives of its pass without anybody noticing.
+double Player::memory_room(Id id) const {
+  return plan_.accelerator->memory_bandwidth / (byte / second) * machine_.actors[id].speed -
+         collectives_draw_;
 }
 
 // Device memories and SMs. Where passes are single activities, only data-parallel collectives hold

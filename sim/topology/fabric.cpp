@@ -48,19 +48,6 @@ void Fabric::add_all_pairs(std::span<const int> members, int group_size,
   add_loads(transfers, load);
 }
 
-std::span<const Trunk> Fabric::trunks() const {
-  if (trunks_.empty())
-    for (const Link& link : links())
-      trunks_.push_back({link.kind, link.capacity, link.kind <= LinkKind::Nic});
-  return trunks_;
-}
-void Fabric::trunk_route(int a, int b, std::vector<TrunkStep>& out) const {
-  std::vector<RouteStep> steps;
-  route(a, b, steps);
-  for (auto& s : steps)
-    out.push_back({s.link, s.share});
-}
-
 std::unique_ptr<Fabric> build(const hardware::PoolSpec& pool) {
   SIM_ASSERT(pool.nodes >= 1 && pool.node.spec.accelerators >= 1);
   for (const builder::Entry& entry : builder::table())

@@ -44,16 +44,6 @@ struct Transfer {
   double flows = 1;
 };
 
-struct Trunk {
-  LinkKind kind = LinkKind::ScaleUp;
-  BytesPerSecond capacity{};
-  bool can_bind = true;
-};
-struct TrunkStep {
-  std::uint32_t trunk = 0;
-  double share = 1;
-};
-
 struct Counts {
   std::int64_t endpoints = 0, switches = 0,
                switch_links = 0; // as DeepSeek counts them: links between switches
@@ -78,9 +68,6 @@ public:
                              std::span<double> load) const;
   // Time of a small message from a to b on an idle fabric.
   [[nodiscard]] virtual Seconds latency(int a, int b) const = 0;
-  [[nodiscard]] std::span<const Trunk> trunks() const;
-  void trunk_route(int a, int b, std::vector<TrunkStep>& out) const;
-  mutable std::vector<Trunk> trunks_;
   [[nodiscard]] virtual Counts counts() const = 0;
   // Share of line rate that the capacities of NIC links and of all links above them count.
   [[nodiscard]] virtual double efficiency() const = 0;
