@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which links always share their flows evenly. Trunks are numbered as links are: scale-up, NICs,
+// leaves, pods; up, and the next number down.
+#include "sim/topology/switched_fabric.hpp"
+
+#include <numeric>
+
+namespace sim::topology {
+
+void SwitchedFabric::build_trunks() {
+  const Layout& l = layout_;
+  trunk_of_.resize(links_.size());
+  std::iota(trunk_of_.begin(), trunk_of_.end(), 0U);
+  std::uint32_t trunks = static_cast<std::uint32_t>(links_.size());
+  if (fabric_.routing == hardware::RoutingPolicy::Adaptive) {
+    first_pod_trunk_ =
+        first_leaf_ + (l.spines > 0 ? static_cast<std::uint32_t>(2 * l.leaves()) : 0);
+    const int pods = l.cores > 0 ? l.wiring.planes * l.pods : 0;
+    trunks = first_pod_trunk_ + static_cast<std::uint32_t>(2 * pods);
+    for (int leaf = 0; leaf < l.leaves(); ++leaf)
+      for (int spine = 0; spine < l.spines; ++spine)
+        for (const std::uint32_t down : {0U, 1U})
+          trunk_of_[leaf_link(leaf, spine, 0) + down] = leaf_trunk(leaf) + down;
+    for (int pod = 0; pod < pods; ++pod)
+      for (int spine = 0; spine < l.spines; ++spine)
+        for (int core = 0; core < l.cores; ++core)
+          for (const std::uint32_t down : {0U, 1U})
+            trunk_of_[spine_link(pod, spine, core, 0) + down] = pod_trunk(pod) + down;
+  }
+  trunks_.resize(trunks);
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    Trunk& trunk = trunks_[trunk_of_[i]];
+    trunk.kind = links_[i].kind;
+    trunk.capacity += links_[i].capacity;
+  }
+}
+
+} // namespace sim::topology
