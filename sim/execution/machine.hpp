@@ -54,7 +54,7 @@ struct Team {
 
 struct Trunk {
   double capacity = 0;  // bytes per second
-  bool can_bind = true; // false: links before or behind it carry no more than it does
+  bool can_bind = true; // false: it stops nobody, and no team lists loads on it
 };
 
 struct Machine {

@@ -61,13 +61,18 @@ private:
     Use use;
     use.latency = loads_.latency();
     use.first_load = static_cast<std::uint32_t>(machine_.loads.size());
-    loads_.take(machine_.loads);
+    taken_.clear();
+    loads_.take(taken_);
+    for (const network::TrunkLoad& load : taken_)
+      if (machine_.trunks[load.trunk].can_bind)
+        machine_.loads.push_back(load);
     use.end_load = static_cast<std::uint32_t>(machine_.loads.size());
     machine_.uses.push_back(use);
   }
 
   Machine& machine_;
   network::GroupLoads loads_;
+  std::vector<network::TrunkLoad> taken_;
   std::vector<int> ranks_;
 };
 

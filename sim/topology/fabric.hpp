@@ -45,6 +45,8 @@ struct RouteStep {
 struct Trunk {
   LinkKind kind = LinkKind::ScaleUp;
   BytesPerSecond capacity{};
+  // False: all NICs whose traffic it carries could send, or take, at full rate. It stops nobody.
+  bool can_bind = true;
 };
 
 // A trunk of a route and how many flows one flow puts on it.

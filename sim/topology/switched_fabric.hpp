@@ -77,6 +77,7 @@ private:
   void build_links(const hardware::PoolSpec& pool);
   void build_switch_links();
   void build_trunks();
+  void find_ample_trunks();
   // The links outside the network of switches; `climb` appends what lies between two leaves.
   template <class Step, class Climb>
   void route_ends(int a, int b, std::vector<Step>& out, Climb climb) const;

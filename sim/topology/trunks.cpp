@@ -33,6 +33,26 @@ void SwitchedFabric::build_trunks() {
     trunk.kind = links_[i].kind;
     trunk.capacity += links_[i].capacity;
   }
+  if (fabric_.routing == hardware::RoutingPolicy::Adaptive)
+    find_ample_trunks();
+}
+
+// A trunk between switches that has room for all NICs below it stops nobody.
+void SwitchedFabric::find_ample_trunks() {
+  const Layout& l = layout_;
+  std::vector<BytesPerSecond> below(trunks_.size()); // of trunks up
+  for (int nic = 0; nic < l.nics(); ++nic) {
+    const int node = nic / l.nics_per_node, rail = nic % l.nics_per_node;
+    const BytesPerSecond capacity = links_[nic_link(nic)].capacity;
+    if (l.spines > 0)
+      below[leaf_trunk(l.leaf_of(node, rail))] += capacity;
+    if (l.cores > 0)
+      below[pod_trunk(l.plane_of_rail(rail) * l.pods + l.pod_of(node))] += capacity;
+  }
+  constexpr double rounding = 1e-12; // relative, of sums of capacities
+  for (std::size_t up = 0; up + 1 < trunks_.size(); up += 2)
+    if (trunks_[up].kind > LinkKind::Nic && below[up] <= trunks_[up].capacity * (1 + rounding))
+      trunks_[up].can_bind = trunks_[up + 1].can_bind = false;
 }
 
 } // namespace sim::topology
