@@ -3,6 +3,7 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/random.hpp"
+#include "tests/benchmark/fat_tree.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -24,6 +25,14 @@ struct Network {
     draws.insert(draws.end(), its_draws.begin(), its_draws.end());
     first_draw.push_back(static_cast<std::uint32_t>(draws.size()));
   }
+  [[nodiscard]] Network in_order(const std::vector<std::uint32_t>& order) const {
+    Network other;
+    other.capacities = capacities;
+    for (const std::uint32_t flow : order)
+      other.add(bounds[flow],
+                {draws.begin() + first_draw[flow], draws.begin() + first_draw[flow + 1]});
+    return other;
+  }
   [[nodiscard]] std::vector<double> rates(MaxMinSolver& solver) const {
     std::vector<double> result(bounds.size());
     solver.solve({bounds, first_draw, draws, capacities}, result);
@@ -34,6 +43,16 @@ struct Network {
     return rates(solver);
   }
 };
+
+std::vector<std::uint32_t> random_order(std::size_t count, std::uint64_t seed) {
+  RandomStream random(seed, "order");
+  std::vector<std::uint32_t> order(count);
+  for (std::uint32_t i = 0; i < order.size(); ++i) {
+    order[i] = i;
+    std::swap(order[i], order[random.below(i + 1)]);
+  }
+  return order;
+}
 
 Network random_network(std::uint64_t seed) {
   RandomStream draws(seed, "network");
@@ -198,20 +217,26 @@ TEST_CASE("the order of flows changes no bit of any rate") {
   for (std::uint64_t seed = 0; seed < 500; ++seed) {
     INFO("seed " << seed);
     const Network network = random_network(seed);
-    RandomStream random(seed, "order");
-    std::vector<std::uint32_t> order(network.bounds.size());
-    for (std::uint32_t i = 0; i < order.size(); ++i) {
-      order[i] = i;
-      std::swap(order[i], order[random.below(i + 1)]);
-    }
-    Network shuffled;
-    shuffled.capacities = network.capacities;
-    for (const std::uint32_t flow : order)
-      shuffled.add(network.bounds[flow], {network.draws.begin() + network.first_draw[flow],
-                                          network.draws.begin() + network.first_draw[flow + 1]});
-    const std::vector<double> rates = network.rates(), again = shuffled.rates();
+    const auto order = random_order(network.bounds.size(), seed);
+    const std::vector<double> rates = network.rates(), again = network.in_order(order).rates();
     for (std::size_t i = 0; i < order.size(); ++i)
       REQUIRE(again[i] == rates[order[i]]);
+  }
+  for (const std::uint64_t flows : {300u, 1'000u, 10'000u}) { // many equal levels
+    const fat_tree::Flows tree(flows, flows);
+    Network network;
+    network.capacities = tree.capacities;
+    network.bounds = tree.bounds;
+    network.first_draw = tree.first_draw;
+    network.draws = tree.draws;
+    const std::vector<double> rates = network.rates();
+    check_fair(network, rates);
+    for (std::uint64_t seed = 0; seed < 5; ++seed) {
+      const auto order = random_order(flows, seed);
+      const std::vector<double> again = network.in_order(order).rates();
+      for (std::size_t i = 0; i < order.size(); ++i)
+        REQUIRE(again[i] == rates[order[i]]);
+    }
   }
 }
 
