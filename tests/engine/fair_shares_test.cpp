@@ -2,6 +2,7 @@
 #include "sim/engine/fair_shares.hpp"
 
 #include "sim/base/random.hpp"
+#include "tests/engine/flow_list.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -58,17 +59,12 @@ struct Traffic {
   }
   // Rates of all slots by filling from nothing; zero for those that are not active.
   [[nodiscard]] std::vector<double> rates_anew() const {
-    std::vector<double> bounds, rates, result(flows.size(), 0);
-    std::vector<std::uint32_t> first_draw{0};
-    std::vector<Draw> draws;
+    test::FlowList list;
     for (const Flow& flow : flows)
-      if (flow.active) {
-        bounds.push_back(flow.bound);
-        draws.insert(draws.end(), flow.draws.begin(), flow.draws.end());
-        first_draw.push_back(static_cast<std::uint32_t>(draws.size()));
-      }
-    rates.resize(bounds.size());
-    MaxMinSolver().solve({bounds, first_draw, draws, capacities}, rates);
+      if (flow.active)
+        list.add(flow.bound, flow.draws);
+    const std::vector<double> rates = list.rates(capacities);
+    std::vector<double> result(flows.size(), 0);
     for (std::size_t f = 0, active = 0; f < flows.size(); ++f)
       if (flows[f].active)
         result[f] = rates[active++];

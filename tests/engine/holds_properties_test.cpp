@@ -3,6 +3,7 @@
 // stalled keeps what it holds, and an upper rate over what is free follows every start and end.
 #include "sim/base/random.hpp"
 #include "sim/engine/activity.hpp"
+#include "tests/engine/flow_list.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -153,20 +154,16 @@ private:
         if (begins_[t] <= now_)
           running_.push_back(t);
       }
-    std::vector<double> capacities = course_.capacities, bounds;
+    std::vector<double> capacities = course_.capacities;
     for (const Outage& outage : course_.outages)
       if (outage.begin <= now_ && now_ < outage.end)
         capacities[outage.link] = 0;
-    std::vector<std::uint32_t> first_draw{0};
-    std::vector<Draw> draws;
+    test::FlowList flows;
     for (const std::size_t t : running_) {
       const Task& task = course_.tasks[t];
-      bounds.push_back(task.computes ? staircase(nullptr, free) : infinity);
-      draws.insert(draws.end(), task.draws.begin(), task.draws.end());
-      first_draw.push_back(static_cast<std::uint32_t>(draws.size()));
+      flows.add(task.computes ? staircase(nullptr, free) : infinity, task.draws);
     }
-    rates_.resize(running_.size());
-    MaxMinSolver().solve({bounds, first_draw, draws, capacities}, rates_);
+    rates_ = flows.rates(capacities);
   }
 
   bool step() {
