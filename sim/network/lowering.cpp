@@ -18,6 +18,8 @@ std::size_t at(topology::LinkKind kind) { return static_cast<std::size_t>(kind);
 
 Lowering::Lowering(const topology::Fabric& fabric) : fabric_(fabric) {
   for (const Link& link : fabric.links()) {
+    if (link.capacity == BytesPerSecond{}) // broken: no route takes it
+      continue;
     BytesPerSecond& least = capacities_.per_link[at(link.kind)];
     if (least == BytesPerSecond{} || link.capacity < least)
       least = link.capacity;
