@@ -147,8 +147,9 @@ void LayoutPlay::build_units(const Machine& whole, bool exact, Stage& stage) {
   const RankMap map(setting_.layout, setting_.gpus());
   Machine units = unit_machine(whole, map);
   std::map<std::vector<std::uint64_t>, std::uint32_t> known;
+  const SharedLoads shared(whole, map);
   for (Actor& unit : units.actors) {
-    Machine inside = interior_machine(whole, map, unit.stage, static_cast<int>(unit.chain));
+    Machine inside = interior_machine(whole, map, shared, unit.stage, static_cast<int>(unit.chain));
     const auto next = static_cast<std::uint32_t>(stage.interiors.size());
     unit.interior = exact ? next : known.emplace(content_of(inside), next).first->second;
     if (unit.interior == next)
@@ -192,6 +193,13 @@ void LayoutPlay::require_playable(const plan::PipelineProgram& program, Fidelity
         messages += fidelity.detail == Detail::Message ? messages_of(collective, patterns_) : 0;
     }
   }
+  for (const StageUpdate& update : updates_)
+    for (const auto* list : {&update.gradients_early, &update.gradients_late,
+                             &update.parameters_early, &update.parameters_late})
+      for (const ScriptCollective& collective : *list) {
+        tasks += 1;
+        messages += fidelity.detail == Detail::Message ? messages_of(collective, patterns_) : 0;
+      }
   const double gpus = double(setting_.gpus()) / setting_.layout.pipeline; // of a stage
   const char* remedy = "fewer GPUs, a smaller batch, --detail pass or no --exact";
   require_within(limit::step_tasks, tasks * gpus, "tasks of all GPUs in a step", "--detail",

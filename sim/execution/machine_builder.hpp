@@ -6,7 +6,10 @@
 #include "sim/execution/machine.hpp"
 #include "sim/plan/layout.hpp"
 
+#include <cstddef>
 #include <cstdint>
+#include <map>
+#include <tuple>
 #include <vector>
 
 namespace sim::execution {
@@ -41,9 +44,27 @@ Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpe
 // whose patterns are those of Tensor, Expert and Context, in this order.
 Machine unit_machine(const Machine& whole, const RankMap& map);
 
+// What the passes of all units of a stage put on trunks that several of them use.
+class SharedLoads {
+public:
+  SharedLoads(const Machine& whole, const RankMap& map);
+
+  // The flows of the whole stage, or those of the unit itself where it is alone on the trunk.
+  [[nodiscard]] double of_stage(int stage, TeamKind kind, std::size_t pattern,
+                                const network::TrunkLoad& own) const;
+  [[nodiscard]] bool shared(std::uint32_t trunk) const { return shared_[trunk] != 0; }
+
+private:
+  using Place = std::tuple<int, TeamKind, std::size_t, std::uint32_t>;
+  std::vector<char> shared_; // by trunk
+  std::map<Place, double> flows_;
+};
+
 // The GPUs of one unit with the teams inside it and the trunks that these use: what a pass is
-// played on. The unit is given by its first chain's stage and number.
-Machine interior_machine(const Machine& whole, const RankMap& map, int stage, int unit);
+// played on. The other units of the stage are taken to do the same at the same time: on trunks that
+// they use too, each flow counts as many as the stage has for the unit's one.
+Machine interior_machine(const Machine& whole, const RankMap& map, const SharedLoads& shared,
+                         int stage, int unit);
 
 // Everything that the time of a pass on the machine depends on. Equal texts: equal times.
 std::vector<std::uint64_t> content_of(const Machine& machine);

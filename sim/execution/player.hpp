@@ -111,7 +111,7 @@ private:
     std::uint32_t first_draw = 0, end_draw = 0;
   };
   struct PassDraws {
-    double work = 0; // bytes on the trunk that it loads most
+    double work = 0; // bytes of one flow
     std::vector<engine::Draw> draws;
   };
   // Rates of a pass that is one activity: alone on the GPU, and beside a collective that holds SMs.

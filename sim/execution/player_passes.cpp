@@ -25,7 +25,7 @@ double kernel_rate(const void* context, double free_sms) {
 void Player::start_script(Id id, const plan::ScheduledPass& pass) {
   ActorState& state = actors_[id];
   const Actor& actor = machine_.actors[id];
-  const bool fused = !data_may_run(id) && plan_.beside.held_sms == 0;
+  const bool fused = !data_may_run(id) && plan_.beside == BesideData{};
   state.beside_data = !fused;
   const PassScript*& known =
       scripts_[static_cast<std::size_t>(actor.stage)][fused ? 1 : 0][state.next];
@@ -41,11 +41,11 @@ void Player::start_script(Id id, const plan::ScheduledPass& pass) {
   for (Queue& queue : state.ready)
     queue = {};
   const std::size_t first = id * most_tasks_;
-  for (std::uint32_t task = 0; task < script->tasks.size(); ++task) {
+  for (std::uint32_t task = 0; task < script->tasks.size(); ++task)
     waits_[first + task] = script->tasks[task].waits_for;
+  for (std::uint32_t task = 0; task < script->tasks.size(); ++task)
     if (script->tasks[task].waits_for == 0)
       make_ready(id, task);
-  }
   touch_actor(id); // also where there is nothing to do
 }
 

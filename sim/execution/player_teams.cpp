@@ -117,7 +117,7 @@ bool Player::draws_memory(Id id) const {
 // The SMs of its kernel, on every member, also while it is stalled. A unit of GPUs has teams beside
 // one another: there, what is held only says that a collective is under way.
 void Player::load_gpus(Id id, const ScriptCollective& collective, bool begin) {
-  if (collective.held_sms <= 0)
+  if (collective.held_sms <= 0 && plan_.detail != Detail::Pass)
     return;
   for (const Id actor : machine_.members_of(machine_.teams[id])) {
     double amount = hold_scale_ * collective.held_sms;

@@ -39,8 +39,9 @@ void Player::link_trunks() {
     }
     for (const std::uint32_t trunk : touched) {
       // Passes take at most what the trunk has: they were played on it.
-      peak[trunk] +=
-          team.kind == TeamKind::Interior ? machine_.trunks[trunk].capacity.base() : of_team[trunk];
+      peak[trunk] += team.kind == TeamKind::Interior
+                         ? team.multiplicity * machine_.trunks[trunk].capacity.base()
+                         : of_team[trunk];
       messages[trunk] = static_cast<char>(messages[trunk] || is_message(team.kind));
       of_team[trunk] = 0;
     }
@@ -62,7 +63,9 @@ void Player::link_trunks() {
   }
 }
 
-// Mean demand of a pass: the bytes of its collectives, spread over its duration.
+// Mean demand of a pass: the bytes of its collectives, spread over its duration. Its rate is that
+// of one flow, so that it shares trunks flow by flow; of its patterns, the one whose flows move
+// least.
 const Player::PassDraws& Player::draws_of(Id id, const PassTiming& timing) {
   const auto [place, added] = pass_draws_.try_emplace({id, &timing});
   PassDraws& pass = place->second;
@@ -77,8 +80,12 @@ const Player::PassDraws& Player::draws_of(Id id, const PassTiming& timing) {
     for (const network::TrunkLoad& load : machine_.loads_of(machine_.uses[team.first_use + i]))
       if (timing.bytes_by_use[i] > Bytes{} && trunk_resources_[load.trunk] != none)
         bytes[load.trunk] += timing.bytes_by_use[i] / byte * load.flows;
-  for (const auto& [trunk, moved] : bytes)
-    pass.work = std::max(pass.work, moved);
+  for (std::size_t i = 0; i < timing.bytes_by_use.size(); ++i)
+    if (timing.bytes_by_use[i] > Bytes{} &&
+        !machine_.loads_of(machine_.uses[team.first_use + i]).empty()) {
+      const double flow = timing.bytes_by_use[i] / byte;
+      pass.work = pass.work > 0 ? std::min(pass.work, flow) : flow;
+    }
   for (const auto& [trunk, moved] : bytes)
     pass.draws.push_back({trunk_resources_[trunk], moved / pass.work});
   return pass;

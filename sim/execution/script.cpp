@@ -56,8 +56,8 @@ public:
   }
 
 private:
-  // What of a chain can run when a task of it starts: only the task itself, where every earlier one
-  // but the background kernels leads to it.
+  // What of a chain can run beside a task of it: nothing, where every earlier one leads to it and
+  // every later one waits for it, background kernels aside.
   void add_chain(const plan::Chain& chain) {
     const std::size_t first = place_.size();
     std::vector<std::uint32_t> critical_successors(chain.size());
@@ -65,6 +65,15 @@ private:
       for (const int after : task.after)
         if (after >= 0 && !(task.is_kernel && task.background))
           ++critical_successors[static_cast<std::size_t>(after)];
+    // Of what comes later, background kernels aside: the earliest that waits for nothing later than
+    // this. What does not wait for a task, nor for one behind it, may run beside it.
+    std::vector<int> later(chain.size() + 1, static_cast<int>(chain.size()));
+    for (std::size_t i = chain.size(); i-- > 0;) {
+      const plan::PassTask& task = chain[i];
+      later[i] = later[i + 1];
+      if (!(task.is_kernel && task.background))
+        later[i] = std::min(later[i], std::max(task.after[0], task.after[1]));
+    }
     std::vector<int> leaves; // that nothing waits for yet, background kernels aside
     bool follows = false;    // the task before is a kernel that the next one may join
     for (std::size_t i = 0; i < chain.size(); ++i) {
@@ -75,7 +84,8 @@ private:
           leaves.erase(std::remove(leaves.begin(), leaves.end(), after), leaves.end());
         leaves.push_back(static_cast<int>(i));
       }
-      const bool alone = !deferred && leaves.size() == 1 && pass_.chains.size() == 1;
+      const bool alone = !deferred && leaves.size() == 1 && pass_.chains.size() == 1 &&
+                         later[i + 1] >= static_cast<int>(i);
       overlaps_ = overlaps_ || !alone;
       const bool joins = fuse_ && follows && alone && task.is_kernel &&
                          task.after[0] == last_critical_ && task.after[1] < 0;

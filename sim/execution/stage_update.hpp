@@ -14,6 +14,7 @@ namespace sim::execution {
 struct BesideData {
   double held_sms = 0;
   BytesPerSecond memory{}; // drawn of its device memory, on average
+  bool operator==(const BesideData&) const = default;
 };
 
 // Data-parallel work of a stage after its last pass. Collectives without phases take no time.

@@ -50,6 +50,7 @@ public:
   }
 
   void add_units() {
+    team_of_unit_.resize(static_cast<std::size_t>(map_.stages() * map_.units_per_stage()));
     out_.actors.resize(static_cast<std::size_t>(map_.stages() * map_.units_per_stage()));
     for (std::uint32_t unit = 0; unit < out_.actors.size(); ++unit) {
       Actor& actor = out_.actors[unit];
@@ -83,9 +84,10 @@ public:
     begin_team(team.kind, team.gpus);
     for (const std::uint32_t gpu : whole_.members_of(team)) {
       const std::uint32_t unit = unit_of(gpu);
-      const auto first = out_.members.begin() + out_.teams.back().first_member;
-      if (std::find(first, out_.members.end(), unit) == out_.members.end())
-        out_.members.push_back(unit);
+      if (team_of_unit_[unit] == out_.teams.size())
+        continue;
+      team_of_unit_[unit] = out_.teams.size();
+      out_.members.push_back(unit);
     }
     out_.teams.back().end_member = static_cast<std::uint32_t>(out_.members.size());
     for (const Use& use : whole_.uses_of(team)) {
@@ -146,6 +148,7 @@ private:
   const RankMap& map_;
   Machine& out_;
   LoadSum sum_;
+  std::vector<std::size_t> team_of_unit_; // number of the last data team that a unit joined
 };
 
 std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
@@ -176,7 +179,45 @@ Machine unit_machine(const Machine& whole, const RankMap& map) {
   return units;
 }
 
-Machine interior_machine(const Machine& whole, const RankMap& map, int stage, int unit) {
+SharedLoads::SharedLoads(const Machine& whole, const RankMap& map) : shared_(whole.trunks.size()) {
+  constexpr std::uint32_t nobody = 0xffffffff;
+  std::vector<std::uint32_t> user(whole.trunks.size(), nobody); // unit
+  const auto for_each_load = [&](auto&& visit) {
+    for (const Team& team : whole.teams) {
+      if (!is_inner(team.kind))
+        continue;
+      const Actor& first = whole.actors[whole.members[team.first_member]];
+      std::size_t pattern = 0;
+      for (const Use& use : whole.uses_of(team)) {
+        for (const network::TrunkLoad& load : whole.loads_of(use))
+          visit(team, first, pattern, load);
+        ++pattern;
+      }
+    }
+  };
+  for_each_load([&](const Team&, const Actor& first, std::size_t, const auto& load) {
+    const std::uint32_t unit = static_cast<std::uint32_t>(first.stage * map.units_per_stage()) +
+                               first.chain / static_cast<std::uint32_t>(map.gpus_per_unit());
+    std::uint32_t& known = user[load.trunk];
+    shared_[load.trunk] =
+        static_cast<char>(shared_[load.trunk] || (known != nobody && known != unit));
+    known = unit;
+  });
+  if (std::find(shared_.begin(), shared_.end(), 1) == shared_.end())
+    return;
+  for_each_load([&](const Team& team, const Actor& first, std::size_t pattern, const auto& load) {
+    if (shared(load.trunk))
+      flows_[{first.stage, team.kind, pattern, load.trunk}] += load.flows;
+  });
+}
+
+double SharedLoads::of_stage(int stage, TeamKind kind, std::size_t pattern,
+                             const network::TrunkLoad& own) const {
+  return shared(own.trunk) ? flows_.at({stage, kind, pattern, own.trunk}) : own.flows;
+}
+
+Machine interior_machine(const Machine& whole, const RankMap& map, const SharedLoads& shared,
+                         int stage, int unit) {
   Machine inside;
   for (const TeamKind kind : inner_kinds)
     inside.patterns[at(kind)] = whole.patterns[at(kind)];
@@ -205,6 +246,17 @@ Machine interior_machine(const Machine& whole, const RankMap& map, int stage, in
   trunk_ids.erase(std::unique(trunk_ids.begin(), trunk_ids.end()), trunk_ids.end());
   for (const std::uint32_t trunk : trunk_ids)
     inside.trunks.push_back(whole.trunks[trunk]);
+  // Flows of this unit on trunks that it shares, by kind, pattern and trunk.
+  std::map<std::tuple<TeamKind, std::size_t, std::uint32_t>, double> own;
+  for (const std::uint32_t id : teams) {
+    std::size_t pattern = 0;
+    for (const Use& use : whole.uses_of(whole.teams[id])) {
+      for (const network::TrunkLoad& load : whole.loads_of(use))
+        if (shared.shared(load.trunk))
+          own[{whole.teams[id].kind, pattern, load.trunk}] += load.flows;
+      ++pattern;
+    }
+  }
   for (const std::uint32_t id : teams) {
     Team team = whole.teams[id];
     const auto members = whole.members_of(team);
@@ -214,15 +266,22 @@ Machine interior_machine(const Machine& whole, const RankMap& map, int stage, in
       inside.members.push_back(local(gpu));
     team.end_member = static_cast<std::uint32_t>(inside.members.size());
     team.first_use = static_cast<std::uint32_t>(inside.uses.size());
+    std::size_t pattern = 0;
     for (Use use : uses) {
       const auto loads = whole.loads_of(use);
       use.first_load = static_cast<std::uint32_t>(inside.loads.size());
-      for (const network::TrunkLoad& load : loads)
+      for (const network::TrunkLoad& load : loads) {
+        double flows = load.flows;
+        if (shared.shared(load.trunk))
+          flows *= shared.of_stage(stage, team.kind, pattern, load) /
+                   own.at({team.kind, pattern, load.trunk});
         inside.loads.push_back(
             {static_cast<std::uint32_t>(
                  std::lower_bound(trunk_ids.begin(), trunk_ids.end(), load.trunk) -
                  trunk_ids.begin()),
-             load.flows});
+             flows});
+      }
+      ++pattern;
       use.end_load = static_cast<std::uint32_t>(inside.loads.size());
       inside.uses.push_back(use);
     }

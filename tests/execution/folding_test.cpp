@@ -210,6 +210,8 @@ Uneven draw(RandomStream& random) {
   make_uneven(random, uneven.pool);
   const bool experts = random.below(2) == 0;
   uneven.model = experts ? expert_model() : dense_model();
+  if (experts)
+    uneven.model.experts->shared = static_cast<int>(random.below(2));
   uneven.stack.communication_sms = 16;
   uneven.stack.overlap.tensor = one_of(random, {0.0, 0.5});
   uneven.stack.overlap.data_gradients = uneven.stack.overlap.data_parameters = random.below(2) == 0;
@@ -217,8 +219,8 @@ Uneven draw(RandomStream& random) {
   plan::ParallelismSpec& layout = uneven.request.layout;
   layout.tensor = one_of(random, {1, 2, 8});
   layout.pipeline = one_of(random, {1, 2});
-  layout.context = one_of(random, {1, 2});
-  layout.expert = experts ? one_of(random, {1, 4}) : 1;
+  layout.context = one_of(random, {1, 1, 2, 4});
+  layout.expert = experts ? one_of(random, {1, 2, 4, 8}) : 1;
   layout.zero_stage = one_of(random, {0, 1});
   if (layout.context == 1)
     layout.rank_order = one_of(random, {plan::RankOrder::TensorContextDataPipeline,
@@ -227,6 +229,8 @@ Uneven draw(RandomStream& random) {
     layout.virtual_stages = experts ? 3 : 4;
   if (layout.pipeline == 2 && layout.virtual_stages == 1 && random.below(2) == 0)
     layout.schedule = plan::Schedule::DualPipe;
+  uneven.request.mode =
+      random.below(8) == 0 ? plan::StepMode::ForwardOnly : plan::StepMode::Training;
   uneven.request.sequence_length = 4096;
   const int data = 8 * uneven.pool.nodes / (layout.tensor * layout.pipeline * layout.context);
   uneven.request.batch = 4 * std::max(1, data);

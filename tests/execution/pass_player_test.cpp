@@ -158,6 +158,35 @@ TEST_CASE("kernels beside a branch of their pass stay apart") {
   CHECK(play({chain}).duration / millisecond == Approx(4));
 }
 
+TEST_CASE("kernels beside a branch that is listed after them stay apart: shared experts") {
+  // Router, dispatch, two expert kernels, combine; from the router on a shared expert between two
+  // tensor collectives that hold SMs. The expert kernels begin beside the second of these: 132
+  // tiles on 108 SMs are two waves.
+  PassTask gather = communication(1.5 * millisecond, 24, {0, -1});
+  gather.dimension = plan::CommunicationDimension::Tensor;
+  PassTask scatter = communication(4 * millisecond, 24, {6, -1});
+  scatter.dimension = plan::CommunicationDimension::Tensor;
+  PassTask join;
+  join.after = {4, 7};
+  const plan::Chain chain{kernel(millisecond, 132),
+                          communication(2.5 * millisecond, 0, {0, -1}),
+                          kernel(millisecond, 132, {1, -1}),
+                          kernel(millisecond, 132, {2, -1}),
+                          communication(millisecond, 0, {3, -1}),
+                          gather,
+                          kernel(millisecond / 2, 132, {5, -1}),
+                          scatter,
+                          join};
+  const StepTiming fused = play({chain}), apart = play({chain}, false);
+  CHECK(fused.duration / apart.duration == Approx(1).epsilon(1e-12));
+  // Router to 1, gather to 2.5, shared kernel to 3, scatter to 7. Dispatch to 3.5, then beside the
+  // scatter at half speed: the first expert kernel to 5.5, three quarters of the second to 7, all
+  // of it to 7.25; combine to 8.25.
+  CHECK(fused.duration / millisecond == Approx(8.25));
+  CHECK(fused.breakdown[Category::Interference] / millisecond == Approx(1.75));
+  CHECK(apart.breakdown[Category::Interference] / millisecond == Approx(1.75));
+}
+
 TEST_CASE("a slow GPU takes its share of the time longer for every kernel") {
   Patterns patterns;
   hardware::AcceleratorSpec accelerator = plain_chip();

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The shipped scenarios at 64 GPUs, cut to fewer layers so that they fit: a step by single passes, by
-// kernels and by messages; folded and exact.
+// The shipped scenarios at 64 GPUs, cut to fewer layers so that they fit: a step by single passes,
+// by kernels and by messages; folded and exact.
 #include "sim/execution/step.hpp"
 #include "sim/scenario/load.hpp"
 
@@ -52,7 +52,8 @@ StepResult step_of(const Cut& cut, execution::Fidelity fidelity) {
   options.sets = cut.sets;
   const scenario::Scenario scenario =
       scenario::load(SOURCE_DIR "/scenarios/" + std::string(cut.file) + ".yaml", options).scenario;
-  StepSimulator simulator(scenario.cluster.main, scenario.model.spec, scenario.stack.spec, fidelity);
+  StepSimulator simulator(scenario.cluster.main, scenario.model.spec, scenario.stack.spec,
+                          fidelity);
   StepSimulator::Request request = cut.request;
   request.layout = *scenario.parallelism.given;
   return simulator.step(request);
@@ -83,4 +84,16 @@ TEST_CASE("details agree within 2 % at 64 GPUs, folded and exact within 1e-9", "
       CHECK(exact.hardware / folded.hardware == Approx(1).epsilon(1e-9));
     }
   }
+}
+
+TEST_CASE("what a detail would take is limited before it is begun") {
+  // 8,192 data-parallel ranks: each of their rings sends 8,191 chunks per rank and channel.
+  Cut large{"minimal",
+            {"cluster.nodes=1024", "cluster.fabric=fat-tree-400g-3tier", "parallelism.tensor=1"},
+            {}};
+  large.request.sequence_length = 8192;
+  large.request.batch = 8192;
+  CHECK(step_of(large, {}).duration > Seconds{});
+  CHECK_THROWS_WITH(step_of(large, {Detail::Message, false}),
+                    Catch::Contains("messages of all GPUs in a step"));
 }
