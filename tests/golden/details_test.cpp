@@ -89,7 +89,8 @@ TEST_CASE("details agree within 2 % at 64 GPUs, folded and exact within 1e-9", "
 TEST_CASE("what a detail would take is limited before it is begun") {
   // 8,192 data-parallel ranks: each of their rings sends 8,191 chunks per rank and channel.
   Cut large{"minimal",
-            {"cluster.nodes=1024", "cluster.fabric=fat-tree-400g-3tier", "parallelism.tensor=1"},
+            {"cluster.nodes=1024", "cluster.fabric=fat-tree-400g-3tier", "parallelism.tensor=1",
+             "cluster.node.accelerator.memory=200 GB"},
             {}};
   large.request.sequence_length = 8192;
   large.request.batch = 8192;
