@@ -237,7 +237,8 @@ private:
   std::vector<std::array<std::vector<const PassScript*>, 2>> scripts_; // by stage, fused: of a pass
 
   std::size_t most_tasks_ = 0, most_collectives_ = 0; // of a pass
-  std::vector<std::uint32_t> waits_, next_ready_;     // by actor and task
+  std::vector<std::uint8_t> waits_;       // by actor and task: what it still waits for, at most two
+  std::vector<std::uint32_t> next_ready_; // by actor and task
   std::vector<std::uint32_t> arrived_;                // by team and collective: members that came
   std::size_t waiting_for_norm_ = 0;                  // actors that wait for the norm
 
