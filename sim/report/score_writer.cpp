@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <map>
 
 namespace sim::report {
@@ -80,6 +81,19 @@ std::string role_mark(PublishedRole role) {
   return role == PublishedRole::HeldOut ? "" : std::string(name_of(role));
 }
 
+// "3.6B 8 1 64" for "3.6B nodes=8 TP=1 DP=64", to fit the page; --json has the whole.
+std::string short_label(const std::string& label) {
+  std::string text;
+  for (std::size_t begin = 0; begin < label.size();) {
+    const std::size_t end = std::min(label.find(' ', begin), label.size());
+    const std::string word = label.substr(begin, end - begin);
+    const std::size_t equals = word.find('=');
+    text += (text.empty() ? "" : " ") + (equals == word.npos ? word : word.substr(equals + 1));
+    begin = end + 1;
+  }
+  return text;
+}
+
 std::string rows_table(const Score& score, const FamilyScore& family) {
   TextTable table(
       {family.name, "quantity", "unit", "published", "simulated", "error %", "MFU %", "role"}, 2);
@@ -87,12 +101,13 @@ std::string rows_table(const Score& score, const FamilyScore& family) {
     if (row.family != family.name)
       continue;
     if (row.outcome != RowOutcome::Predicted) {
-      table.add({row.label, row.outcome == RowOutcome::Unsupported ? "unsupported" : "infeasible",
-                 "", "", "", "", "", ""});
+      table.add({short_label(row.label),
+                 row.outcome == RowOutcome::Unsupported ? "unsupported" : "infeasible", "", "", "",
+                 "", "", ""});
       continue;
     }
     for (const ScoredValue& v : row.values)
-      table.add({row.label, v.quantity.substr(v.quantity.rfind('.') + 1), v.unit,
+      table.add({short_label(row.label), v.quantity.substr(v.quantity.rfind('.') + 1), v.unit,
                  significant(v.published), v.simulated ? significant(*v.simulated) : "-",
                  v.error_percent ? signed_percent(*v.error_percent) : "-",
                  v.baseline_error_percent ? signed_percent(*v.baseline_error_percent) : "",
