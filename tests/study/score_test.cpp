@@ -154,3 +154,25 @@ TEST_CASE("the score does not depend on the number of threads", "[threads]") {
   CHECK(report::write_score_json(score_of(table, 1)) ==
         report::write_score_json(score_of(table, 4)));
 }
+
+TEST_CASE("probes are scored like stages") {
+  const scenario::PublishedTable table = scenario::load_published_text(
+      "name: probes\nsource: none\nflops: none\n"
+      "scenario:\n"
+      "  cluster: {node: hgx-h100, nodes: 1, fabric: rail-optimized-400g}\n"
+      "  model: llama-3.1-8b\n  stack: megatron-core\n  stages: []\n"
+      "  price: {rental: 2 USD/GPU-hour}\n"
+      "  probes: [{name: p, collective: {size: 8 GiB, ranks: 8}}]\n"
+      "columns: [{name: ranks, path: probes.p.collective.ranks},\n"
+      "          {name: bus, quantity: probes.p.bus_bandwidth, unit: GB/s}]\n"
+      "rows: [[8, 370.8], [4, 370.8]]\n",
+      "t.yaml");
+  // 450 GB/s x 0.824 = 370.8 GB/s, less some latency at 8 GiB.
+  const report::Score score = score_of(table);
+  for (const report::ScoredRow& row : score.rows) {
+    INFO(row.label << " " << row.reason);
+    REQUIRE(row.values.size() == 1);
+    CHECK(*row.values[0].error_percent == Approx(0).margin(0.3));
+  }
+  CHECK_FALSE(score.families[0].baseline_mean.has_value());
+}
