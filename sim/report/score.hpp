@@ -19,12 +19,24 @@ enum class RowOutcome {
   Unsupported // the language cannot express it yet
 };
 
+// How a quantity goes with speed: a time falls with it, a rate grows, the rest (memory) does not
+// care.
+enum class Pace { None, Time, Rate };
+
 struct ScoredValue {
   std::string quantity, unit;
   scenario::PublishedRole role = scenario::PublishedRole::HeldOut;
   double published = 0;
   std::optional<double> simulated; // empty where the row was not predicted
   std::optional<double> error_percent;
+  Pace pace = Pace::None;
+  // The error that the time has: of a rate, 100 (published - simulated) / simulated. Positive:
+  // slower than measured. Empty for the rest.
+  [[nodiscard]] std::optional<double> time_error_percent() const {
+    if (pace == Pace::None || !error_percent || !simulated || *simulated == 0)
+      return std::nullopt;
+    return pace == Pace::Time ? *error_percent : 100 * (published - *simulated) / *simulated;
+  }
   // What a constant MFU says in place of the simulator, with its error; empty for quantities that
   // do not follow from time.
   std::optional<double> baseline_error_percent;
@@ -63,9 +75,11 @@ struct ResidualGroup {
 
 struct Score {
   std::vector<FamilyScore> families;
-  FamilyScore all; // every family's rows, each with its own family's baseline
+  // Every family's rows, each with its own family's baseline; times, and rates as the times that
+  // they imply.
+  FamilyScore all;
   std::vector<ScoredRow> rows;
-  std::vector<ResidualGroup> residuals; // by feature, then value
+  std::vector<ResidualGroup> residuals; // by feature, then value; rates as times
 };
 
 } // namespace sim::report

@@ -31,7 +31,7 @@ std::string count_cell(std::size_t count) { return count == 0 ? "-" : std::to_st
 
 std::string family_table(const Score& score) {
   TextTable table({"Family", "rows", "unsupp.", "infeas.", "mean", "median", "p90", "worst", "bias",
-                   "constant MFU"});
+                   "one MFU"});
   const auto add = [&](const FamilyScore& f) {
     std::vector<std::string> cells{f.name, std::to_string(f.rows), count_cell(f.unsupported),
                                    count_cell(f.infeasible)};
@@ -49,8 +49,10 @@ std::string family_table(const Score& score) {
   return table.text() +
          wrapped(
              "  errors in percent of what was published, of held-out values; mean, median, p90: "
-             "of their sizes; bias: mean with signs; constant MFU: mean error of one MFU for "
-             "the whole family, fitted on it",
+             "of their sizes; bias: mean with signs; one MFU: mean error of one MFU for "
+             "the whole family, fitted on it; all, residuals: times, and rates as the times they "
+             "imply, "
+             "positive is slower than measured",
              4);
 }
 
@@ -96,7 +98,8 @@ std::string short_label(const std::string& label) {
 
 std::string rows_table(const Score& score, const FamilyScore& family) {
   TextTable table(
-      {family.name, "quantity", "unit", "published", "simulated", "error %", "MFU %", "role"}, 2);
+      {family.name, "quantity", "unit", "published", "simulated", "error %", "one MFU %", "role"},
+      2);
   for (const ScoredRow& row : score.rows) {
     if (row.family != family.name)
       continue;

@@ -16,6 +16,7 @@ namespace sim::study {
 namespace {
 
 using report::ColumnText;
+using report::Pace;
 using report::RowOutcome;
 using report::ScoredRow;
 using report::ScoredValue;
@@ -34,16 +35,22 @@ struct Row {
   std::vector<Value> values;
 };
 
-constexpr std::array<std::string_view, 6> rates{"mfu",
+constexpr std::array<std::string_view, 9> rates{"mfu",
                                                 "mfu_noncausal",
                                                 "hfu",
                                                 "tokens_per_second_per_gpu",
                                                 "model_tflops_per_gpu",
-                                                "model_tflops_per_gpu_noncausal"};
-constexpr std::array<std::string_view, 4> times{"step_time_s", "wall_clock_hours", "gpu_hours",
-                                                "cost_usd"};
-template <class Names> bool holds(const Names& names, const std::string& name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
+                                                "model_tflops_per_gpu_noncausal",
+                                                "tflops",
+                                                "algorithm_bandwidth",
+                                                "bus_bandwidth"};
+constexpr std::array<std::string_view, 5> times{"step_time_s", "wall_clock_hours", "gpu_hours",
+                                                "cost_usd", "time_s"};
+Pace pace_of(const ColumnText& column) {
+  const auto among = [&](const auto& names) {
+    return std::find(names.begin(), names.end(), column.name) != names.end();
+  };
+  return among(rates) ? Pace::Rate : among(times) ? Pace::Time : Pace::None;
 }
 
 // "stages.train.mfu" for "stages.train.step_time_s", empty for what belongs to no stage.
@@ -59,14 +66,15 @@ std::string mfu_path(const scenario::Scenario& scenario, const std::string& quan
 std::optional<ImpliedMfu> implied_mfu(const Result& result, const ColumnText& column,
                                       const std::string& quantity, double published,
                                       double simulated) {
-  const bool rate = holds(rates, column.name), time = holds(times, column.name);
+  const Pace pace = pace_of(column);
   const std::string path = mfu_path(result.scenario, quantity, column.name);
-  if ((!rate && !time) || published <= 0 || simulated <= 0 || path.empty() ||
+  if (pace == Pace::None || published <= 0 || simulated <= 0 || path.empty() ||
       report::find_column(result.scenario, path) == nullptr)
     return std::nullopt;
   const std::optional<report::Quantity> mfu = report::find_quantity(result, path);
   if (!mfu || mfu->value <= 0)
     return std::nullopt;
+  const bool rate = pace == Pace::Rate;
   const double faster = rate ? published / simulated : simulated / published;
   return ImpliedMfu{mfu->value * faster, rate};
 }
@@ -96,9 +104,12 @@ void predict(const scenario::Loaded& loaded, const TableRow& row, const scenario
   std::vector<std::pair<const ColumnText*, double>> published;
   for (const Measurement& m : row.measurements) {
     published.push_back(published_number(loaded.scenario, m));
-    out.values.push_back(
-        {{m.quantity, published.back().first->unit, m.role, published.back().second, {}, {}, {}},
-         {}});
+    Value value;
+    value.scored.quantity = m.quantity;
+    value.scored.unit = published.back().first->unit;
+    value.scored.role = m.role;
+    value.scored.published = published.back().second;
+    out.values.push_back(std::move(value));
   }
   out.scored.features = features_of(loaded.scenario);
   try {
@@ -114,6 +125,7 @@ void predict(const scenario::Loaded& loaded, const TableRow& row, const scenario
       if (!q)
         throw InfeasibleError("columns", value.quantity + " has no value in this run");
       value.simulated = q->value;
+      value.pace = pace_of(*published[i].first);
       if (value.role != PublishedRole::BackSolved && value.published != 0)
         value.error_percent = 100 * (q->value - value.published) / value.published;
       out.values[i].implied =
@@ -188,8 +200,8 @@ report::FamilyScore all_of(const std::vector<report::FamilyScore>& families,
   std::vector<double> errors, baseline;
   for (const Row& row : rows)
     for (const Value& value : row.values)
-      if (is_evidence(value)) {
-        errors.push_back(*value.scored.error_percent);
+      if (is_evidence(value) && value.scored.time_error_percent()) {
+        errors.push_back(*value.scored.time_error_percent());
         if (value.scored.baseline_error_percent)
           baseline.push_back(*value.scored.baseline_error_percent);
       }
@@ -205,10 +217,10 @@ std::vector<report::ResidualGroup> residuals_of(const std::vector<Row>& rows) {
   for (const Row& row : rows)
     for (const auto& [feature, key] : row.scored.features)
       for (const Value& value : row.values)
-        if (is_evidence(value)) {
+        if (is_evidence(value) && value.scored.time_error_percent()) {
           if (!groups.contains(feature))
             features.push_back(feature);
-          groups[feature][key].push_back(*value.scored.error_percent);
+          groups[feature][key].push_back(*value.scored.time_error_percent());
         }
   std::vector<report::ResidualGroup> result;
   for (const std::string& feature : features)

@@ -9,8 +9,10 @@ namespace sim::study {
 
 namespace {
 
+// An entry that a row changed in some key counts as the entry.
 std::string named_or(const std::string& name, const std::string& title) {
-  return name.empty() ? title : name;
+  const std::string whole = name.substr(0, name.rfind(" (changed)"));
+  return whole.empty() ? title : whole;
 }
 
 std::string scale_of(std::int64_t gpus) {

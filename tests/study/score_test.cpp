@@ -136,6 +136,19 @@ TEST_CASE("residuals are grouped by what the layout was") {
   CHECK(before("bf16", "fp8"));
 }
 
+TEST_CASE("across families a rate counts by the time that it implies") {
+  // Half of the simulated rate was published: +100 %; in time the simulated run takes half: -50 %.
+  const scenario::PublishedTable probe = table_of(
+      "  - [16, null, 1]\n", "  - {name: rate, quantity: stages.t.tokens_per_second_per_gpu}\n");
+  const double rate = *score_of(probe).rows[0].values[0].simulated;
+  const report::Score score =
+      score_of(table_of("  - [16, null, " + std::to_string(rate / 2) + "]\n",
+                        "  - {name: rate, quantity: stages.t.tokens_per_second_per_gpu}\n"));
+  CHECK(score.families[0].errors.bias == Approx(100).epsilon(1e-4));
+  CHECK(score.all.errors.bias == Approx(-50).epsilon(1e-4));
+  CHECK(score.residuals.front().errors.bias == Approx(-50).epsilon(1e-4));
+}
+
 TEST_CASE("a quantity that no result has is an error at the column") {
   try {
     score_of(table_of("  - [16, 1, 2]\n", "  - {name: x, quantity: stages.t.no_such}\n"));
