@@ -17,7 +17,7 @@ using hardware::LoadState;
 // Files from the first scenario down a chain of builds_on.
 using Chain = std::vector<std::string>;
 
-training::RunInput input_of(const scenario::Scenario& s, std::uint64_t seed) {
+training::RunInput input_of(const scenario::Scenario& s, const SimulateOptions& options) {
   training::RunInput input;
   input.cluster = s.cluster;
   input.model = s.model;
@@ -27,7 +27,8 @@ training::RunInput input_of(const scenario::Scenario& s, std::uint64_t seed) {
   input.reliability = s.reliability.spec;
   input.checkpoint = s.checkpoint;
   input.port = s.port;
-  input.seed = seed;
+  input.seed = options.seed;
+  input.fidelity = options.fidelity;
   return input;
 }
 
@@ -127,6 +128,7 @@ std::shared_ptr<const Result> simulate_base(const scenario::Loaded& loaded,
   load_options.seed = options.seed;
   SimulateOptions base_options = options;
   base_options.replication = 0;
+  base_options.fidelity = {};
   try {
     return std::make_shared<const Result>(
         simulate_chain(scenario::load(file.string(), load_options), base_options, chain));
@@ -153,13 +155,14 @@ const hardware::PoolSpec& pool_named(const hardware::ClusterSpec& cluster,
 
 struct Simulation::State {
   State(const scenario::Loaded& loaded, const SimulateOptions& options)
-      : seed(options.seed), run(input_of(loaded.scenario, options.seed)) {
+      : seed(options.seed), run(input_of(loaded.scenario, options)) {
     base.version = version();
     base.scenario_name = loaded.scenario.name;
     base.scenario_file = loaded.file;
     base.scenario_sha256 = loaded.sha256;
     base.catalog_sha256 = loaded.catalog_sha256;
     base.seed = options.seed;
+    base.fidelity = options.fidelity;
     base.scenario = loaded.scenario;
     base.parameters = workload::parameters(loaded.scenario.model.spec);
     base.weak_inputs = loaded.weak_inputs;

@@ -19,13 +19,15 @@ struct SimulateOptions {
   std::uint64_t seed = 1;
   std::uint64_t replication = 0;
   std::string catalog_directory; // overlays the catalogue of the run that `builds_on` names
-  bool builds_on = true;         // simulate that run too
+  bool builds_on = true;         // simulate that run too, always folded and by passes
+  execution::Fidelity fidelity{};
 };
 
 // Dollars of a stage or category are a share of the bill, derived last.
 struct Result {
   std::string version, scenario_name, scenario_file, scenario_sha256, catalog_sha256;
   std::uint64_t seed = 1;
+  execution::Fidelity fidelity{};
   scenario::Scenario scenario;
   workload::Parameters parameters;
   training::RunResult run;

@@ -33,7 +33,8 @@ Outcome compare_command(const Command& command, const std::vector<std::string>& 
   given.with_scenario()
       .with_format(true)
       .with_out("write to FILE instead of standard output")
-      .with_jobs();
+      .with_jobs()
+      .with_fidelity();
   constexpr std::size_t most = 64;
   if (!given.parse(arguments, 2, most)) {
     Outcome help = given.help();
@@ -42,6 +43,7 @@ Outcome compare_command(const Command& command, const std::vector<std::string>& 
     return help;
   }
   const Format format = given.format();
+  const execution::Fidelity fidelity = given.fidelity();
   study::ParallelOptions parallel;
   parallel.jobs = given.jobs();
   std::vector<report::Compared> compared(given.positional().size());
@@ -56,6 +58,7 @@ Outcome compare_command(const Command& command, const std::vector<std::string>& 
         options.seed = load_options.seed;
         options.catalog_directory = load_options.catalog_directory;
         options.builds_on = false;
+        options.fidelity = fidelity;
         compared[i] = {scenario.label(),
                        located(loaded, [&] { return simulate(loaded, options); })};
       },

@@ -33,7 +33,8 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
   given.with_scenario().with_case().with_format(true).with_out(
       "write to FILE instead of standard output");
   given.with_text("replications", "N", "repeat with new draws; adds mean, p05, p50, p95")
-      .with_jobs();
+      .with_jobs()
+      .with_fidelity();
   if (!given.parse(arguments, 1, 1))
     return given.help();
   const std::string& file = given.positional().front();
@@ -43,6 +44,7 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
                  "fewer replications");
   const Format format = given.format();
   const int jobs = given.jobs();
+  const execution::Fidelity fidelity = given.fidelity();
 
   const scenario::Loaded loaded = scenario::load(file, load_options);
   report::check_quantities(loaded);
@@ -52,13 +54,14 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     SimulateOptions options;
     options.seed = load_options.seed;
     options.catalog_directory = load_options.catalog_directory;
+    options.fidelity = fidelity;
     const Result result = simulate(loaded, options);
     std::optional<report::Distributions> distributions;
     if (replications > 0) {
       const InterruptGuard guard;
       ProgressBar bar("replications");
       distributions =
-          study::replicate({file, load_options, replications}, study_options(jobs, bar));
+          study::replicate({file, load_options, replications, fidelity}, study_options(jobs, bar));
       if (!distributions) {
         outcome.exit_code = Interrupted;
         outcome.messages.emplace_back("interrupted: nothing is kept of the replications");

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/cli/options.hpp"
 
+#include <algorithm>
 #include <charconv>
 #include <sstream>
 
@@ -40,6 +41,12 @@ Arguments& Arguments::with_case() {
 
 Arguments& Arguments::with_jobs() {
   return with_text("jobs", "N", "threads (default: one per processor); changes no result");
+}
+
+Arguments& Arguments::with_fidelity() {
+  return with_text("detail", "pass|kernel|message",
+                   "play steps by whole passes (default), every kernel, or every message too")
+      .with_flag("exact", "fold nothing: every GPU, group and link by itself");
 }
 
 Arguments& Arguments::with_flag(const char* name, const char* help) {
@@ -118,6 +125,20 @@ std::uint64_t Arguments::number(const char* name, std::uint64_t absent, std::uin
     throw UsageError("--" + std::string(name) + ": '" + given + "' is not a whole number from " +
                      std::to_string(low) + " to " + std::to_string(high));
   return value;
+}
+
+execution::Fidelity Arguments::fidelity() const {
+  execution::Fidelity fidelity;
+  fidelity.exact = flag("exact");
+  const std::string detail = text("detail");
+  const auto& names = EnumNames<execution::Detail>::names;
+  const auto known = std::find_if(names.begin(), names.end(),
+                                  [&](const auto& name) { return name.second == detail; });
+  if (known != names.end())
+    fidelity.detail = known->first;
+  else if (!detail.empty())
+    throw UsageError("--detail: '" + detail + "' is none of pass, kernel, message");
+  return fidelity;
 }
 
 int Arguments::jobs() const {

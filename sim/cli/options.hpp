@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sim/cli/command.hpp"
+#include "sim/execution/detail.hpp"
 
 #include <boost/program_options.hpp>
 
@@ -26,6 +27,7 @@ public:
   Arguments& with_catalog();             // --catalog
   Arguments& with_case();                // --case
   Arguments& with_jobs();                // --jobs
+  Arguments& with_fidelity();            // --detail, --exact
   Arguments& with_format(bool csv);      // --json, --csv
   Arguments& with_out(const char* help); // --out
   Arguments& with_text(const char* name, const char* value_name, const char* help);
@@ -42,6 +44,7 @@ public:
   [[nodiscard]] bool flag(const char* name) const;
   [[nodiscard]] Format format() const;
   [[nodiscard]] int jobs() const; // 0: as many as the machine has
+  [[nodiscard]] execution::Fidelity fidelity() const;
   // A whole number within [low, high]; `absent` without the option.
   [[nodiscard]] std::uint64_t
   number(const char* name, std::uint64_t absent, std::uint64_t low = 0,

@@ -105,26 +105,33 @@ ActivityId Engine::start(const ActivitySpec& spec) {
   return id;
 }
 
+void Engine::hold(PoolId id, double amount) {
+  Pool& pool = pools_[id];
+  pool.free -= amount;
+  SIM_ASSERT(pool.free >=
+             -slack * pool.capacity); // two holds on one pool can pass the check one by one
+  ++pool.holders;
+  mark_changed(id);
+}
+
+void Engine::release(PoolId id, double amount) {
+  Pool& pool = pools_[id];
+  SIM_ASSERT(pool.holders > 0);
+  // What is empty is exactly full again, whatever rounding the amounts left.
+  pool.free = --pool.holders == 0 ? pool.capacity : pool.free + amount;
+  mark_changed(id);
+}
+
 void Engine::take_holds(ActivityId id, std::span<const Hold> holds) {
   const std::span<Hold> own = holds_.renew(id, holds.size());
   std::copy(holds.begin(), holds.end(), own.begin());
-  for (const Hold& hold : holds) {
-    Pool& pool = pools_[hold.pool];
-    pool.free -= hold.amount;
-    SIM_ASSERT(pool.free >=
-               -slack * pool.capacity); // two holds on one pool can pass the check one by one
-    ++pool.holders;
-    mark_changed(hold.pool);
-  }
+  for (const Hold& taken : holds)
+    hold(taken.pool, taken.amount);
 }
 
 void Engine::give_holds_back(ActivityId id) {
-  for (const Hold& hold : holds_[id]) {
-    Pool& pool = pools_[hold.pool];
-    // What is empty is exactly full again, whatever rounding the amounts left.
-    pool.free = --pool.holders == 0 ? pool.capacity : pool.free + hold.amount;
-    mark_changed(hold.pool);
-  }
+  for (const Hold& taken : holds_[id])
+    release(taken.pool, taken.amount);
 }
 
 void Engine::mark_changed(PoolId id) {

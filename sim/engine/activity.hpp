@@ -72,6 +72,11 @@ public:
   // InternalError below. An id is reused after its activity has ended.
   ActivityId start(const ActivitySpec& spec);
 
+  // Takes of a pool, and gives back, what no single activity holds: a collective's SMs on each of
+  // its GPUs. Amounts as in Hold; what is given back must have been taken.
+  void hold(PoolId pool, double amount);
+  void release(PoolId pool, double amount);
+
   [[nodiscard]] Seconds now() const { return Seconds::from_base(now_); }
   [[nodiscard]] bool idle() const { return running_ == 0; } // nothing is running
   [[nodiscard]] double free(PoolId pool) const;

@@ -3,12 +3,8 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/portable_math.hpp"
+#include "sim/execution/layout_play.hpp"
 #include "sim/execution/layout_search.hpp"
-#include "sim/execution/pass_player.hpp"
-#include "sim/execution/step_player.hpp"
-#include "sim/hardware/kernel.hpp"
-#include "sim/plan/resident.hpp"
-#include "sim/plan/schedule/schedule.hpp"
 #include "sim/topology/fabric.hpp"
 #include "sim/workload/counts.hpp"
 
@@ -34,93 +30,6 @@ auto pass_order(const StepSetting& s) {
 }
 using PassOrder = decltype(pass_order(StepSetting{}));
 
-// Passes of one layout, each played once. Chunks with the same contents share their passes.
-class PassTimes {
-public:
-  PassTimes(const StepSetting& setting, network::CollectivePlanner& planner, PassPlayer& player)
-      : builder_(setting, plan::chunks_of(*setting.model, setting.layout, setting.sequence_length),
-                 planner),
-        player_(player) {
-    const auto& chunks = builder_.chunks();
-    for (std::size_t i = 0; i < chunks.size(); ++i) {
-      const auto same = std::find(chunks.begin(), chunks.end(), chunks[i]);
-      representative_.push_back(static_cast<int>(same - chunks.begin()));
-    }
-  }
-  const PassTiming& operator()(const plan::PassKey& key) {
-    plan::PassKey canonical = key;
-    canonical.chunk = representative_[static_cast<std::size_t>(key.chunk)];
-    canonical.backward_chunk = key.kind == plan::PassKind::Pair
-                                   ? representative_[static_cast<std::size_t>(key.backward_chunk)]
-                                   : 0;
-    const auto found = times_.find(canonical);
-    if (found != times_.end())
-      return found->second;
-    return times_.emplace(canonical, player_.play(builder_.build(canonical))).first->second;
-  }
-  [[nodiscard]] const std::vector<plan::StageChunk>& chunks() const { return builder_.chunks(); }
-
-private:
-  plan::PassBuilder builder_;
-  PassPlayer& player_;
-  std::vector<int> representative_;
-  std::map<plan::PassKey, PassTiming> times_;
-};
-
-// Splits a collective's bytes so that the last of `buckets` equal buckets stands alone.
-void add_split(network::CollectivePlanner& planner, network::CollectiveKind kind, Bytes size,
-               network::Group group, bool overlap, double buckets,
-               std::vector<network::Collective>& early, std::vector<network::Collective>& late) {
-  if (group.size <= 1 || size <= Bytes{})
-    return;
-  const double last = overlap ? 1 / std::max(1.0, buckets) : 1;
-  if (last < 1)
-    early.push_back(planner.plan(kind, (1 - last) * size, group));
-  late.push_back(planner.plan(kind, last * size, group));
-}
-
-RankUpdate update_of(const StepSetting& setting, const std::vector<plan::StageChunk>& chunks,
-                     int rank, network::CollectivePlanner& planner) {
-  const plan::Groups groups = plan::groups_of(setting.layout, setting.gpus());
-  const plan::StackSpec& stack = *setting.stack;
-  const plan::PrecisionSpec& precision = stack.precision;
-  plan::ResidentParameters held;
-  double layers = 0;
-  for (const int index :
-       plan::chunks_on_rank(setting.layout, static_cast<int>(chunks.size()), rank)) {
-    const plan::StageChunk& chunk = chunks[static_cast<std::size_t>(index)];
-    held += plan::resident_parameters(*setting.model, chunk, setting.layout);
-    layers += chunk.layers();
-  }
-  const bool sharded = setting.layout.zero_stage > 0;
-  RankUpdate update;
-  using network::CollectiveKind;
-  const auto both = [&](CollectiveKind kind, Bytes bytes, bool overlap, auto& early, auto& late) {
-    add_split(planner, kind, bytes * held.dense, groups.data, overlap, layers, early, late);
-    add_split(planner, kind, bytes * held.experts, groups.expert_data, overlap, layers, early,
-              late);
-  };
-  both(sharded ? CollectiveKind::ReduceScatter : CollectiveKind::AllReduce,
-       precision.gradient_bytes, stack.overlap.data_gradients, update.gradients_early,
-       update.gradients_late);
-  if (sharded)
-    both(CollectiveKind::AllGather, precision.weight_bytes, stack.overlap.data_parameters,
-         update.parameters_early, update.parameters_late);
-  const double shards = sharded ? groups.data.size : 1,
-               expert_shards = sharded ? groups.expert_data.size : 1;
-  const double parameters =
-      (held.dense / shards + held.experts / expert_shards) / plan::weight_copies(setting.layout);
-  // Reads and writes the state, reads the gradient, writes the working copy.
-  const Bytes bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
-                      precision.gradient_bytes + precision.weight_bytes;
-  const hardware::MemoryKernel kernel{parameters * bytes, hardware::MemoryKind::Optimizer, 1};
-  const hardware::AcceleratorSpec& accelerator = setting.accelerator();
-  if (parameters > 0)
-    update.optimizer = hardware::demand(kernel, accelerator)
-                           .alone(accelerator, accelerator.streaming_multiprocessors);
-  return update;
-}
-
 // How much the slowest of `ranks` exceeds the mean when each has normal noise: sigma sqrt(2 ln n),
 // the leading term of the expected maximum (README.md).
 double slowest_rank_excess(double sigma, int ranks) {
@@ -131,9 +40,9 @@ double slowest_rank_excess(double sigma, int ranks) {
 
 struct StepSimulator::State {
   State(const hardware::PoolSpec& pool_, const workload::ModelSpec& model_,
-        const plan::StackSpec& stack_)
-      : pool(pool_), model(model_), stack(stack_), fabric(topology::build(pool)), planner(*fabric),
-        player(pool.node.spec.accelerator.spec, planner.capacities()) {}
+        const plan::StackSpec& stack_, Fidelity fidelity_)
+      : pool(pool_), model(model_), stack(stack_), fidelity(fidelity_),
+        fabric(topology::build(pool)), planner(*fabric) {}
 
   StepSetting setting_of(const Request& request) {
     StepSetting setting;
@@ -149,52 +58,31 @@ struct StepSimulator::State {
     return setting;
   }
 
-  PassTimes& passes_of(const StepSetting& setting) {
-    auto& passes = pass_times[pass_order(setting)];
-    if (!passes)
-      passes = std::make_unique<PassTimes>(setting, planner, player);
-    return *passes;
+  LayoutPlay& play_of(const StepSetting& setting) {
+    auto& play = plays[pass_order(setting)];
+    if (!play)
+      play = std::make_unique<LayoutPlay>(setting, planner);
+    return *play;
   }
 
-  StepResult simulate(const StepSetting& setting);
+  StepResult simulate(const StepSetting& setting, Fidelity how);
+  const StepResult& step(const Request& request, Fidelity how);
 
   hardware::PoolSpec pool;
   workload::ModelSpec model;
   plan::StackSpec stack;
+  Fidelity fidelity;
   std::unique_ptr<topology::Fabric> fabric;
   network::CollectivePlanner planner;
-  PassPlayer player;
-  std::map<PassOrder, std::unique_ptr<PassTimes>> pass_times;
-  std::map<std::tuple<PassOrder, std::int64_t>, StepResult> steps;
+  std::map<PassOrder, std::unique_ptr<LayoutPlay>> plays;
+  std::map<std::tuple<PassOrder, std::int64_t, Detail, bool>, StepResult> steps;
 };
 
-StepResult StepSimulator::State::simulate(const StepSetting& setting) {
+StepResult StepSimulator::State::simulate(const StepSetting& setting, Fidelity how) {
   StepResult result;
   result.memory = plan::memory_plan(setting);
   plan::require_fit(result.memory, setting);
-  const ParallelismSpec& layout = setting.layout;
-  PassTimes& passes = passes_of(setting);
-  StepPlan step;
-  step.program = plan::pipeline_program(layout.schedule, {layout.pipeline, setting.micro_batches(),
-                                                          layout.virtual_stages, setting.mode});
-  step.timing = [&passes](const plan::PassKey& key) -> const PassTiming& { return passes(key); };
-  step.capacities = planner.capacities();
-  const plan::Groups groups = plan::groups_of(layout, setting.gpus());
-  if (layout.pipeline > 1) {
-    const bool sharded = layout.sequence_parallel && layout.tensor > 1;
-    const double elements =
-        plan::shard_of(setting).tokens() * model.hidden / (sharded ? layout.tensor : 1);
-    step.message =
-        planner.plan(network::CollectiveKind::PointToPoint, 2 * elements * byte, groups.pipeline);
-  }
-  if (setting.mode == StepMode::Training) {
-    for (int rank = 0; rank < layout.pipeline; ++rank)
-      step.updates.push_back(update_of(setting, passes.chunks(), rank, planner));
-    if (setting.gpus() > 1)
-      step.norm = planner.plan(network::CollectiveKind::AllReduce, 4 * byte, {setting.gpus(), 1});
-    step.synchronisation = stack.synchronisation;
-  }
-  const StepTiming timing = play_step(step);
+  const StepTiming timing = play_of(setting).play(setting.batch, how);
   const Seconds straggler = timing.duration * slowest_rank_excess(stack.jitter, setting.gpus());
   result.duration = timing.duration + straggler;
   result.breakdown = timing.breakdown;
@@ -212,24 +100,28 @@ StepResult StepSimulator::State::simulate(const StepSetting& setting) {
   result.model_causal = passes_counted * result.tokens * flops.causal;
   result.model_full = passes_counted * result.tokens * flops.full;
   result.hardware = timing.executed * static_cast<double>(setting.gpus());
-  result.layout = layout;
+  result.layout = setting.layout;
   result.events = timing.events;
   result.fingerprint = timing.fingerprint;
   return result;
 }
 
+const StepResult& StepSimulator::State::step(const Request& request, Fidelity how) {
+  const StepSetting setting = setting_of(request);
+  const auto key = std::tuple(pass_order(setting), setting.batch, how.detail, how.exact);
+  const auto found = steps.find(key);
+  if (found != steps.end())
+    return found->second;
+  return steps.emplace(key, simulate(setting, how)).first->second;
+}
+
 StepSimulator::StepSimulator(const hardware::PoolSpec& pool, const workload::ModelSpec& model,
-                             const plan::StackSpec& stack)
-    : state_(std::make_unique<State>(pool, model, stack)) {}
+                             const plan::StackSpec& stack, Fidelity fidelity)
+    : state_(std::make_unique<State>(pool, model, stack, fidelity)) {}
 StepSimulator::~StepSimulator() = default;
 
 const StepResult& StepSimulator::step(const Request& request) {
-  const StepSetting setting = state_->setting_of(request);
-  const auto key = std::tuple(pass_order(setting), setting.batch);
-  const auto found = state_->steps.find(key);
-  if (found != state_->steps.end())
-    return found->second;
-  return state_->steps.emplace(key, state_->simulate(setting)).first->second;
+  return state_->step(request, state_->fidelity);
 }
 
 plan::ParallelismSpec StepSimulator::search(const Request& request) {
@@ -247,7 +139,7 @@ plan::ParallelismSpec StepSimulator::search(const Request& request) {
   for (const ParallelismSpec& candidate : candidates) {
     Request trial = request;
     trial.layout = candidate;
-    const Seconds duration = step(trial).duration;
+    const Seconds duration = state_->step(trial, {}).duration;
     if (best == nullptr || duration < shortest) {
       best = &candidate;
       shortest = duration;
@@ -260,7 +152,7 @@ plan::ParallelismSpec StepSimulator::search(const Request& request) {
   Request other = request;
   other.layout = *best;
   other.layout.rank_order = plan::RankOrder::TensorContextPipelineData;
-  return step(other).duration < shortest ? other.layout : *best;
+  return state_->step(other, {}).duration < shortest ? other.layout : *best;
 }
 
 } // namespace sim::execution

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
 // The time of one step. Passes (forward, backward, weight gradient of a stage's micro-batch, alone
 // or as an overlapped pair) are played kernel by kernel on the engine once each and remembered; the
-// schedule of all stages and micro-batches is then played with passes as activities. Healthy ranks
-// of a stage are alike and folded into one.
+// schedule of all stages and micro-batches is then played with passes as activities (detail.hpp:
+// other details). What is alike is folded into one.
 #pragma once
 
 #include "sim/execution/category.hpp"
+#include "sim/execution/detail.hpp"
 #include "sim/plan/layout.hpp"
 #include "sim/plan/memory_plan.hpp"
 #include "sim/plan/pass.hpp"
@@ -41,7 +42,7 @@ struct StepResult {
 class StepSimulator {
 public:
   StepSimulator(const hardware::PoolSpec& pool, const workload::ModelSpec& model,
-                const plan::StackSpec& stack);
+                const plan::StackSpec& stack, Fidelity fidelity = {});
   ~StepSimulator();
   StepSimulator(const StepSimulator&) = delete;
   StepSimulator& operator=(const StepSimulator&) = delete;
@@ -56,8 +57,8 @@ public:
   // Throws InfeasibleError: degrees that do not divide, memory that does not fit.
   const StepResult& step(const Request& request);
 
-  // The fastest layout that fits, from a bounded, ordered list of candidates (README.md); throws
-  // InfeasibleError when none does.
+  // The fastest layout that fits, from a bounded, ordered list of candidates (README.md), played
+  // folded and with single passes; throws InfeasibleError when none does.
   plan::ParallelismSpec search(const Request& request);
 
 private:

@@ -2,486 +2,468 @@
 #include "sim/execution/step_player.hpp"
 
 #include "sim/base/diagnostics.hpp"
-#include "sim/network/play.hpp"
+#include "sim/execution/player.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace sim::execution {
-namespace {
 
-using plan::CommunicationDimension;
 using plan::PassKind;
 using plan::ScheduledPass;
 
-// What an engine tag stands for.
-struct Running {
-  enum class What {
-    Pass,
-    Message,
-    Update,
-    Norm,
-    Optimizer,
-    Synchronisation,
-    ParametersEarly,
-    Parameters
-  };
-  What what = What::Pass;
-  int rank = 0;
-  int chunk = 0, micro_batch = 0; // of a message
-  bool forward = true;
-  Seconds started{};
-  network::CollectiveRun collective;
-};
+namespace {
 
-// Output of a chunk for one micro-batch: when it was made, and when its reader has it.
-struct Output {
-  bool made = false, arrived = false;
-  Seconds made_at{};
-};
+bool has_forward(const ScheduledPass& p) {
+  return p.pass.kind == PassKind::Forward || p.pass.kind == PassKind::Pair;
+}
+bool has_backward(const ScheduledPass& p) {
+  return p.pass.kind == PassKind::Backward || p.pass.kind == PassKind::BackwardInput ||
+         p.pass.kind == PassKind::Pair;
+}
+int backward_chunk(const ScheduledPass& p) {
+  return p.pass.kind == PassKind::Pair ? p.pass.backward_chunk : p.pass.chunk;
+}
+int backward_micro_batch(const ScheduledPass& p) {
+  return p.pass.kind == PassKind::Pair ? p.backward_micro_batch : p.micro_batch;
+}
 
-enum class UpdateState { Passes, Early, Late, Norm, Optimizer, Parameters, Synchronisation, Done };
-
-struct Rank {
-  std::size_t next = 0; // in its program
-  bool busy = false;
-  Seconds idle_since{};
-  Seconds pass_started{};
-  std::size_t last_weights = 0; // index in the program of the last pass that makes weight gradients
-  std::size_t last_parameters = 0; // of the pass by whose end all parameters have been used
-  bool parameters_ended = true;
-  bool held = false; // that pass has ended and waits for them
-  UpdateState state = UpdateState::Passes;
-  bool early_started = false, early_ended = false, passes_ended = false;
-  Seconds waiting_since{};
-  Breakdown breakdown;
-  network::LinkResources links;
-};
-
-class Play {
-public:
-  explicit Play(const StepPlan& plan)
-      : plan_(plan), programs_(plan.program.ranks), ranks_(plan.program.ranks.size()) {
-    for (Rank& rank : ranks_)
-      rank.links = network::add_link_resources(engine_, plan.capacities);
-    index_outputs();
-  }
-
-  StepTiming run() {
-    for (std::size_t r = 0; r < ranks_.size(); ++r) {
-      if (!plan_.updates.empty())
-        ranks_[r].parameters_ended = !start_collectives(
-            plan_.updates[r].parameters_early, Running::What::ParametersEarly, static_cast<int>(r));
-      try_start(static_cast<int>(r));
-    }
-    while (!engine_.idle()) {
-      const auto ended = engine_.advance();
-      ended_.assign(ended.begin(), ended.end());
-      for (const std::uint32_t tag : ended_)
-        end_activity(tag);
-    }
-    return result();
-  }
-
-private:
-  [[nodiscard]] std::size_t at(int chunk, int micro_batch) const {
-    return static_cast<std::size_t>(chunk) * micro_batches_ + static_cast<std::size_t>(micro_batch);
-  }
-
-  static bool has_forward(const ScheduledPass& p) {
-    return p.pass.kind == PassKind::Forward || p.pass.kind == PassKind::Pair;
-  }
-  static bool has_backward(const ScheduledPass& p) {
-    return p.pass.kind == PassKind::Backward || p.pass.kind == PassKind::BackwardInput ||
-           p.pass.kind == PassKind::Pair;
-  }
-  static int backward_chunk(const ScheduledPass& p) {
-    return p.pass.kind == PassKind::Pair ? p.pass.backward_chunk : p.pass.chunk;
-  }
-  static int backward_micro_batch(const ScheduledPass& p) {
-    return p.pass.kind == PassKind::Pair ? p.backward_micro_batch : p.micro_batch;
-  }
-
-  void index_outputs() {
-    int most = 0;
-    for (const auto& program : programs_)
-      for (const ScheduledPass& p : program)
-        most = std::max({most, p.micro_batch, p.backward_micro_batch});
-    micro_batches_ = static_cast<std::size_t>(most) + 1;
-    const std::size_t outputs = static_cast<std::size_t>(plan_.program.chunks) * micro_batches_;
-    forward_.resize(outputs);
-    backward_.resize(outputs);
-    owner_.assign(outputs, -1);
-    std::vector<bool> used(static_cast<std::size_t>(plan_.program.chunks));
-    for (std::size_t r = 0; r < programs_.size(); ++r) {
-      used.assign(used.size(), false);
-      for (std::size_t i = 0; i < programs_[r].size(); ++i) {
-        const ScheduledPass& p = programs_[r][i];
-        if (has_forward(p))
-          owner_[at(p.pass.chunk, p.micro_batch)] = static_cast<int>(r);
-        if (p.pass.kind != PassKind::Forward && p.pass.kind != PassKind::BackwardInput)
-          ranks_[r].last_weights = i;
-        const auto chunk = static_cast<std::size_t>(p.pass.chunk);
-        if (!used[chunk])
-          ranks_[r].last_parameters = i;
-        used[chunk] = true;
-      }
-    }
-  }
-
-  // The output that a pass must have, or null at the ends of the model.
-  const Output* forward_input(const ScheduledPass& p) const {
-    return p.pass.chunk == 0 ? nullptr : &forward_[at(p.pass.chunk - 1, p.micro_batch)];
-  }
-  const Output* backward_input(const ScheduledPass& p) const {
-    const int chunk = backward_chunk(p), micro_batch = backward_micro_batch(p);
-    return chunk + 1 == plan_.program.chunks ? &forward_[at(chunk, micro_batch)]
-                                             : &backward_[at(chunk + 1, micro_batch)];
-  }
-
-  void try_start(int r) {
-    Rank& rank = ranks_[static_cast<std::size_t>(r)];
-    const auto& program = programs_[static_cast<std::size_t>(r)];
-    if (rank.busy || rank.next >= program.size())
-      return;
-    const ScheduledPass& p = program[rank.next];
-    const std::array<const Output*, 2> inputs{has_forward(p) ? forward_input(p) : nullptr,
-                                              has_backward(p) ? backward_input(p) : nullptr};
-    Seconds made{};
-    for (const Output* input : inputs) {
-      if (input == nullptr)
-        continue;
-      if (!input->arrived)
-        return;
-      made = std::max(made, input->made_at);
-    }
-    charge_wait(rank, made);
-    start_pass(r, p);
-  }
-
-  // Waiting for a message that is under way is exposed pipeline communication; waiting for its
-  // sender is a bubble.
-  void charge_wait(Rank& rank, Seconds made) {
-    const Seconds now = engine_.now();
-    const Seconds from = std::clamp(made, rank.idle_since, now);
-    rank.breakdown[Category::Bubble] += from - rank.idle_since;
-    rank.breakdown[Category::ExposedPipeline] += now - from;
-  }
-
-  void start_pass(int r, const ScheduledPass& p) {
-    Rank& rank = ranks_[static_cast<std::size_t>(r)];
-    rank.busy = true;
-    rank.pass_started = engine_.now();
-    const PassTiming& timing = plan_.timing(p.pass);
-    std::array<engine::Draw, topology::link_kinds> draws{};
-    std::size_t count = 0;
-    double work = 0;
-    for (const Bytes bytes : timing.link_bytes)
-      work = std::max(work, bytes / byte);
-    for (std::size_t kind = 0; kind < topology::link_kinds && work > 0; ++kind)
-      if (timing.link_bytes[kind] > Bytes{})
-        draws[count++] = {*rank.links[kind], timing.link_bytes[kind] / byte / work};
-    engine::ActivitySpec spec;
-    spec.work = work > 0 ? work : timing.duration / second;
-    spec.bound = work > 0 ? work / (timing.duration / second) : 1;
-    spec.draws = std::span(draws.data(), count);
-    if (timing.duration <= Seconds{}) {
-      spec.work = 0;
-      spec.draws = {};
-    }
-    start({Running::What::Pass, r, 0, 0, true, {}, {}}, spec);
-    if (!plan_.updates.empty() && rank.next == rank.last_weights) {
-      rank.early_started = true;
-      rank.early_ended = !start_collectives(
-          plan_.updates[static_cast<std::size_t>(r)].gradients_early, Running::What::Update, r);
-    }
-  }
-
-  void start(Running running, engine::ActivitySpec& spec) {
-    running.started = engine_.now();
-    spec.tag = slot(std::move(running));
-    engine_.start(spec);
-  }
-
-  std::uint32_t slot(Running running) {
-    if (!free_.empty()) {
-      const std::uint32_t tag = free_.back();
-      free_.pop_back();
-      running_[tag] = std::move(running);
-      return tag;
-    }
-    running_.push_back(std::move(running));
-    return static_cast<std::uint32_t>(running_.size() - 1);
-  }
-
-  // One collective after another in list order, as a rank's communication stream runs them. False
-  // when there is nothing to do.
-  bool start_collectives(const std::vector<network::Collective>& list, Running::What what, int r,
-                         std::size_t index = 0) {
-    for (; index < list.size(); ++index) {
-      Running running{what, r, static_cast<int>(index), 0, true, engine_.now(), {}};
-      running.collective.collective = &list[index];
-      if (launch(std::move(running)))
-        return true;
-    }
-    return false;
-  }
-
-  // Starts a collective's first phases; false when it has none.
-  bool launch(Running running) {
-    if (running.collective.collective->phases.empty())
-      return false;
-    const Rank& rank = ranks_[static_cast<std::size_t>(running.rank)];
-    const std::uint32_t tag = slot(std::move(running));
-    running_[tag].collective.advance(engine_, rank.links, {}, tag);
-    return true;
-  }
-
-  void end_activity(std::uint32_t tag) {
-    Running& running = running_[tag];
-    if (running.collective.collective != nullptr) {
-      if (--running.collective.outstanding > 0)
-        return;
-      if (running.collective.advance(engine_, ranks_[static_cast<std::size_t>(running.rank)].links,
-                                     {}, tag))
-        return;
-    }
-    const Running ended = running;
-    free_.push_back(tag);
-    switch (ended.what) {
-    case Running::What::Pass:
-      end_pass(ended.rank);
-      break;
-    case Running::What::Message:
-      communication(CommunicationDimension::Pipeline, ended);
-      arrive(ended);
-      break;
-    case Running::What::Update:
-    case Running::What::Norm:
-    case Running::What::ParametersEarly:
-    case Running::What::Parameters:
-      communication(CommunicationDimension::Data, ended);
-      end_update_collective(ended);
-      break;
-    case Running::What::Optimizer:
-    case Running::What::Synchronisation:
-      end_update_wait(ended);
-      break;
-    }
-  }
-
-  void communication(CommunicationDimension dimension, const Running& ended) {
-    timing_.communication[static_cast<std::size_t>(dimension)] += engine_.now() - ended.started;
-  }
-
-  void end_pass(int r) {
-    Rank& rank = ranks_[static_cast<std::size_t>(r)];
-    const ScheduledPass& p = programs_[static_cast<std::size_t>(r)][rank.next];
-    const PassTiming& timing = plan_.timing(p.pass);
-    const Seconds took = engine_.now() - rank.pass_started;
-    rank.breakdown += timing.breakdown;
-    rank.breakdown[Category::Interference] += took - timing.duration;
-    timing_.executed += timing.executed;
-    for (std::size_t d = 0; d < timing.communication.size(); ++d)
-      timing_.communication[d] += timing.communication[d];
-    (p.pass.kind == PassKind::Forward  ? timing_.forward
-     : p.pass.kind == PassKind::Pair   ? timing_.pairs
-     : p.pass.kind == PassKind::Weight ? timing_.weight
-                                       : timing_.backward) += took;
-    if (rank.next == rank.last_parameters && !rank.parameters_ended) {
-      rank.held = true;
-      rank.waiting_since = engine_.now();
-      return;
-    }
-    leave_pass(r);
-  }
-
-  void leave_pass(int r) {
-    Rank& rank = ranks_[static_cast<std::size_t>(r)];
-    const ScheduledPass& p = programs_[static_cast<std::size_t>(r)][rank.next];
-    rank.busy = false;
-    rank.idle_since = engine_.now();
-    ++rank.next;
-    if (has_forward(p))
-      publish(r, p.pass.chunk, p.micro_batch, true);
-    if (has_backward(p))
-      publish(r, backward_chunk(p), backward_micro_batch(p), false);
-    if (rank.next >= programs_[static_cast<std::size_t>(r)].size())
-      end_passes(r);
-    else
-      try_start(r);
-  }
-
-  // Hands an output to its reader: at once on the same rank, else as a message.
-  void publish(int r, int chunk, int micro_batch, bool forward) {
-    Output& output = (forward ? forward_ : backward_)[at(chunk, micro_batch)];
-    output.made = true;
-    output.made_at = engine_.now();
-    const bool last = forward && chunk + 1 == plan_.program.chunks;
-    if (!forward && chunk == 0)
-      return;
-    const int reader = last ? r : owner_[at(forward ? chunk + 1 : chunk - 1, micro_batch)];
-    Running message{Running::What::Message, r, chunk, micro_batch, forward, engine_.now(), {}};
-    message.collective.collective = &plan_.message;
-    if (reader == r || !launch(message))
-      arrive(message);
-  }
-
-  void arrive(const Running& message) {
-    Output& output =
-        (message.forward ? forward_ : backward_)[at(message.chunk, message.micro_batch)];
-    output.arrived = true;
-    const bool last = message.forward && message.chunk + 1 == plan_.program.chunks;
-    const int reader = last ? message.rank
-                            : owner_[at(message.forward ? message.chunk + 1 : message.chunk - 1,
-                                        message.micro_batch)];
-    try_start(reader);
-  }
-
-  void end_passes(int r) {
-    Rank& rank = ranks_[static_cast<std::size_t>(r)];
-    rank.passes_ended = true;
-    rank.waiting_since = engine_.now();
-    if (plan_.updates.empty()) {
-      rank.state = UpdateState::Done;
-      return;
-    }
-    rank.state = UpdateState::Early;
-    if (!rank.early_started || rank.early_ended)
-      after_early(r);
-  }
-
-  void after_early(int r) {
-    ranks_[static_cast<std::size_t>(r)].state = UpdateState::Late;
-    if (!start_collectives(plan_.updates[static_cast<std::size_t>(r)].gradients_late,
-                           Running::What::Update, r))
-      after_late(r);
-  }
-
-  void after_late(int r) {
-    Rank& rank = ranks_[static_cast<std::size_t>(r)];
-    charge(rank, Category::ExposedData);
-    rank.state = UpdateState::Norm;
-    if (++reduced_ < ranks_.size())
-      return;
-    // The gradient norm needs every rank: the last one to arrive releases all.
-    for (std::size_t i = 0; i < ranks_.size(); ++i) {
-      charge(ranks_[i], Category::Bubble);
-      Running running{Running::What::Norm, static_cast<int>(i), 0, 0, true, engine_.now(), {}};
-      running.collective.collective = &plan_.norm;
-      if (!launch(std::move(running)))
-        start_optimizer(static_cast<int>(i));
-    }
-  }
-
-  void charge(Rank& rank, Category category) {
-    rank.breakdown[category] += engine_.now() - rank.waiting_since;
-    rank.waiting_since = engine_.now();
-  }
-
-  void start_optimizer(int r) {
-    Rank& rank = ranks_[static_cast<std::size_t>(r)];
-    charge(rank, Category::ExposedData);
-    rank.state = UpdateState::Optimizer;
-    engine::ActivitySpec spec;
-    spec.latency = plan_.updates[static_cast<std::size_t>(r)].optimizer;
-    start({Running::What::Optimizer, r, 0, 0, true, {}, {}}, spec);
-  }
-
-  void end_update_collective(const Running& ended) {
-    const int r = ended.rank;
-    Rank& rank = ranks_[static_cast<std::size_t>(r)];
-    const RankUpdate& update = plan_.updates[static_cast<std::size_t>(r)];
-    const auto next = static_cast<std::size_t>(ended.chunk) + 1;
-    if (ended.what == Running::What::Norm) {
-      start_optimizer(r);
-    } else if (ended.what == Running::What::Update && rank.state != UpdateState::Late) {
-      if (start_collectives(update.gradients_early, ended.what, r, next))
-        return;
-      rank.early_ended = true;
-      if (rank.passes_ended)
-        after_early(r);
-    } else if (ended.what == Running::What::Update) {
-      if (!start_collectives(update.gradients_late, ended.what, r, next))
-        after_late(r);
-    } else if (ended.what == Running::What::ParametersEarly) {
-      if (!start_collectives(update.parameters_early, ended.what, r, next))
-        end_parameters(r);
-    } else if (!start_collectives(update.parameters_late, ended.what, r, next)) {
-      start_synchronisation(r);
-    }
-  }
-
-  // Parameters arrive under the first forward pass of each chunk; what comes later is exposed.
-  void end_parameters(int r) {
-    Rank& rank = ranks_[static_cast<std::size_t>(r)];
-    rank.parameters_ended = true;
-    if (!rank.held)
-      return;
-    rank.held = false;
-    charge(rank, Category::ExposedData);
-    leave_pass(r);
-  }
-
-  void start_synchronisation(int r) {
-    Rank& rank = ranks_[static_cast<std::size_t>(r)];
-    charge(rank, Category::ExposedData);
-    rank.state = UpdateState::Synchronisation;
-    engine::ActivitySpec spec;
-    spec.latency = plan_.synchronisation;
-    start({Running::What::Synchronisation, r, 0, 0, true, {}, {}}, spec);
-  }
-
-  void end_update_wait(const Running& ended) {
-    Rank& rank = ranks_[static_cast<std::size_t>(ended.rank)];
-    if (ended.what == Running::What::Optimizer) {
-      timing_.optimizer += engine_.now() - rank.waiting_since;
-      charge(rank, Category::Productive);
-      rank.state = UpdateState::Parameters;
-      if (!start_collectives(plan_.updates[static_cast<std::size_t>(ended.rank)].parameters_late,
-                             Running::What::Parameters, ended.rank))
-        start_synchronisation(ended.rank);
-    } else {
-      charge(rank, Category::Synchronisation);
-      rank.state = UpdateState::Done;
-    }
-  }
-
-  StepTiming result() {
-    timing_.duration = engine_.now();
-    const double share = 1.0 / static_cast<double>(ranks_.size());
-    for (Rank& rank : ranks_) {
-      SIM_ASSERT(rank.state == UpdateState::Done);
-      charge(rank, Category::Bubble); // until the slowest rank is done
-      timing_.passes_end.push_back(rank.idle_since);
-      rank.breakdown *= share;
-      timing_.breakdown += rank.breakdown;
-    }
-    for (Seconds* mean :
-         {&timing_.forward, &timing_.backward, &timing_.weight, &timing_.pairs, &timing_.optimizer})
-      *mean *= share;
-    for (Seconds& mean : timing_.communication)
-      mean *= share;
-    timing_.executed *= share;
-    timing_.events = engine_.events();
-    timing_.fingerprint = engine_.fingerprint();
-    return timing_;
-  }
-
-  const StepPlan& plan_;
-  const std::vector<std::vector<ScheduledPass>>& programs_;
-  engine::Engine engine_;
-  std::vector<Rank> ranks_;
-  std::size_t micro_batches_ = 0;
-  std::vector<Output> forward_, backward_;
-  std::vector<int> owner_; // rank that runs a chunk for a micro-batch
-  std::vector<Running> running_;
-  std::vector<std::uint32_t> free_, ended_;
-  std::size_t reduced_ = 0;
-  StepTiming timing_;
-};
+constexpr double least_memory_share = 0.01; // of a GPU's bandwidth, beside data-parallel traffic
 
 } // namespace
 
-StepTiming play_step(const StepPlan& plan) { return Play(plan).run(); }
+double Player::block_rate(const void* context, double free_sms) {
+  const BlockRates& rates = *static_cast<const BlockRates*>(context);
+  return free_sms < rates.all_sms ? rates.beside : rates.alone;
+}
+
+Player::Player(const StepPlan& plan)
+    : plan_(plan), machine_(*plan.machine), actors_(machine_.actors.size()),
+      breakdowns_(machine_.actors.size()), teams_(machine_.teams.size()) {
+  SIM_ASSERT(static_cast<std::size_t>(machine_.stages) == plan.program->ranks.size());
+  for (const Actor& actor : machine_.actors)
+    weights_ += actor.weight;
+  index_programs();
+  link_trunks();
+  if (plan.detail != Detail::Pass)
+    find_sizes();
+  add_gpus();
+}
+
+StepTiming Player::run() {
+  for (Id actor = 0; actor < actors_.size(); ++actor) {
+    if (!plan_.updates.empty())
+      actors_[actor].parameters_ended =
+          !start_sequence(actor, parameter_slot, update_of(actor).parameters_early);
+    try_start(actor);
+  }
+  settle();
+  while (!engine_.idle()) {
+    const auto ended = engine_.advance();
+    ended_.assign(ended.begin(), ended.end());
+    for (const std::uint32_t tag : ended_)
+      end_tag(tag);
+    settle();
+  }
+  return result();
+}
+
+const std::vector<ScheduledPass>& Player::program_of(Id actor) const {
+  return plan_.program->ranks[static_cast<std::size_t>(machine_.actors[actor].stage)];
+}
+
+const StageUpdate& Player::update_of(Id actor) const {
+  return plan_.updates[static_cast<std::size_t>(machine_.actors[actor].stage)];
+}
+
+std::size_t Player::output_at(const Actor& actor, int chunk, int micro_batch) const {
+  return (actor.chain * chunks_ + static_cast<std::size_t>(chunk)) * micro_batches_ +
+         static_cast<std::size_t>(micro_batch);
+}
+
+void Player::index_programs() {
+  const auto& programs = plan_.program->ranks;
+  int most = 0;
+  for (const auto& program : programs)
+    for (const ScheduledPass& p : program)
+      most = std::max({most, p.micro_batch, p.backward_micro_batch});
+  chunks_ = static_cast<std::size_t>(plan_.program->chunks);
+  micro_batches_ = static_cast<std::size_t>(most) + 1;
+  forward_.resize(machine_.chains * chunks_ * micro_batches_);
+  backward_.resize(forward_.size());
+  owner_.assign(chunks_ * micro_batches_, -1);
+  last_weights_.resize(programs.size());
+  last_parameters_.resize(programs.size());
+  for (std::size_t stage = 0; stage < programs.size(); ++stage) {
+    std::vector<bool> used(chunks_);
+    for (std::size_t i = 0; i < programs[stage].size(); ++i) {
+      const ScheduledPass& p = programs[stage][i];
+      const auto chunk = static_cast<std::size_t>(p.pass.chunk);
+      if (has_forward(p))
+        owner_[chunk * micro_batches_ + static_cast<std::size_t>(p.micro_batch)] =
+            static_cast<int>(stage);
+      if (p.pass.kind != PassKind::Forward && p.pass.kind != PassKind::BackwardInput)
+        last_weights_[stage] = static_cast<std::uint32_t>(i);
+      if (!used[chunk])
+        last_parameters_[stage] = static_cast<std::uint32_t>(i);
+      used[chunk] = true;
+    }
+  }
+}
+
+// Room for the tasks of any pass on any actor; and where collectives together could hold all SMs,
+// the share that each gets of what it asks for.
+void Player::find_sizes() {
+  const auto& programs = plan_.program->ranks;
+  scripts_.resize(programs.size());
+  std::array<double, team_kinds> held{}, drawn{};
+  const auto note_held = [&](const std::vector<ScriptCollective>& collectives) {
+    for (const ScriptCollective& collective : collectives) {
+      const auto kind = static_cast<std::size_t>(collective.kind);
+      held[kind] = std::max(held[kind], collective.held_sms);
+      drawn[kind] = std::max(drawn[kind], peak_of(collective));
+    }
+  };
+  for (std::size_t stage = 0; stage < programs.size(); ++stage) {
+    for (auto& scripts : scripts_[stage])
+      scripts.resize(programs[stage].size());
+    Actor any;
+    any.stage = static_cast<int>(stage);
+    std::set<plan::PassKey> keys;
+    for (const ScheduledPass& p : programs[stage])
+      if (keys.insert(p.pass).second)
+        for (const bool fused : {false, true}) {
+          const PassScript& script = plan_.script(any, p.pass, fused);
+          most_tasks_ = std::max(most_tasks_, script.tasks.size());
+          most_collectives_ = std::max(most_collectives_, script.collectives.size());
+          note_held(script.collectives);
+        }
+  }
+  for (const double most : drawn)
+    collectives_draw_ += most;
+  for (const StageUpdate& update : plan_.updates)
+    for (const auto* list : {&update.gradients_early, &update.gradients_late,
+                             &update.parameters_early, &update.parameters_late})
+      note_held(*list);
+  double all = plan_.beside.held_sms;
+  for (const double most : held)
+    all += most;
+  hold_scale_ = std::min(1.0, (plan_.accelerator->streaming_multiprocessors - 1) / all);
+  waits_.resize(actors_.size() * most_tasks_);
+  next_ready_.resize(actors_.size() * most_tasks_);
+  come_.resize(teams_.size() * most_collectives_);
+}
+
+// What the collective draws of a GPU's memory at most, on an idle machine.
+double Player::peak_of(const ScriptCollective& collective) const {
+  double most = 0, together = 0;
+  for (const ScriptPhase& phase : collective.phases) {
+    if (phase.use != no_use)
+      together += memory_per_flow_byte * phase.flows_at_gpu *
+                  most_bound_[static_cast<std::size_t>(collective.kind)][phase.use];
+    most = std::max(most, together);
+    if (!phase.with_next)
+      together = 0;
+  }
+  return most;
+}
+
+// What a kernel may draw of the memory beside all collectives of its pass without anybody noticing.
+double Player::memory_room(Id id) const {
+  return plan_.accelerator->memory_bandwidth / (byte / second) * machine_.actors[id].speed -
+         collectives_draw_;
+}
+
+// Device memories and SMs. Where passes are single activities, only data-parallel collectives hold
+// SMs, and memory is not played.
+void Player::add_gpus() {
+  if (plan_.accelerator == nullptr)
+    return;
+  blocks_.resize(actors_.size());
+  for (const Actor& actor : machine_.actors) {
+    sms_.push_back(engine_.add_pool(plan_.accelerator->streaming_multiprocessors));
+    if (plan_.beside.held_sms > 0)
+      engine_.hold(sms_.back(), hold_scale_ * plan_.beside.held_sms);
+    if (plan_.detail == Detail::Pass)
+      continue;
+    const BytesPerSecond all = plan_.accelerator->memory_bandwidth * actor.speed;
+    const BytesPerSecond left = std::max(all - plan_.beside.memory, least_memory_share * all);
+    memories_.push_back(engine_.add_resource(left / (byte / second)));
+  }
+}
+
+void Player::try_start(Id id) {
+  ActorState& state = actors_[id];
+  const auto& program = program_of(id);
+  if (state.busy || state.next >= program.size())
+    return;
+  const Actor& actor = machine_.actors[id];
+  const ScheduledPass& p = program[state.next];
+  double made = 0;
+  const auto missing = [&](const Output& input) {
+    made = std::max(made, input.made_at);
+    return !input.arrived;
+  };
+  if (has_forward(p) && p.pass.chunk > 0 && !plan_.isolated &&
+      missing(forward_[output_at(actor, p.pass.chunk - 1, p.micro_batch)]))
+    return;
+  if (has_backward(p) && !plan_.isolated) {
+    const int chunk = backward_chunk(p), micro_batch = backward_micro_batch(p);
+    const bool last = static_cast<std::size_t>(chunk) + 1 == chunks_;
+    if (missing(last ? forward_[output_at(actor, chunk, micro_batch)]
+                     : backward_[output_at(actor, chunk + 1, micro_batch)]))
+      return;
+  }
+  charge_wait(id, made);
+  start_pass(id, p);
+}
+
+// Waiting for a message that is under way is exposed pipeline communication; waiting for its sender
+// is a bubble.
+void Player::charge_wait(Id id, double made) {
+  const double since = actors_[id].idle_since;
+  const double from = std::clamp(made, since, now());
+  breakdown(id)[Category::Bubble] += (from - since) * second;
+  breakdown(id)[Category::ExposedPipeline] += (now() - from) * second;
+}
+
+void Player::start_pass(Id id, const ScheduledPass& pass) {
+  ActorState& state = actors_[id];
+  state.busy = true;
+  state.pass_started = now();
+  const bool last_weights =
+      !plan_.updates.empty() &&
+      state.next == last_weights_[static_cast<std::size_t>(machine_.actors[id].stage)];
+  if (last_weights)
+    state.early_started = true;
+  if (plan_.detail == Detail::Pass)
+    start_block(id, pass);
+  else
+    start_script(id, pass);
+  if (last_weights)
+    state.early_ended = !start_sequence(id, gradient_slot, update_of(id).gradients_early);
+}
+
+// Gradients or parameters are under way, or may be before the actor's next pass.
+bool Player::data_may_run(Id id) const {
+  const ActorState& state = actors_[id];
+  return !state.parameters_ended || (state.early_started && !state.early_ended);
+}
+
+void Player::start_block(Id id, const ScheduledPass& pass) {
+  const Actor& actor = machine_.actors[id];
+  const PassTiming& timing = plan_.timing(actor, pass.pass, false);
+  const PassDraws& draws = draws_of(id, timing);
+  engine::ActivitySpec spec;
+  if (timing.duration > Seconds{}) {
+    spec.work = draws.work > 0 ? draws.work : timing.duration / second;
+    spec.bound = spec.work / (timing.duration / second);
+    spec.draws = draws.draws;
+    if (plan_.accelerator != nullptr && data_may_run(id)) {
+      const PassTiming& beside = plan_.timing(actor, pass.pass, true);
+      blocks_[id] = {spec.bound, spec.work / (beside.duration / second),
+                     static_cast<double>(plan_.accelerator->streaming_multiprocessors)};
+      spec.curve = {block_rate, &blocks_[id], sms_[id]};
+    }
+  }
+  spec.tag = id;
+  engine_.start(spec);
+}
+
+void Player::end_block(Id id) {
+  const ScheduledPass& p = program_of(id)[actors_[id].next];
+  const PassTiming& timing = plan_.timing(machine_.actors[id], p.pass, false);
+  const double took = now() - actors_[id].pass_started, weight = machine_.actors[id].weight;
+  breakdown(id) += timing.breakdown;
+  breakdown(id)[Category::Interference] += took * second - timing.duration;
+  timing_.executed += weight * timing.executed;
+  // Weights of units are units: of GPUs alike in all of them.
+  for (std::size_t d = 0; d < dimensions; ++d)
+    timing_.communication[d] += weight * timing.communication[d];
+  end_pass(id);
+}
+
+void Player::end_pass(Id id) {
+  ActorState& state = actors_[id];
+  const double weight = machine_.actors[id].weight;
+  const Seconds took = weight * (now() - state.pass_started) * second;
+  switch (program_of(id)[state.next].pass.kind) {
+  case PassKind::Forward:
+    timing_.forward += took;
+    break;
+  case PassKind::Pair:
+    timing_.pairs += took;
+    break;
+  case PassKind::Weight:
+    timing_.weight += took;
+    break;
+  case PassKind::Backward:
+  case PassKind::BackwardInput:
+    timing_.backward += took;
+    break;
+  }
+  if (state.next == last_parameters_[static_cast<std::size_t>(machine_.actors[id].stage)] &&
+      !state.parameters_ended) {
+    state.held = true;
+    state.waiting_since = now();
+    return;
+  }
+  leave_pass(id);
+}
+
+void Player::leave_pass(Id id) {
+  ActorState& state = actors_[id];
+  const ScheduledPass& p = program_of(id)[state.next];
+  state.busy = false;
+  state.idle_since = now();
+  ++state.next;
+  if (has_forward(p) && !plan_.isolated)
+    publish(id, p.pass.chunk, p.micro_batch, true);
+  if (has_backward(p) && !plan_.isolated)
+    publish(id, backward_chunk(p), backward_micro_batch(p), false);
+  if (state.next >= program_of(id).size())
+    end_passes(id);
+  else
+    try_start(id);
+}
+
+// Hands an output to its reader: at once at the same stage, else as a message.
+void Player::publish(Id id, int chunk, int micro_batch, bool forward) {
+  const Actor& actor = machine_.actors[id];
+  Output& output = (forward ? forward_ : backward_)[output_at(actor, chunk, micro_batch)];
+  output.made = true;
+  output.made_at = now();
+  const bool last = forward && static_cast<std::size_t>(chunk) + 1 == chunks_;
+  if (!forward && chunk == 0)
+    return;
+  const auto read = static_cast<std::size_t>(forward ? chunk + 1 : chunk - 1);
+  const int reader =
+      last ? actor.stage : owner_[read * micro_batches_ + static_cast<std::size_t>(micro_batch)];
+  if (reader == actor.stage || plan_.message_bytes <= 0) {
+    arrive(id, chunk, micro_batch, forward);
+    return;
+  }
+  Parcel parcel;
+  parcel.sender = id;
+  parcel.chunk = chunk;
+  parcel.micro_batch = micro_batch;
+  parcel.forward = forward;
+  parcel.started = now();
+  const Team& team = machine_.teams[message_team(id, reader)];
+  const Use& use = machine_.uses[team.first_use];
+  const UseLinks& links = use_links_[team.first_use];
+  engine::ActivitySpec spec;
+  spec.latency = use.latency;
+  spec.work = plan_.message_bytes;
+  spec.bound = links.bound;
+  spec.draws = std::span(use_draws_).subspan(links.first_draw, links.end_draw - links.first_draw);
+  spec.tag = parcel_tag(parcel);
+  engine_.start(spec);
+}
+
+Player::Id Player::message_team(Id id, int reader_stage) const {
+  const int stage = machine_.actors[id].stage;
+  const bool next = reader_stage == stage + 1 || (reader_stage == 0 && stage > 1);
+  const auto teams = machine_.teams_of(id, next ? TeamKind::Next : TeamKind::Previous);
+  SIM_ASSERT(teams.size() == 1);
+  return teams.front();
+}
+
+void Player::arrive(Id sender, int chunk, int micro_batch, bool forward) {
+  const Actor& actor = machine_.actors[sender];
+  (forward ? forward_ : backward_)[output_at(actor, chunk, micro_batch)].arrived = true;
+  const bool last = forward && static_cast<std::size_t>(chunk) + 1 == chunks_;
+  const auto read = static_cast<std::size_t>(forward ? chunk + 1 : chunk - 1);
+  const int reader =
+      last ? actor.stage : owner_[read * micro_batches_ + static_cast<std::size_t>(micro_batch)];
+  try_start(machine_.at(actor.chain, reader));
+}
+
+std::uint32_t Player::parcel_tag(const Parcel& parcel) {
+  std::uint32_t place = 0;
+  if (free_parcels_.empty()) {
+    place = static_cast<std::uint32_t>(parcels_.size());
+    parcels_.push_back(parcel);
+  } else {
+    place = free_parcels_.back();
+    free_parcels_.pop_back();
+    parcels_[place] = parcel;
+  }
+  return static_cast<std::uint32_t>(actors_.size() + slot_count * teams_.size()) + place;
+}
+
+void Player::end_parcel(std::uint32_t place) {
+  const Parcel parcel = parcels_[place];
+  free_parcels_.push_back(place);
+  if (parcel.team != none) {
+    end_send(parcel);
+    return;
+  }
+  const int stage = machine_.actors[parcel.sender].stage;
+  const auto read = static_cast<std::size_t>(parcel.forward ? parcel.chunk + 1 : parcel.chunk - 1);
+  const int reader = owner_[read * micro_batches_ + static_cast<std::size_t>(parcel.micro_batch)];
+  SIM_ASSERT(reader != stage);
+  book_communication(plan::CommunicationDimension::Pipeline, parcel.started,
+                     machine_.teams[message_team(parcel.sender, reader)]);
+  arrive(parcel.sender, parcel.chunk, parcel.micro_batch, parcel.forward);
+}
+
+void Player::book_communication(plan::CommunicationDimension dimension, double since,
+                                const Team& team) {
+  timing_.communication[static_cast<std::size_t>(dimension)] +=
+      (now() - since) * team.gpus * team.weight / machine_.gpus_per_actor * second;
+}
+
+void Player::end_tag(std::uint32_t tag) {
+  const auto actors = static_cast<std::uint32_t>(actors_.size());
+  const auto teams = static_cast<std::uint32_t>(slot_count * teams_.size());
+  if (tag >= actors + teams)
+    end_parcel(tag - actors - teams);
+  else if (tag >= actors)
+    end_activity_of((tag - actors) / static_cast<Id>(slot_count), (tag - actors) % slot_count);
+  else if (actors_[tag].state != UpdateState::Passes)
+    end_wait(tag);
+  else if (plan_.detail == Detail::Pass)
+    end_block(tag);
+  else
+    end_task(tag);
+}
+
+// Everything that has ended at this instant has been told: now who can go on does.
+void Player::settle() {
+  while (!touched_actors_.empty() || !touched_teams_.empty()) {
+    for (std::size_t i = 0; i < touched_actors_.size(); ++i) {
+      actors_[touched_actors_[i]].touched = false;
+      dispatch(touched_actors_[i]);
+    }
+    touched_actors_.clear();
+    for (std::size_t i = 0; i < touched_teams_.size(); ++i) {
+      teams_[touched_teams_[i]].touched = false;
+      start_ready(touched_teams_[i]);
+    }
+    touched_teams_.clear();
+  }
+}
+
+StepTiming Player::result() {
+  timing_.duration = engine_.now();
+  for (Id id = 0; id < actors_.size(); ++id) {
+    SIM_ASSERT(actors_[id].state == UpdateState::Done);
+    charge(id, plan_.after_end); // until the slowest actor is done
+    breakdown(id) *= machine_.actors[id].weight / weights_;
+    timing_.breakdown += breakdown(id);
+  }
+  for (Seconds* mean :
+       {&timing_.forward, &timing_.backward, &timing_.weight, &timing_.pairs, &timing_.optimizer})
+    *mean *= 1 / weights_;
+  for (Seconds& mean : timing_.communication)
+    mean *= 1 / weights_;
+  timing_.executed *= 1 / weights_;
+  timing_.events = engine_.events();
+  timing_.fingerprint = engine_.fingerprint();
+  return timing_;
+}
+
+StepTiming play_step(const StepPlan& plan) { return Player(plan).run(); }
 
 } // namespace sim::execution

@@ -80,6 +80,7 @@ CollectivePlanner::CollectivePlanner(const topology::Fabric& fabric)
 CollectivePlanner::~CollectivePlanner() = default;
 
 const LinkCapacities& CollectivePlanner::capacities() const { return lowering_->capacities(); }
+const topology::Fabric& CollectivePlanner::fabric() const { return lowering_->fabric(); }
 
 Seconds CollectivePlanner::idle_duration(const Collective& collective) const {
   return network::idle_duration(collective, capacities());

@@ -29,14 +29,34 @@ std::string_view name_of(Algorithm algorithm);
 struct Group {
   int size = 1;
   int stride = 1;
+  bool operator==(const Group&) const = default;
+};
+
+enum class Pattern {
+  None,      // nothing is sent: the phase is its latency
+  Ring,      // each rank to the next, the last to the first
+  AllPairs,  // each rank to every other
+  Neighbours // each rank to the next, the last to nobody
+};
+
+// Who sends to whom in a phase: what the flows of one group alone are counted from
+// (group_loads.hpp), and its messages.
+struct Transfers {
+  Pattern pattern = Pattern::None;
+  Group group;               // of the phase: a leg's group may be part of the collective's
+  int channels = 1;          // rings side by side, each with its share of the data
+  double rounds = 1;         // the phase pays this many latencies of the pattern
+  double network_weight = 1; // what a flow counts on links beyond the scale-up domain
+  bool operator==(const Transfers&) const = default;
 };
 
 struct Phase {
-  Seconds latency{};
+  Seconds latency{}; // of the slowest group
   Bytes bytes_per_flow{};
   // Flows on the most loaded link of each kind; 0: the phase does not use that kind.
   std::array<double, topology::link_kinds> flows{};
   bool with_next = false; // runs at the same time as the next phase (pipelined legs)
+  Transfers transfers{};
 };
 
 struct Collective {
@@ -93,6 +113,7 @@ public:
   Collective expert_exchange(const ExpertExchange& exchange, Group group);
 
   [[nodiscard]] const LinkCapacities& capacities() const;
+  [[nodiscard]] const topology::Fabric& fabric() const;
   // Closed form on an idle fabric.
   [[nodiscard]] Seconds idle_duration(const Collective& collective) const;
 

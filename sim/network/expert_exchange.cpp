@@ -20,6 +20,7 @@ void reweigh(Phase& phase, double fabric_efficiency, double nic_efficiency) {
   for (std::size_t kind = 0; kind < phase.flows.size(); ++kind)
     if (kind != static_cast<std::size_t>(topology::LinkKind::ScaleUp))
       phase.flows[kind] *= fabric_efficiency / nic_efficiency;
+  phase.transfers.network_weight = fabric_efficiency / nic_efficiency;
 }
 
 } // namespace

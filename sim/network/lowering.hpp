@@ -14,12 +14,6 @@
 
 namespace sim::network {
 
-enum class Pattern {
-  Ring,      // each rank to the next, the last to the first
-  AllPairs,  // each rank to every other
-  Neighbours // each rank to the next, the last to nobody
-};
-
 struct Footprint {
   std::array<double, topology::link_kinds> flows{};
   // Of the slowest message; for a ring, of the n - 1 messages that follow one another around it.

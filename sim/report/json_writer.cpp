@@ -145,6 +145,8 @@ ordered_json to_json(const Result& result) {
                          {"scenario_sha256", result.scenario_sha256},
                          {"catalog_sha256", result.catalog_sha256},
                          {"seed", result.seed},
+                         {"detail", name_of(result.fidelity.detail)},
+                         {"exact", result.fidelity.exact},
                          {"fingerprint", fingerprint_text(result.run.fingerprint)}};
   object["totals"] = totals_of(result);
   object["cost"] = cost_of(result);

@@ -68,6 +68,7 @@ private:
   }
   [[nodiscard]] SimulateOptions simulate_options() const {
     SimulateOptions options;
+    options.fidelity = request_.fidelity;
     options.seed = request_.load.seed;
     options.catalog_directory = request_.load.catalog_directory;
     options.builds_on = false; // not counted, so it spreads nothing

@@ -4,6 +4,7 @@
 // the first ones as they were.
 #pragma once
 
+#include "sim/execution/detail.hpp"
 #include "sim/report/distribution.hpp"
 #include "sim/scenario/load.hpp"
 #include "sim/study/parallel.hpp"
@@ -18,6 +19,7 @@ struct ReplicationRequest {
   std::string file;
   scenario::LoadOptions load; // `replication` is set by the study
   std::size_t replications = 0;
+  execution::Fidelity fidelity{};
 };
 
 // Totals and stages. Empty when stopped. Throws ScenarioError, InfeasibleError: of the lowest

@@ -38,6 +38,23 @@ struct RouteStep {
   double share = 1;
 };
 
+// Links over which every flow that uses one of them is always split evenly, so that they act as one
+// resource of their summed capacity. Every link belongs to exactly one trunk; a trunk has links of
+// one kind and direction. With adaptive routing all uplinks of a leaf are one trunk, all its
+// downlinks one, and so are all links from the spines of a pod and plane to the cores.
+struct Trunk {
+  LinkKind kind = LinkKind::ScaleUp;
+  BytesPerSecond capacity{};
+  // False: all NICs whose traffic it carries could send, or take, at full rate. It stops nobody.
+  bool can_bind = true;
+};
+
+// A trunk of a route and how many flows one flow puts on it.
+struct TrunkStep {
+  std::uint32_t trunk = 0;
+  double share = 1;
+};
+
 // `flows` equal flows from one GPU to another.
 struct Transfer {
   int from = 0, to = 0;
@@ -59,6 +76,10 @@ public:
   // transfer to another node first crosses the scale-up domain to the GPU with the destination's
   // rail, then uses that rail's NIC (PXN).
   virtual void route(int a, int b, std::vector<RouteStep>& out) const = 0;
+  [[nodiscard]] virtual std::span<const Trunk> trunks() const = 0;
+  [[nodiscard]] virtual std::uint32_t trunk_of(LinkId link) const = 0;
+  // route() summed by trunk: appends each trunk that a flow from a to b (a != b) uses, once.
+  virtual void trunk_route(int a, int b, std::vector<TrunkStep>& out) const = 0;
   // Adds to load[link] the flows that the transfers put there: what route() says of each, times its
   // flows. Needs no transfer of a GPU to itself.
   virtual void add_loads(std::span<const Transfer> transfers, std::span<double> load) const;

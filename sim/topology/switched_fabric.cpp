@@ -18,6 +18,7 @@ SwitchedFabric::SwitchedFabric(const hardware::PoolSpec& pool, const Wiring& wir
   first_spine_vertex_ = vertex(first_leaf_vertex_, layout_.leaves());
   first_core_vertex_ = vertex(first_spine_vertex_, layout_.all_spines());
   build_links(pool);
+  build_trunks();
 }
 
 // One link up, and the next number down.
@@ -107,51 +108,6 @@ SwitchedFabric::Passage SwitchedFabric::passage(int a, int b) const {
   p.destination_pod = p.plane * l.pods + l.pod_of(to);
   p.destination_port = l.port_of(to, rail_b);
   return p;
-}
-
-// Up to the tier that both leaves share, and down again.
-void SwitchedFabric::climb(const Passage& p, std::vector<RouteStep>& out) const {
-  const Layout& l = layout_;
-  const bool fixed = fabric_.routing == hardware::RoutingPolicy::Static;
-  const int uplink = fixed ? p.destination_port % l.uplinks : 0;
-  const int first_spine = uplink % l.spines, leaf_copy = uplink / l.spines;
-  const int last_spine = fixed ? first_spine : l.spines - 1;
-  const double spine_share = 1.0 / (last_spine - first_spine + 1);
-  for (int s = first_spine; s <= last_spine; ++s)
-    out.push_back({leaf_link(p.source_leaf, s, leaf_copy), spine_share});
-  if (p.source_pod != p.destination_pod) {
-    const int core_uplink = fixed ? p.destination_leaf % l.spine_uplinks : 0;
-    const int first_core = core_uplink % l.cores, spine_copy = core_uplink / l.cores;
-    const int last_core = fixed ? first_core : l.cores - 1;
-    const double core_share = spine_share / (last_core - first_core + 1);
-    for (const int down : {0, 1})
-      for (int s = first_spine; s <= last_spine; ++s)
-        for (int c = first_core; c <= last_core; ++c) {
-          const int pod = down == 0 ? p.source_pod : p.destination_pod;
-          out.push_back(
-              {spine_link(pod, s, c, spine_copy) + static_cast<LinkId>(down), core_share});
-        }
-  }
-  for (int s = first_spine; s <= last_spine; ++s)
-    out.push_back({leaf_link(p.destination_leaf, s, leaf_copy) + 1, spine_share});
-}
-
-void SwitchedFabric::route(int a, int b, std::vector<RouteStep>& out) const {
-  SIM_ASSERT(a != b && a >= 0 && b >= 0 && a < gpus() && b < gpus());
-  if (layout_.node_of(a) == layout_.node_of(b)) {
-    out.push_back({scale_up_link(a), 1});
-    out.push_back({scale_up_link(b) + 1, 1});
-    return;
-  }
-  const Passage p = passage(a, b);
-  if (p.relay != a) {
-    out.push_back({scale_up_link(a), 1});
-    out.push_back({scale_up_link(p.relay) + 1, 1});
-  }
-  out.push_back({nic_link(p.source_nic), 1});
-  if (p.source_leaf != p.destination_leaf)
-    climb(p, out);
-  out.push_back({nic_link(p.destination_nic) + 1, 1});
 }
 
 Seconds SwitchedFabric::latency(int a, int b) const {

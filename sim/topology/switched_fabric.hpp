@@ -26,6 +26,9 @@ public:
   [[nodiscard]] int gpus_per_node() const override { return layout_.gpus_per_node; }
   [[nodiscard]] std::span<const Link> links() const override { return links_; }
   void route(int a, int b, std::vector<RouteStep>& out) const override;
+  [[nodiscard]] std::span<const Trunk> trunks() const override { return trunks_; }
+  [[nodiscard]] std::uint32_t trunk_of(LinkId link) const override { return trunk_of_[link]; }
+  void trunk_route(int a, int b, std::vector<TrunkStep>& out) const override;
   void add_loads(std::span<const Transfer> transfers, std::span<double> load) const override;
   void add_all_pairs(std::span<const int> members, int group_size,
                      std::span<double> load) const override;
@@ -63,10 +66,22 @@ private:
   [[nodiscard]] LinkId nic_link(int nic) const { return first_nic_ + static_cast<LinkId>(2 * nic); }
   [[nodiscard]] LinkId leaf_link(int leaf, int spine, int copy) const;
   [[nodiscard]] LinkId spine_link(int pod, int spine, int core, int copy) const;
+  // The trunks up; the next number is the one down.
+  [[nodiscard]] std::uint32_t leaf_trunk(int leaf) const {
+    return first_leaf_ + static_cast<std::uint32_t>(2 * leaf);
+  }
+  [[nodiscard]] std::uint32_t pod_trunk(int pod) const {
+    return first_pod_trunk_ + static_cast<std::uint32_t>(2 * pod);
+  }
   void connect(std::uint32_t lower, std::uint32_t upper, LinkKind kind, BytesPerSecond capacity);
   void build_links(const hardware::PoolSpec& pool);
   void build_switch_links();
-  void climb(const Passage& p, std::vector<RouteStep>& out) const;
+  void build_trunks();
+  void find_ample_trunks();
+  // The links outside the network of switches; `climb` appends what lies between two leaves.
+  template <class Step, class Climb>
+  void route_ends(int a, int b, std::vector<Step>& out, Climb climb) const;
+  template <class Step> void climb(const Passage& p, std::vector<Step>& out) const;
   void spread(const Crossings& crossings, std::span<double> load) const;
   void count_group(std::span<const int> members, Group& group, Crossings& crossings,
                    std::span<double> load) const;
@@ -76,6 +91,9 @@ private:
   hardware::FabricSpec fabric_;
   std::vector<Link> links_;
   LinkId first_nic_ = 0, first_leaf_ = 0, first_spine_ = 0;
+  std::vector<Trunk> trunks_;
+  std::vector<std::uint32_t> trunk_of_; // by link
+  std::uint32_t first_pod_trunk_ = 0;
   std::uint32_t first_scale_up_vertex_ = 0, first_nic_vertex_ = 0, first_leaf_vertex_ = 0,
                 first_spine_vertex_ = 0, first_core_vertex_ = 0;
   mutable std::once_flag graph_built_;

@@ -46,7 +46,8 @@ StagePool make_pool(const RunInput& input, const hardware::PoolSpec& spec, const
   pool.spec = &spec;
   pool.gpus = std::int64_t{spec.nodes} * spec.node->accelerators;
   pool.stack = plan::ported(input.stack.spec, pool.accelerator(), input.port, substitutions);
-  pool.simulator = std::make_unique<execution::StepSimulator>(spec, input.model.spec, pool.stack);
+  pool.simulator = std::make_unique<execution::StepSimulator>(spec, input.model.spec, pool.stack,
+                                                              input.fidelity);
   return pool;
 }
 

@@ -3,6 +3,7 @@
 // checkpoints; the ledger.
 #pragma once
 
+#include "sim/execution/detail.hpp"
 #include "sim/hardware/spec.hpp"
 #include "sim/plan/spec.hpp"
 #include "sim/reliability/spec.hpp"
@@ -24,6 +25,7 @@ struct RunInput {
   reliability::ReliabilitySpec reliability;
   reliability::CheckpointSpec checkpoint;
   plan::PortSpec port;
+  execution::Fidelity fidelity{}; // of every training step
   std::uint64_t seed = 1;
   std::uint64_t replication = 0; // failures draw from streams of their own per replication
 };

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sim/execution/step_player.hpp"
+#include "tests/execution/hand_made.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -9,6 +9,8 @@ using namespace sim;
 using namespace sim::execution;
 using plan::PassKey;
 using plan::PassKind;
+using tests::lasting;
+using tests::machine_of;
 
 namespace {
 
@@ -32,11 +34,25 @@ private:
   std::map<PassKind, PassTiming> times_;
 };
 
-StepTiming play(const plan::PipelineProgram& program, const FixedTimes& times) {
-  StepPlan plan;
-  plan.program = program;
-  plan.timing = [&times](const PassKey& key) -> const PassTiming& { return times(key); };
+// A chain of actors with what the plan says besides.
+StepTiming play(StepPlan plan, const plan::PipelineProgram& program, const FixedTimes& times,
+                Seconds message_latency = {}) {
+  Patterns patterns;
+  for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})
+    patterns[static_cast<std::size_t>(kind)].resize(1);
+  const Machine machine =
+      machine_of(static_cast<int>(program.ranks.size()), patterns, 1e9, message_latency);
+  plan.machine = &machine;
+  plan.program = &program;
+  plan.timing = [&times](const Actor&, const PassKey& key, bool) -> const PassTiming& {
+    return times(key);
+  };
+  // Without bytes a message takes no time; these few take none to speak of.
+  plan.message_bytes = message_latency > Seconds{} ? 1e-9 : 0;
   return play_step(plan);
+}
+StepTiming play(const plan::PipelineProgram& program, const FixedTimes& times) {
+  return play({}, program, times);
 }
 
 } // namespace
@@ -60,16 +76,11 @@ TEST_CASE("parameters still on their way hold the first forward pass, exposed as
   const FixedTimes times(second, 2 * second, Seconds{});
   const auto with_gather = [&](int ranks, double seconds) {
     StepPlan plan;
-    plan.program = plan::one_forward_one_backward({ranks, 4, 1, plan::StepMode::Training});
-    plan.timing = [&times](const PassKey& key) -> const PassTiming& { return times(key); };
-    network::Collective gather;
-    network::Phase phase;
-    phase.latency = seconds * second;
-    gather.phases = {phase};
-    RankUpdate update;
-    update.parameters_early = {gather};
+    StageUpdate update;
+    update.parameters_early = {lasting(seconds * second)};
     plan.updates.assign(static_cast<std::size_t>(ranks), update);
-    return play_step(plan);
+    return play(plan, plan::one_forward_one_backward({ranks, 4, 1, plan::StepMode::Training}),
+                times);
   };
   // Four micro-batches of 3 s; a gather of less than the first forward pass (1 s) is hidden.
   CHECK(with_gather(1, 0.75).duration / second == Approx(12));
@@ -112,13 +123,8 @@ TEST_CASE("DualPipe's bubble is (p/2 - 1)(F&B + B - 3W)") {
 TEST_CASE(
     "a message on the way is exposed pipeline communication, waiting for its sender a bubble") {
   const FixedTimes times(second, 2 * second, Seconds{});
-  StepPlan plan;
-  plan.program = plan::one_forward_one_backward({2, 1, 1, plan::StepMode::Training});
-  plan.timing = [&times](const PassKey& key) -> const PassTiming& { return times(key); };
-  network::Phase phase;
-  phase.latency = 0.5 * second;
-  plan.message.phases = {phase};
-  const StepTiming step = play_step(plan);
+  const StepTiming step = play(
+      {}, plan::one_forward_one_backward({2, 1, 1, plan::StepMode::Training}), times, 0.5 * second);
   // F on rank 0 (0-1), message (1-1.5), F and B on rank 1 (1.5-4.5), message (4.5-5), B on rank 0
   // (5-7).
   CHECK(step.duration / second == Approx(7));
@@ -129,53 +135,62 @@ TEST_CASE(
 TEST_CASE("gradients reduce under the last backward pass; the last bucket, the norm and the "
           "optimizer follow") {
   const FixedTimes times(second, 2 * second, Seconds{});
-  const auto lasting = [](double seconds) {
-    network::Phase phase;
-    phase.latency = seconds * second;
-    network::Collective collective;
-    collective.phases = {phase};
-    return collective;
-  };
   StepPlan plan;
-  plan.program = plan::one_forward_one_backward({1, 2, 1, plan::StepMode::Training});
-  plan.timing = [&times](const PassKey& key) -> const PassTiming& { return times(key); };
-  RankUpdate update;
-  update.gradients_early = {lasting(1.5)}; // hidden under the two seconds of the last backward pass
-  update.gradients_late = {lasting(0.25)};
-  update.parameters_late = {lasting(0.125)};
+  const plan::PipelineProgram program =
+      plan::one_forward_one_backward({1, 2, 1, plan::StepMode::Training});
+  StageUpdate update;
+  // Hidden under the two seconds of the last backward pass.
+  update.gradients_early = {lasting(1.5 * second)};
+  update.gradients_late = {lasting(0.25 * second)};
+  update.parameters_late = {lasting(0.125 * second)};
   update.optimizer = 0.0625 * second;
   plan.updates = {update};
-  plan.norm = lasting(0.03125);
+  plan.norm = 0.03125 * second;
   plan.synchronisation = 0.5 * second;
-  const StepTiming step = play_step(plan);
+  const StepTiming step = play(plan, program, times);
   CHECK(step.duration / second == Approx(6 + 0.25 + 0.03125 + 0.0625 + 0.125 + 0.5));
   CHECK(step.breakdown[Category::ExposedData] / second == Approx(0.25 + 0.03125 + 0.125));
   CHECK(step.breakdown[Category::Synchronisation] / second == Approx(0.5));
   CHECK(step.optimizer / second == Approx(0.0625));
 
-  plan.updates[0].gradients_early = {lasting(3)}; // one second longer than its window
-  CHECK(play_step(plan).duration / second == Approx(7 + 0.25 + 0.03125 + 0.0625 + 0.125 + 0.5));
+  plan.updates[0].gradients_early = {lasting(3 * second)}; // one second longer than its window
+  CHECK(play(plan, program, times).duration / second ==
+        Approx(7 + 0.25 + 0.03125 + 0.0625 + 0.125 + 0.5));
 }
 
 TEST_CASE("a pass is slowed by other traffic on its link") {
-  // One rank whose pass moves 8 bytes on a NIC of 4 bytes/s in 4 s (half of it); an early reduction
-  // wants 4 bytes/s too.
+  // One rank whose pass moves 8 bytes on a link of 4 bytes/s in 4 s (half of it); an early
+  // reduction wants 4 bytes/s too, with three flows: a quarter of the link each beside the pass.
+  Patterns patterns;
+  StageUpdate update;
+  network::Collective reduction;
+  reduction.phases = {tests::sending(30 * byte, 3)};
+  update.gradients_early = {script_of(reduction, TeamKind::Data, 0, patterns)};
+  patterns[static_cast<std::size_t>(TeamKind::Interior)] = {network::Transfers{}};
+  Machine machine = machine_of(1, patterns, 4);
+  Team inside;
+  inside.kind = TeamKind::Interior;
+  inside.first_use = static_cast<std::uint32_t>(machine.uses.size());
+  inside.first_member = static_cast<std::uint32_t>(machine.members.size());
+  inside.end_member = inside.first_member + 1;
+  machine.members.push_back(0);
+  machine.uses.push_back({Seconds{}, static_cast<std::uint32_t>(machine.loads.size()),
+                          static_cast<std::uint32_t>(machine.loads.size()) + 1});
+  machine.loads.push_back({0, 1});
+  machine.teams.push_back(inside);
+  machine.list_teams();
   PassTiming timing;
   timing.duration = 4 * second;
   timing.breakdown[Category::Productive] = timing.duration;
-  timing.link_bytes[static_cast<std::size_t>(topology::LinkKind::Nic)] = 8 * byte;
+  timing.bytes_by_use = {8};
+  const plan::PipelineProgram program =
+      plan::one_forward_one_backward({1, 1, 1, plan::StepMode::Training});
   StepPlan plan;
-  plan.program = plan::one_forward_one_backward({1, 1, 1, plan::StepMode::Training});
-  plan.timing = [&timing](const PassKey&) -> const PassTiming& { return timing; };
-  plan.capacities.per_link.fill(4 * (byte / second));
-  network::Phase phase;
-  phase.bytes_per_flow = 30 * byte;
-  phase.flows[static_cast<std::size_t>(topology::LinkKind::Nic)] =
-      3; // three flows: a quarter of the link each beside the pass
-  RankUpdate update;
-  network::Collective reduction;
-  reduction.phases = {phase};
-  update.gradients_early = {reduction};
+  plan.machine = &machine;
+  plan.program = &program;
+  plan.timing = [&timing](const Actor&, const PassKey&, bool) -> const PassTiming& {
+    return timing;
+  };
   plan.updates = {update};
   const StepTiming step = play_step(plan);
   // Forward alone: 4 s. Backward beside the reduction: 1 byte/s per flow, 8 s for its 8 bytes; the

@@ -19,29 +19,6 @@ using hardware::RoutingPolicy;
 
 namespace {
 
-// Small fabrics of every kind: partly filled, oversubscribed, shared NICs, static routing.
-std::vector<hardware::PoolSpec> various_pools() {
-  std::vector<hardware::PoolSpec> pools;
-  for (const FabricBuilder builder :
-       {FabricBuilder::RailOptimized, FabricBuilder::FatTree, FabricBuilder::MultiPlane})
-    for (const int tiers : {2, 3})
-      for (const RoutingPolicy routing : {RoutingPolicy::Adaptive, RoutingPolicy::Static})
-        for (const int nics : {8, 4, 3, 1}) {
-          auto pool = test::pool(builder, tiers == 2 ? 7 : 13, tiers, 32);
-          pool.node.spec.nics = nics;
-          pool.fabric.spec.routing = routing;
-          pool.fabric.spec.leaf_oversubscription = nics == 1 ? 7 : 1;
-          pool.fabric.spec.spine_oversubscription = tiers == 3 ? 3 : 1;
-          pool.fabric.spec.pod_nodes = tiers == 3 ? 5 : 0;
-          if (nics == 4)
-            pool.fabric.spec.switch_ports = tiers == 3 ? 12 : 16; // two or three nodes to a leaf
-          if (nics == 4 && tiers == 2)
-            pool.nodes = 8;
-          pools.push_back(pool);
-        }
-  return pools;
-}
-
 // The steps sorted by depth: from each vertex that is reached, how much leaves it. Returns the
 // edges walked to reach b.
 int walk(const Fabric& fabric, int a, int b, const std::vector<RouteStep>& steps) {
@@ -97,7 +74,7 @@ TEST_CASE("counts are those of DeepSeek's table") {
 
 TEST_CASE("routes are contiguous, whole, and shortest up to one change of rail") {
   RandomStream random(1, "routes");
-  for (const auto& pool : various_pools()) {
+  for (const auto& pool : test::various_pools()) {
     const auto fabric = build(pool);
     const std::uint64_t gpus = static_cast<std::uint64_t>(fabric->gpus());
     for (int i = 0; i < 40; ++i) {
@@ -121,7 +98,7 @@ TEST_CASE("routes are contiguous, whole, and shortest up to one change of rail")
 
 TEST_CASE("loads of many transfers are the sum of their routes") {
   RandomStream random(2, "loads");
-  for (const auto& pool : various_pools()) {
+  for (const auto& pool : test::various_pools()) {
     const auto fabric = build(pool);
     const std::uint64_t gpus = static_cast<std::uint64_t>(fabric->gpus());
     std::vector<Transfer> transfers;
@@ -141,7 +118,7 @@ TEST_CASE("loads of many transfers are the sum of their routes") {
 }
 
 TEST_CASE("all pairs by counting are all pairs by routing") {
-  for (const auto& pool : various_pools()) {
+  for (const auto& pool : test::various_pools()) {
     const auto fabric = build(pool);
     // Groups of 4 with gaps of 3 ranks, which no node boundary respects; and one group of
     // everybody.

@@ -4,6 +4,8 @@
 
 #include "sim/hardware/spec.hpp"
 
+#include <vector>
+
 namespace test {
 
 // `nodes` nodes of 8 GPUs and 8 NICs of 50 GB/s; scale-up 200 GB/s raw, 164.8 usable (H800: 8 links
@@ -29,6 +31,31 @@ inline sim::hardware::PoolSpec pool(sim::hardware::FabricBuilder builder, int no
   fabric.leaf_latency = 2.8 * microsecond;
   fabric.tier_latency = 0.9 * microsecond;
   return p;
+}
+
+// Small fabrics of every kind: partly filled, oversubscribed, shared NICs, static routing.
+inline std::vector<sim::hardware::PoolSpec> various_pools() {
+  using namespace sim;
+  using hardware::FabricBuilder, hardware::RoutingPolicy;
+  std::vector<hardware::PoolSpec> pools;
+  for (const FabricBuilder builder :
+       {FabricBuilder::RailOptimized, FabricBuilder::FatTree, FabricBuilder::MultiPlane})
+    for (const int tiers : {2, 3})
+      for (const RoutingPolicy routing : {RoutingPolicy::Adaptive, RoutingPolicy::Static})
+        for (const int nics : {8, 4, 3, 1}) {
+          auto p = test::pool(builder, tiers == 2 ? 7 : 13, tiers, 32);
+          p.node.spec.nics = nics;
+          p.fabric.spec.routing = routing;
+          p.fabric.spec.leaf_oversubscription = nics == 1 ? 7 : 1;
+          p.fabric.spec.spine_oversubscription = tiers == 3 ? 3 : 1;
+          p.fabric.spec.pod_nodes = tiers == 3 ? 5 : 0;
+          if (nics == 4)
+            p.fabric.spec.switch_ports = tiers == 3 ? 12 : 16; // two or three nodes to a leaf
+          if (nics == 4 && tiers == 2)
+            p.nodes = 8;
+          pools.push_back(p);
+        }
+  return pools;
 }
 
 } // namespace test

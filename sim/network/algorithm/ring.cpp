@@ -13,7 +13,11 @@ void append_ring(const Request& request, Lowering& lowering, std::vector<Phase>&
   const double n = request.group.size, passes = request.kind == CollectiveKind::AllReduce ? 2 : 1;
   phases.push_back({.latency = passes * ring.latency,
                     .bytes_per_flow = passes * (n - 1) / n / ring.channels * request.size,
-                    .flows = ring.flows});
+                    .flows = ring.flows,
+                    .transfers = {.pattern = Pattern::Ring,
+                                  .group = request.group,
+                                  .channels = ring.channels,
+                                  .rounds = passes}});
 }
 
 } // namespace sim::network::algorithm

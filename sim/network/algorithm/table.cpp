@@ -35,8 +35,10 @@ Group outer_group(Group group, Levels levels) {
 
 Phase all_pairs_phase(Group group, Bytes message, double rounds, Lowering& lowering) {
   const Footprint& footprint = lowering.footprint(Pattern::AllPairs, group);
-  return {
-      .latency = rounds * footprint.latency, .bytes_per_flow = message, .flows = footprint.flows};
+  return {.latency = rounds * footprint.latency,
+          .bytes_per_flow = message,
+          .flows = footprint.flows,
+          .transfers = {.pattern = Pattern::AllPairs, .group = group, .rounds = rounds}};
 }
 
 } // namespace sim::network::algorithm

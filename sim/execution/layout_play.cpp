@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/execution/layout_play.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/base/limit.hpp"
+#include "sim/execution/stage_update.hpp"
+
+#include <algorithm>
+
+namespace sim::execution {
+namespace {
+
+std::size_t at(TeamKind kind) { return static_cast<std::size_t>(kind); }
+
+std::size_t count_of(const Patterns& patterns) {
+  std::size_t count = 0;
+  for (const auto& kind : patterns)
+    count += kind.size();
+  return count;
+}
+
+Machine fold(const Machine& machine) { return folded(machine, coarsest_partition(machine)); }
+
+} // namespace
+
+LayoutPlay::LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner)
+    : setting_(setting), planner_(planner),
+      builder_(setting, plan::chunks_of(*setting.model, setting.layout, setting.sequence_length),
+               planner) {
+  const auto& chunks = builder_.chunks();
+  for (const plan::StageChunk& chunk : chunks)
+    representative_.push_back(
+        static_cast<int>(std::find(chunks.begin(), chunks.end(), chunk) - chunks.begin()));
+  const plan::ParallelismSpec& layout = setting.layout;
+  if (layout.pipeline > 1) {
+    const bool sharded = layout.sequence_parallel && layout.tensor > 1;
+    message_bytes_ = 2 * plan::shard_of(setting).tokens() * setting.model->hidden /
+                     (sharded ? layout.tensor : 1);
+    network::Transfers message;
+    message.pattern = network::Pattern::Neighbours;
+    for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})
+      patterns_[at(kind)] = {message};
+  }
+  if (setting.mode != plan::StepMode::Training)
+    return;
+  for (int stage = 0; stage < layout.pipeline; ++stage)
+    updates_.push_back(stage_update(setting, chunks, stage, planner, patterns_, beside_));
+  if (setting.gpus() > 1)
+    norm_ = planner.idle_duration(
+        planner.plan(network::CollectiveKind::AllReduce, 4 * byte, {setting.gpus(), 1}));
+}
+
+plan::PassKey LayoutPlay::canonical(const plan::PassKey& key) const {
+  plan::PassKey same = key;
+  same.chunk = representative_[static_cast<std::size_t>(key.chunk)];
+  same.backward_chunk = key.kind == plan::PassKind::Pair
+                            ? representative_[static_cast<std::size_t>(key.backward_chunk)]
+                            : 0;
+  return same;
+}
+
+const PassScript& LayoutPlay::script(const plan::PassKey& key, double speed, bool fused) {
+  const ScriptKey place{canonical(key), speed, fused};
+  const auto found = scripts_.find(place);
+  if (found != scripts_.end())
+    return found->second;
+  return scripts_
+      .emplace(place, compile(builder_.build(std::get<0>(place)), setting_.accelerator(), speed,
+                              fused, patterns_))
+      .first->second;
+}
+
+// What passes put on trunks must be known before the machine is built.
+void LayoutPlay::learn_patterns(const plan::PipelineProgram& program) {
+  for (const auto& rank : program.ranks)
+    for (const plan::ScheduledPass& pass : rank)
+      script(pass.pass, 1, true);
+  if (patterns_known_ == count_of(patterns_))
+    return;
+  patterns_known_ = count_of(patterns_);
+  stages_.clear();
+}
+
+const PassTiming& LayoutPlay::timing(Interior& interior, const plan::PassKey& key,
+                                     bool beside_data) {
+  const std::pair same{canonical(key), beside_data};
+  const auto found = interior.times.find(same);
+  if (found != interior.times.end())
+    return found->second;
+  plan::PipelineProgram program;
+  program.chunks = static_cast<int>(representative_.size());
+  program.ranks = {{plan::ScheduledPass{same.first, 0, 0}}};
+  StepPlan plan;
+  plan.machine = &interior.machine;
+  plan.program = &program;
+  plan.detail = Detail::Kernel;
+  plan.isolated = true;
+  if (beside_data)
+    plan.beside = beside_;
+  plan.script = [this](const Actor& actor, const plan::PassKey& pass,
+                       bool fused) -> const PassScript& {
+    return script(pass, actor.speed, fused);
+  };
+  plan.accelerator = &setting_.accelerator();
+  plan.after_end = Category::Straggler;
+  const StepTiming step = play_step(plan);
+  PassTiming result;
+  result.duration = step.duration;
+  result.breakdown = step.breakdown;
+  result.communication = step.communication;
+  result.executed = step.executed;
+  result.events = step.events;
+  result.fingerprint = step.fingerprint;
+  const PassScript& played = script(same.first, 1, true);
+  for (const TeamKind kind : {TeamKind::Tensor, TeamKind::Expert, TeamKind::Context}) {
+    std::vector<double> bytes = played.bytes_by_use[at(kind)];
+    bytes.resize(patterns_[at(kind)].size()); // what later passes added is not used by this one
+    result.bytes_by_use.insert(result.bytes_by_use.end(), bytes.begin(), bytes.end());
+  }
+  return interior.times.emplace(same, std::move(result)).first->second;
+}
+
+std::vector<double> LayoutPlay::speeds() const {
+  std::vector<double> speeds;
+  return speeds;
+}
+
+// Units of equal insides share the times of their passes; exact, each has its own.
+void LayoutPlay::build_units(const Machine& whole, bool exact, Stage& stage) {
+  const RankMap map(setting_.layout, setting_.gpus());
+  Machine units = unit_machine(whole, map);
+  std::map<std::vector<std::uint64_t>, std::uint32_t> known;
+  for (Actor& unit : units.actors) {
+    Machine inside = interior_machine(whole, map, unit.stage, static_cast<int>(unit.chain));
+    const auto next = static_cast<std::uint32_t>(stage.interiors.size());
+    unit.interior = exact ? next : known.emplace(content_of(inside), next).first->second;
+    if (unit.interior == next)
+      stage.interiors.push_back(
+          std::make_unique<Interior>(Interior{exact ? std::move(inside) : fold(inside), {}}));
+  }
+  stage.machine = exact ? std::move(units) : fold(units);
+}
+
+LayoutPlay::Stage& LayoutPlay::stage_for(Fidelity fidelity) {
+  const bool single = fidelity.detail == Detail::Pass;
+  const bool exact = fidelity.exact || fidelity.detail == Detail::Message;
+  const auto [place, added] = stages_.try_emplace({single, exact});
+  Stage& stage = place->second;
+  if (!added)
+    return stage;
+  const plan::ParallelismSpec& layout = setting_.layout;
+  Machine whole =
+      whole_machine(planner_.fabric(), layout, patterns_, speeds(), layout.virtual_stages > 1);
+  if (single)
+    build_units(whole, exact, stage);
+  else
+    stage.machine = exact ? std::move(whole) : fold(whole);
+  return stage;
+}
+
+StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity) {
+  setting_.batch = batch;
+  const plan::ParallelismSpec& layout = setting_.layout;
+  const plan::PipelineProgram program =
+      plan::pipeline_program(layout.schedule, {layout.pipeline, setting_.micro_batches(),
+                                               layout.virtual_stages, setting_.mode});
+  learn_patterns(program);
+  Stage& stage = stage_for(fidelity);
+  StepPlan step;
+  step.machine = &stage.machine;
+  step.program = &program;
+  step.detail = fidelity.detail;
+  step.timing = [&](const Actor& actor, const plan::PassKey& key,
+                    bool beside_data) -> const PassTiming& {
+    return timing(*stage.interiors[actor.interior], key, beside_data);
+  };
+  step.script = [&](const Actor& actor, const plan::PassKey& key, bool fused) -> const PassScript& {
+    return script(key, actor.speed, fused);
+  };
+  step.accelerator = &setting_.accelerator();
+  step.fabric = &planner_.fabric();
+  step.message_bytes = message_bytes_;
+  step.updates = updates_;
+  step.norm = norm_;
+  if (setting_.mode == plan::StepMode::Training)
+    step.synchronisation = setting_.stack->synchronisation;
+  return play_step(step);
+}
+
+} // namespace sim::execution

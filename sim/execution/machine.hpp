@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+// Who takes part in a step, and what they share: actors, teams that act together, trunks of the
+// fabric, and the flows that each team's patterns put on each trunk. The players read nothing else
+// of the cluster, so a folded machine (folding.hpp) is played by the same code as a whole one.
+//
+// An actor is a GPU, or a *unit*: all GPUs of a pipeline stage that a pass couples, through tensor,
+// context or expert parallelism.
+#pragma once
+
+#include "sim/network/group_loads.hpp"
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace sim::execution {
+
+// The first five in the order of plan::CommunicationDimension, as far as that goes.
+enum class TeamKind : std::uint8_t {
+  Tensor,
+  Expert,
+  Context,
+  Data,       // replicas of the dense weights
+  ExpertData, // replicas of the same experts
+  Next,       // message to the next stage of the pipeline, from the last to the first
+  Previous,   // the other way
+  Interior    // of a unit: what its passes put on trunks, of all teams inside it
+};
+inline constexpr std::size_t team_kinds = 8;
+
+struct Actor {
+  int stage = 0;
+  std::uint32_t chain = 0; // actors of one chain hand micro-batches to one another
+  double speed = 1; // of its kernels, relative to healthy ones; of a unit: of its slowest GPU
+  std::uint32_t interior = 0; // units of one interior take the same time for the same pass
+  double weight = 1;          // actors that this one stands for
+};
+
+// A pattern of a team: its latency and the loads [first_load, end_load).
+struct Use {
+  Seconds latency{};
+  std::uint32_t first_load = 0, end_load = 0;
+};
+
+struct Team {
+  TeamKind kind = TeamKind::Tensor;
+  std::uint32_t first_member = 0, end_member = 0; // messages: from, to
+  std::uint32_t first_use = 0;                    // one use per pattern of the kind
+  double gpus = 1;                                // that act in it
+  double weight = 1;                              // teams that this one stands for
+};
+
+struct Trunk {
+  double capacity = 0;  // bytes per second
+  bool can_bind = true; // false: it stops nobody, and no team lists loads on it
+};
+
+struct Machine {
+  std::vector<Actor> actors;
+  std::vector<Team> teams; // kind by kind
+  std::vector<Use> uses;
+  std::vector<Trunk> trunks;
+  std::vector<std::uint32_t> members;
+  std::vector<network::TrunkLoad> loads;
+  // The patterns of each kind, in the order of a team's uses.
+  std::array<std::vector<network::Transfers>, team_kinds> patterns;
+  double gpus_per_actor = 1;
+  int stages = 1;
+  std::uint32_t chains = 0;
+  std::vector<std::uint32_t> by_chain; // actor of a chain at a stage: [chain * stages + stage]
+  // Teams of an actor by kind: team_lists[first_team[actor * team_kinds + kind] ...]. Messages are
+  // listed at their sender.
+  std::vector<std::uint32_t> first_team, team_lists;
+
+  [[nodiscard]] std::uint32_t at(std::uint32_t chain, int stage) const {
+    return by_chain[std::size_t{chain} * static_cast<std::size_t>(stages) +
+                    static_cast<std::size_t>(stage)];
+  }
+  [[nodiscard]] std::span<const std::uint32_t> members_of(const Team& team) const {
+    return std::span(members).subspan(team.first_member, team.end_member - team.first_member);
+  }
+  [[nodiscard]] std::span<const network::TrunkLoad> loads_of(const Use& use) const {
+    return std::span(loads).subspan(use.first_load, use.end_load - use.first_load);
+  }
+  [[nodiscard]] std::span<const std::uint32_t> teams_of(std::uint32_t actor, TeamKind kind) const {
+    const std::size_t place = std::size_t{actor} * team_kinds + static_cast<std::size_t>(kind);
+    return std::span(team_lists)
+        .subspan(first_team[place], first_team[place + 1] - first_team[place]);
+  }
+  // Fills first_team and team_lists from the teams.
+  void list_teams();
+  // Fills by_chain from the actors.
+  void list_chains();
+};
+
+} // namespace sim::execution

@@ -1,0 +1,141 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/execution/machine_builder.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <algorithm>
+#include <numeric>
+
+namespace sim::execution {
+namespace {
+
+std::size_t at(TeamKind kind) { return static_cast<std::size_t>(kind); }
+
+// Writes teams of a machine whose actors are ranks.
+class TeamWriter {
+public:
+  TeamWriter(const topology::Fabric& fabric, Machine& machine)
+      : machine_(machine), loads_(fabric) {}
+
+  // Every group of the tiling.
+  void add_groups(TeamKind kind, network::Group group) {
+    const auto& patterns = machine_.patterns[at(kind)];
+    if (group.size <= 1 || patterns.empty())
+      return;
+    const int block = group.size * group.stride;
+    const int gpus = static_cast<int>(machine_.actors.size());
+    SIM_ASSERT(gpus % block == 0);
+    for (int first = 0; first < gpus; first += block)
+      for (int base = first; base < first + group.stride; ++base) {
+        ranks_.clear();
+        for (int i = 0; i < group.size; ++i)
+          ranks_.push_back(base + i * group.stride);
+        begin_team(kind);
+        for (const network::Transfers& transfers : patterns) {
+          loads_.add(transfers, ranks_);
+          end_use();
+        }
+      }
+  }
+
+  void add_message(TeamKind kind, int from, int to) {
+    ranks_ = {from, to};
+    begin_team(kind);
+    machine_.teams.back().gpus = 1; // the sender's time
+    loads_.add_route(from, to);
+    end_use();
+  }
+
+private:
+  void begin_team(TeamKind kind) {
+    Team team;
+    team.kind = kind;
+    team.first_member = static_cast<std::uint32_t>(machine_.members.size());
+    machine_.members.insert(machine_.members.end(), ranks_.begin(), ranks_.end());
+    team.end_member = static_cast<std::uint32_t>(machine_.members.size());
+    team.first_use = static_cast<std::uint32_t>(machine_.uses.size());
+    team.gpus = static_cast<double>(ranks_.size());
+    machine_.teams.push_back(team);
+  }
+  void end_use() {
+    Use use;
+    use.latency = loads_.latency();
+    use.first_load = static_cast<std::uint32_t>(machine_.loads.size());
+    taken_.clear();
+    loads_.take(taken_);
+    for (const network::TrunkLoad& load : taken_)
+      if (machine_.trunks[load.trunk].can_bind)
+        machine_.loads.push_back(load);
+    use.end_load = static_cast<std::uint32_t>(machine_.loads.size());
+    machine_.uses.push_back(use);
+  }
+
+  Machine& machine_;
+  network::GroupLoads loads_;
+  std::vector<network::TrunkLoad> taken_;
+  std::vector<int> ranks_;
+};
+
+} // namespace
+
+RankMap::RankMap(const plan::ParallelismSpec& layout, int gpus)
+    : gpus_(gpus), stages_(layout.pipeline), tensor_(layout.tensor),
+      gpus_per_unit_(layout.tensor * std::lcm(layout.context, layout.expert)),
+      pipeline_inside_(layout.rank_order == plan::RankOrder::TensorContextPipelineData) {
+  SIM_ASSERT(gpus % (stages_ * gpus_per_unit_) == 0);
+}
+
+int RankMap::stage_of(int rank) const {
+  return pipeline_inside_ ? rank / tensor_ % stages_ : rank / (gpus_ / stages_);
+}
+
+std::uint32_t RankMap::chain_of(int rank) const {
+  return static_cast<std::uint32_t>(pipeline_inside_
+                                        ? rank / (tensor_ * stages_) * tensor_ + rank % tensor_
+                                        : rank % (gpus_ / stages_));
+}
+
+int RankMap::rank_at(std::uint32_t chain, int stage) const {
+  const int c = static_cast<int>(chain);
+  return pipeline_inside_ ? (c / tensor_ * stages_ + stage) * tensor_ + c % tensor_
+                          : stage * (gpus_ / stages_) + c;
+}
+
+Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpec& layout,
+                      const Patterns& patterns, const std::vector<double>& speeds, bool around) {
+  const int gpus = fabric.gpus();
+  const RankMap map(layout, gpus);
+  Machine machine;
+  machine.stages = map.stages();
+  machine.patterns = patterns;
+  machine.actors.resize(static_cast<std::size_t>(gpus));
+  for (int rank = 0; rank < gpus; ++rank) {
+    Actor& actor = machine.actors[static_cast<std::size_t>(rank)];
+    actor.stage = map.stage_of(rank);
+    actor.chain = map.chain_of(rank);
+    if (!speeds.empty())
+      actor.speed = speeds[static_cast<std::size_t>(rank)];
+  }
+  for (const topology::Trunk& trunk : fabric.trunks())
+    machine.trunks.push_back({trunk.capacity.base(), trunk.can_bind});
+  TeamWriter writer(fabric, machine);
+  const plan::Groups groups = plan::groups_of(layout, gpus);
+  writer.add_groups(TeamKind::Tensor, groups.tensor);
+  writer.add_groups(TeamKind::Expert, groups.expert);
+  writer.add_groups(TeamKind::Context, groups.context);
+  writer.add_groups(TeamKind::Data, groups.data);
+  writer.add_groups(TeamKind::ExpertData, groups.expert_data);
+  for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})
+    for (int rank = 0; rank < gpus && !patterns[at(kind)].empty() && map.stages() > 1; ++rank) {
+      const int stage = map.stage_of(rank);
+      const int other = kind == TeamKind::Next ? stage + 1 : stage - 1;
+      if (around || (other >= 0 && other < map.stages()))
+        writer.add_message(kind, rank,
+                           map.rank_at(map.chain_of(rank), (other + map.stages()) % map.stages()));
+    }
+  machine.list_teams();
+  machine.list_chains();
+  return machine;
+}
+
+} // namespace sim::execution

@@ -1,0 +1,260 @@
+// SPDX-License-Identifier: Apache-2.0
+// The play of one step: its state, and what drives it. Inside this room only.
+//
+//   step_player.cpp      the loop, programs, outputs handed along chains, the result
+//   player_passes.cpp    the tasks of a pass on a GPU
+//   player_teams.cpp     collectives of teams, phase by phase
+//   player_updates.cpp   what follows the last pass
+//   player_trunks.cpp    which trunks can stop whom
+//   player_messages.cpp  collectives message by message
+#pragma once
+
+#include "sim/engine/activity.hpp"
+#include "sim/execution/step_player.hpp"
+#include "sim/network/group_loads.hpp"
+
+#include <array>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <vector>
+
+namespace sim::execution {
+
+class Player {
+public:
+  explicit Player(const StepPlan& plan);
+  StepTiming run();
+
+private:
+  using Id = std::uint32_t;
+  static constexpr Id none = std::numeric_limits<Id>::max();
+  static constexpr std::size_t dimensions = plan::communication_dimensions;
+
+  // Tasks that are ready, first in first out; those of one instant in the order of the pass.
+  struct Queue {
+    Id head = none, tail = none;
+    Id before = none;    // last entry that was there before this instant
+    double instant = -1; // of the entries behind it
+  };
+  enum class UpdateState : std::uint8_t {
+    Passes,
+    Early,
+    Late,
+    Norm,
+    Optimizer,
+    Parameters,
+    Synchronisation,
+    Done
+  };
+  // A list of data-parallel collectives that an actor works through.
+  struct Sequence {
+    const std::vector<ScriptCollective>* list = nullptr; // null: nothing is under way
+    std::uint32_t next = 0;
+    std::uint32_t outstanding = 0; // teams of the actor that have not ended the current one
+  };
+  static constexpr std::size_t gradient_slot = 0, parameter_slot = 1, slot_count = 2;
+
+  struct ActorState {
+    std::uint32_t next = 0; // in its program
+    bool busy = false;
+    bool held = false; // the pass has ended and waits for the parameters
+    bool parameters_ended = true;
+    bool early_started = false, early_ended = false, passes_ended = false;
+    bool computing = false;   // a task of the pass occupies the GPU
+    bool beside_data = false; // the pass may run beside data-parallel collectives
+    bool touched = false;
+    UpdateState state = UpdateState::Passes;
+    std::array<std::uint16_t, dimensions> communicating{}; // collectives of the pass under way
+    std::uint16_t waiting_teams = 0;                       // that it has come to, not under way
+    double idle_since = 0, pass_started = 0, waiting_since = 0, charged_to = 0;
+    const PassScript* script = nullptr;
+    std::uint32_t tasks_left = 0, task = 0; // the one that occupies the GPU
+    double task_started = 0;
+    std::array<Queue, 2> ready; // critical, background
+    std::array<Sequence, slot_count> sequences;
+  };
+  // A collective of a team under way.
+  struct TeamSlot {
+    const ScriptCollective* collective = nullptr; // null: idle
+    std::uint32_t next_phase = 0, outstanding = 0, arrived = 0;
+    std::uint32_t index = 0; // of the script's collectives
+    bool loads_gpus = false; // holds SMs
+    bool draws_memory = false;
+    double started = 0;
+  };
+  struct TeamState {
+    std::array<TeamSlot, slot_count> slots;
+    const PassScript* script = nullptr; // of the pass that its members are in
+    struct Ready {
+      double since;
+      std::uint32_t index;
+    };
+    std::vector<Ready> ready; // collectives that all members have come to
+    bool touched = false;
+  };
+  struct Output {
+    double made_at = 0;
+    bool made = false, arrived = false;
+  };
+  // What travels with a tag beyond those of actors and teams.
+  struct Parcel {
+    Id sender = none; // of a message between stages
+    Id team = none;   // of a collective's message
+    int chunk = 0, micro_batch = 0;
+    bool forward = true;
+    std::uint32_t slot = 0;
+    std::uint32_t sender_in_ring = none;
+    double started = 0;
+  };
+  // What stops a use, and whom it may have to share with.
+  struct UseLinks {
+    double bound = std::numeric_limits<double>::infinity(); // its rate alone
+    std::uint32_t first_draw = 0, end_draw = 0;
+  };
+  struct PassDraws {
+    double work = 0;
+    std::vector<engine::Draw> draws;
+  };
+  // Rates of a pass that is one activity: alone on the GPU, and beside a collective that holds SMs.
+  struct BlockRates {
+    double alone = 0, beside = 0, all_sms = 0;
+  };
+  // One member of a ring: it sends chunk after chunk to the next.
+  struct RingSender {
+    std::uint32_t next = 0, before = 0, started = 0, ended = 0;
+    Id from = 0, to = 0;
+  };
+  struct RingPhase {
+    std::vector<RingSender> senders; // ring after ring
+    double chunk = 0, network_weight = 1;
+    std::uint32_t steps = 0;
+  };
+  struct Route {
+    double latency = 0;
+    std::vector<engine::Draw> draws;
+  };
+
+  // step_player.cpp
+  void index_programs();
+  void find_sizes();
+  void add_gpus();
+  [[nodiscard]] double peak_of(const ScriptCollective& collective) const;
+  [[nodiscard]] double memory_room(Id actor) const;
+  [[nodiscard]] std::size_t output_at(const Actor& actor, int chunk, int micro_batch) const;
+  [[nodiscard]] const std::vector<plan::ScheduledPass>& program_of(Id actor) const;
+  void try_start(Id actor);
+  void charge_wait(Id actor, double made);
+  void start_pass(Id actor, const plan::ScheduledPass& pass);
+  void start_block(Id actor, const plan::ScheduledPass& pass);
+  static double block_rate(const void* context, double free_sms);
+  void end_block(Id actor);
+  [[nodiscard]] bool data_may_run(Id actor) const;
+  void end_pass(Id actor);
+  void leave_pass(Id actor);
+  void publish(Id actor, int chunk, int micro_batch, bool forward);
+  [[nodiscard]] Id message_team(Id actor, int reader_stage) const;
+  void arrive(Id sender, int chunk, int micro_batch, bool forward);
+  void end_tag(std::uint32_t tag);
+  void settle();
+  std::uint32_t parcel_tag(const Parcel& parcel);
+  void end_parcel(std::uint32_t tag);
+  [[nodiscard]] double now() const { return engine_.now() / second; }
+  [[nodiscard]] Breakdown& breakdown(Id actor) { return breakdowns_[actor]; }
+  void book_communication(plan::CommunicationDimension dimension, double since, const Team& team);
+  StepTiming result();
+
+  // player_passes.cpp
+  void start_script(Id actor, const plan::ScheduledPass& pass);
+  void make_ready(Id actor, std::uint32_t task);
+  std::uint32_t take_ready(Id actor);
+  void touch_actor(Id actor);
+  void dispatch(Id actor);
+  void start_task(Id actor, std::uint32_t task);
+  void end_task(Id actor);
+  void finish(Id actor, std::uint32_t task);
+  void charge_waiting(Id actor);
+
+  // player_teams.cpp
+  void come_to(Id actor, std::uint32_t task);
+  void start_ready(Id team);
+  void start_collective(Id team, std::size_t slot, const ScriptCollective& collective);
+  bool advance_phases(Id team, std::size_t slot);
+  void start_phase(Id team, std::size_t slot, const ScriptPhase& phase);
+  void end_activity_of(Id team, std::size_t slot);
+  void end_collective(Id team, std::size_t slot);
+  [[nodiscard]] bool draws_memory(Id team) const;
+  void load_gpus(Id team, const ScriptCollective& collective, bool begin);
+  [[nodiscard]] std::uint32_t team_tag(Id team, std::size_t slot) const {
+    return static_cast<std::uint32_t>(actors_.size() + slot_count * team + slot);
+  }
+
+  // player_updates.cpp
+  bool start_sequence(Id actor, std::size_t slot, const std::vector<ScriptCollective>& list);
+  bool next_of_sequence(Id actor, std::size_t slot);
+  void end_sequence(Id actor, std::size_t slot);
+  void end_data_collective(Id team, std::size_t slot);
+  void end_passes(Id actor);
+  void after_early(Id actor);
+  void after_late(Id actor);
+  void start_wait(Id actor, UpdateState state, Seconds duration);
+  void end_wait(Id actor);
+  void charge(Id actor, Category category);
+  [[nodiscard]] const StageUpdate& update_of(Id actor) const;
+
+  // player_trunks.cpp
+  void link_trunks();
+  [[nodiscard]] const PassDraws& draws_of(Id actor, const PassTiming& timing);
+
+  // player_messages.cpp
+  void start_messages(Id team, std::size_t slot, const ScriptPhase& phase);
+  void start_rings(Id team, std::size_t slot, const ScriptPhase& phase,
+                   const network::Transfers& transfers);
+  void start_next(std::uint32_t sender, Id team, std::size_t slot);
+  void end_send(const Parcel& parcel);
+  void send(Id from, Id to, double network_weight, double latencies, double bytes, bool loads_gpus,
+            std::uint32_t tag);
+  const Route& route(Id from, Id to, double network_weight);
+
+  const StepPlan& plan_;
+  const Machine& machine_;
+  engine::Engine engine_;
+  std::vector<ActorState> actors_;
+  std::vector<Breakdown> breakdowns_;
+  std::vector<TeamState> teams_;
+  std::vector<Parcel> parcels_;
+  std::vector<std::uint32_t> free_parcels_, ended_;
+  std::vector<Id> touched_actors_, touched_teams_;
+
+  std::size_t chunks_ = 0, micro_batches_ = 0;
+  std::vector<Output> forward_, backward_;     // by chain, chunk, micro-batch
+  std::vector<int> owner_;                     // stage that runs a chunk for a micro-batch
+  std::vector<std::uint32_t> last_weights_;    // by stage: last pass that makes weight gradients
+  std::vector<std::uint32_t> last_parameters_; // by stage: by its end all parameters were used
+  std::vector<std::array<std::vector<const PassScript*>, 2>> scripts_; // by stage, fused: of a pass
+
+  std::size_t most_tasks_ = 0, most_collectives_ = 0; // of a pass
+  std::vector<std::uint32_t> waits_, next_ready_;     // by actor and task
+  std::vector<std::uint32_t> come_;                   // by team and collective: members that came
+  std::size_t reduced_ = 0;                           // actors that wait for the norm
+
+  std::vector<BlockRates> blocks_; // by actor
+  std::vector<engine::PoolId> sms_;
+  std::vector<engine::ResourceId> memories_;
+  double hold_scale_ = 1;
+  double collectives_draw_ = 0; // at most, of a GPU's memory, by those of a pass together
+  std::array<std::vector<double>, team_kinds> most_bound_; // of the uses of a pattern, by kind
+  std::vector<UseLinks> use_links_;
+  std::vector<engine::Draw> use_draws_;
+  std::vector<engine::ResourceId> trunk_resources_; // none: it can stop nobody
+  std::map<std::pair<Id, const PassTiming*>, PassDraws> pass_draws_;
+  std::vector<engine::Draw> draws_; // of the activity being started
+
+  std::map<std::tuple<Id, Id, double>, Route> routes_;
+  std::map<std::pair<Id, std::size_t>, RingPhase> ring_phases_; // by team and slot
+
+  StepTiming timing_;
+  double weights_ = 0; // of all actors
+};
+
+} // namespace sim::execution

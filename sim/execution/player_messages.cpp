@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collectives message by message, on every trunk of the way. A ring sends chunk after chunk, a rank
+// its next one when it has sent the last and received its predecessor's (network/messages.hpp);
+// other patterns post all messages at once. Actors are ranks here: this detail is never folded.
+#include "sim/base/diagnostics.hpp"
+#include "sim/execution/player.hpp"
+#include "sim/network/rings.hpp"
+
+#include <algorithm>
+
+namespace sim::execution {
+
+void Player::start_messages(Id id, std::size_t slot, const ScriptPhase& phase) {
+  const Team& team = machine_.teams[id];
+  TeamSlot& running = teams_[id].slots[slot];
+  const network::Transfers& transfers =
+      machine_.patterns[static_cast<std::size_t>(team.kind)][phase.use];
+  if (transfers.pattern == network::Pattern::Ring) {
+    start_rings(id, slot, phase, transfers);
+    return;
+  }
+  SIM_ASSERT(transfers.pattern == network::Pattern::AllPairs);
+  network::for_each_group(transfers.group, machine_.members_of(team), [&](const auto& members) {
+    for (const Id from : members)
+      for (const Id to : members)
+        if (from != to) {
+          Parcel parcel;
+          parcel.team = id;
+          parcel.slot = static_cast<std::uint32_t>(slot);
+          parcel.sender_in_ring = none;
+          ++running.outstanding;
+          send(from, to, transfers.network_weight, transfers.rounds, phase.bytes_per_flow,
+               running.loads_gpus, parcel_tag(parcel));
+        }
+  });
+}
+
+void Player::start_rings(Id id, std::size_t slot, const ScriptPhase& phase,
+                         const network::Transfers& transfers) {
+  RingPhase& ring = ring_phases_[{id, slot}];
+  ring.senders.clear();
+  ring.steps = static_cast<std::uint32_t>(transfers.rounds) *
+               static_cast<std::uint32_t>(transfers.group.size - 1);
+  ring.chunk = phase.bytes_per_flow / ring.steps;
+  ring.network_weight = transfers.network_weight;
+  std::vector<int> ranks, laid;
+  network::for_each_group(
+      transfers.group, machine_.members_of(machine_.teams[id]), [&](const auto& members) {
+        ranks.assign(members.begin(), members.end());
+        for (int channel = 0; channel < transfers.channels; ++channel) {
+          network::lay_ring(ranks, plan_.fabric->gpus_per_node(), channel, laid);
+          const auto first = static_cast<std::uint32_t>(ring.senders.size());
+          const auto size = static_cast<std::uint32_t>(laid.size());
+          for (std::uint32_t i = 0; i < size; ++i)
+            ring.senders.push_back({first + (i + 1) % size, first + (i + size - 1) % size, 0, 0,
+                                    static_cast<Id>(laid[i]),
+                                    static_cast<Id>(laid[(i + 1) % size])});
+        }
+      });
+  teams_[id].slots[slot].outstanding += static_cast<std::uint32_t>(ring.senders.size());
+  for (std::uint32_t sender = 0; sender < ring.senders.size(); ++sender)
+    start_next(sender, id, slot);
+}
+
+// Unless it sends, has sent all, or waits for its predecessor.
+void Player::start_next(std::uint32_t index, Id team, std::size_t slot) {
+  RingPhase& ring = ring_phases_[{team, slot}];
+  RingSender& sender = ring.senders[index];
+  if (sender.started != sender.ended || sender.started == ring.steps ||
+      ring.senders[sender.before].ended < sender.started)
+    return;
+  ++sender.started;
+  Parcel parcel;
+  parcel.team = team;
+  parcel.slot = static_cast<std::uint32_t>(slot);
+  parcel.sender_in_ring = index;
+  send(sender.from, sender.to, ring.network_weight, 1, ring.chunk,
+       teams_[team].slots[slot].loads_gpus, parcel_tag(parcel));
+}
+
+void Player::end_send(const Parcel& parcel) {
+  if (parcel.sender_in_ring == none) {
+    end_activity_of(parcel.team, parcel.slot);
+    return;
+  }
+  RingPhase& ring = ring_phases_[{parcel.team, parcel.slot}];
+  RingSender& sender = ring.senders[parcel.sender_in_ring];
+  const std::uint32_t next = sender.next;
+  ++sender.ended;
+  start_next(parcel.sender_in_ring, parcel.team, parcel.slot);
+  start_next(next, parcel.team, parcel.slot);
+  if (sender.ended == ring.steps)
+    end_activity_of(parcel.team, parcel.slot);
+}
+
+void Player::send(Id from, Id to, double network_weight, double latencies, double bytes,
+                  bool loads_gpus, std::uint32_t tag) {
+  const Route& way = route(from, to, network_weight);
+  engine::ActivitySpec spec;
+  spec.latency = latencies * way.latency * second;
+  spec.work = bytes;
+  draws_ = way.draws;
+  if (loads_gpus)
+    for (const Id gpu : {from, to})
+      draws_.push_back({memories_[gpu], 1});
+  spec.draws = draws_;
+  spec.tag = tag;
+  engine_.start(spec);
+}
+
+const Player::Route& Player::route(Id from, Id to, double network_weight) {
+  const auto [place, added] = routes_.try_emplace({from, to, network_weight});
+  Route& way = place->second;
+  if (!added)
+    return way;
+  const auto trunks = plan_.fabric->trunks();
+  std::vector<topology::TrunkStep> steps;
+  plan_.fabric->trunk_route(static_cast<int>(from), static_cast<int>(to), steps);
+  for (const topology::TrunkStep& step : steps)
+    way.draws.push_back(
+        {trunk_resources_[step.trunk], trunks[step.trunk].kind == topology::LinkKind::ScaleUp
+                                           ? step.share
+                                           : step.share * network_weight});
+  way.latency = plan_.fabric->latency(static_cast<int>(from), static_cast<int>(to)) / second;
+  return way;
+}
+
+} // namespace sim::execution

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: Apache-2.0
+// Collectives of teams: they begin when the last member has come, and run phase by phase.
+#include "sim/base/diagnostics.hpp"
+#include "sim/execution/player.hpp"
+
+#include <algorithm>
+
+namespace sim::execution {
+namespace {
+
+plan::CommunicationDimension dimension_of(TeamKind kind) {
+  switch (kind) {
+  case TeamKind::Tensor:
+    return plan::CommunicationDimension::Tensor;
+  case TeamKind::Expert:
+    return plan::CommunicationDimension::Expert;
+  case TeamKind::Context:
+    return plan::CommunicationDimension::Context;
+  case TeamKind::Next:
+  case TeamKind::Previous:
+    return plan::CommunicationDimension::Pipeline;
+  case TeamKind::Data:
+  case TeamKind::ExpertData:
+  case TeamKind::Interior:
+    break;
+  }
+  return plan::CommunicationDimension::Data;
+}
+
+} // namespace
+
+// A member is ready for a collective of its pass. All members of a team are in the same pass while
+// any of its collectives is open, because a pass ends after them.
+void Player::come_to(Id actor, std::uint32_t task) {
+  ActorState& state = actors_[actor];
+  const std::uint32_t index = state.script->tasks[task].index;
+  const ScriptCollective& collective = state.script->collectives[index];
+  const auto teams = machine_.teams_of(actor, collective.kind);
+  if (collective.phases.empty() || teams.empty()) {
+    finish(actor, task);
+    return;
+  }
+  SIM_ASSERT(teams.size() == 1);
+  charge_waiting(actor);
+  ++state.waiting_teams;
+  const Id id = teams.front();
+  TeamState& team = teams_[id];
+  team.script = state.script;
+  std::uint32_t& come = come_[id * most_collectives_ + index];
+  const Team& given = machine_.teams[id];
+  if (++come < given.end_member - given.first_member)
+    return;
+  come = 0;
+  team.ready.push_back({now(), index});
+  if (!team.touched) {
+    team.touched = true;
+    touched_teams_.push_back(id);
+  }
+}
+
+// One collective of the pass at a time: critical ones first, then the one that was ready first.
+void Player::start_ready(Id id) {
+  TeamState& team = teams_[id];
+  if (team.slots[0].collective != nullptr || team.ready.empty())
+    return;
+  const auto rank = [&](const TeamState::Ready& ready) {
+    return std::tuple(team.script->tasks[team.script->task_of[ready.index]].background, ready.since,
+                      ready.index);
+  };
+  const auto best =
+      std::min_element(team.ready.begin(), team.ready.end(),
+                       [&](const auto& a, const auto& b) { return rank(a) < rank(b); });
+  const std::uint32_t index = best->index;
+  team.ready.erase(best);
+  const ScriptCollective& collective = team.script->collectives[index];
+  team.slots[0].index = index;
+  team.slots[0].loads_gpus = team.script->overlaps;
+  for (const Id actor : machine_.members_of(machine_.teams[id])) {
+    charge_waiting(actor);
+    --actors_[actor].waiting_teams;
+    ++actors_[actor].communicating[static_cast<std::size_t>(dimension_of(collective.kind))];
+  }
+  start_collective(id, 0, collective);
+}
+
+void Player::start_collective(Id id, std::size_t slot, const ScriptCollective& collective) {
+  TeamSlot& running = teams_[id].slots[slot];
+  running.collective = &collective;
+  running.next_phase = 0;
+  running.outstanding = 0;
+  running.started = now();
+  running.draws_memory = running.loads_gpus && draws_memory(id);
+  if (running.loads_gpus)
+    load_gpus(id, collective, true);
+  const bool begun = advance_phases(id, slot);
+  SIM_ASSERT(begun);
+}
+
+// Whether any kernel beside the collective could want the memory that it leaves.
+bool Player::draws_memory(Id id) const {
+  if (plan_.detail == Detail::Pass)
+    return false;
+  const Team& team = machine_.teams[id];
+  const auto members = machine_.members_of(team);
+  return dimension_of(team.kind) == plan::CommunicationDimension::Data ||
+         plan_.detail == Detail::Message ||
+         std::any_of(members.begin(), members.end(), [&](Id actor) {
+           const ActorState& state = actors_[actor];
+           return state.script == nullptr || state.beside_data ||
+                  state.script->heaviest_beside > memory_room(actor);
+         });
+}
+
+// The SMs of its kernel, on every member, also while it is stalled. A unit of GPUs has teams beside
+// one another: there, what is held only says that a collective is under way.
+void Player::load_gpus(Id id, const ScriptCollective& collective, bool begin) {
+  if (collective.held_sms <= 0)
+    return;
+  for (const Id actor : machine_.members_of(machine_.teams[id])) {
+    double amount = hold_scale_ * collective.held_sms;
+    if (plan_.detail == Detail::Pass)
+      amount = 1.0 / static_cast<double>(machine_.teams_of(actor, collective.kind).size());
+    if (begin)
+      engine_.hold(sms_[actor], amount);
+    else
+      engine_.release(sms_[actor], amount);
+  }
+}
+
+// Starts the next phases that run together. False when none is left.
+bool Player::advance_phases(Id id, std::size_t slot) {
+  TeamSlot& running = teams_[id].slots[slot];
+  bool more = true;
+  while (more && running.next_phase < running.collective->phases.size()) {
+    const ScriptPhase& phase = running.collective->phases[running.next_phase++];
+    start_phase(id, slot, phase);
+    more = phase.with_next;
+  }
+  return running.outstanding > 0;
+}
+
+void Player::start_phase(Id id, std::size_t slot, const ScriptPhase& phase) {
+  TeamSlot& running = teams_[id].slots[slot];
+  if (plan_.detail == Detail::Message && phase.use != no_use) {
+    start_messages(id, slot, phase);
+    return;
+  }
+  const Team& team = machine_.teams[id];
+  engine::ActivitySpec spec;
+  spec.latency = phase.latency;
+  spec.tag = team_tag(id, slot);
+  if (phase.use != no_use) {
+    const Use& use = machine_.uses[team.first_use + phase.use];
+    const UseLinks& links = use_links_[team.first_use + phase.use];
+    spec.latency = use.latency;
+    spec.work = phase.bytes_per_flow;
+    spec.bound = links.bound;
+    draws_.assign(use_draws_.begin() + links.first_draw, use_draws_.begin() + links.end_draw);
+    if (running.draws_memory && phase.flows_at_gpu > 0)
+      for (const Id actor : machine_.members_of(team))
+        draws_.push_back({memories_[actor], memory_per_flow_byte * phase.flows_at_gpu});
+    spec.draws = draws_;
+  }
+  ++running.outstanding;
+  engine_.start(spec);
+}
+
+void Player::end_activity_of(Id id, std::size_t slot) {
+  TeamSlot& running = teams_[id].slots[slot];
+  if (--running.outstanding > 0 || advance_phases(id, slot))
+    return;
+  end_collective(id, slot);
+}
+
+void Player::end_collective(Id id, std::size_t slot) {
+  TeamState& team = teams_[id];
+  TeamSlot& running = team.slots[slot];
+  const ScriptCollective& collective = *running.collective;
+  running.collective = nullptr;
+  if (running.loads_gpus)
+    load_gpus(id, collective, false);
+  const plan::CommunicationDimension dimension = dimension_of(collective.kind);
+  book_communication(dimension, running.started, machine_.teams[id]);
+  if (dimension == plan::CommunicationDimension::Data) {
+    end_data_collective(id, slot);
+    return;
+  }
+  if (!team.touched) {
+    team.touched = true;
+    touched_teams_.push_back(id);
+  }
+  for (const Id actor : machine_.members_of(machine_.teams[id])) {
+    ActorState& state = actors_[actor];
+    charge_waiting(actor);
+    --state.communicating[static_cast<std::size_t>(dimension)];
+    finish(actor, state.script->task_of[running.index]);
+  }
+}
+
+} // namespace sim::execution

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0
+// What follows the last pass of an actor: gradients, norm, optimizer, parameters.
+#include "sim/base/diagnostics.hpp"
+#include "sim/execution/player.hpp"
+
+namespace sim::execution {
+
+// One collective after another, as a rank's communication stream runs them. False when there is
+// nothing to do.
+bool Player::start_sequence(Id id, std::size_t slot, const std::vector<ScriptCollective>& list) {
+  Sequence& sequence = actors_[id].sequences[slot];
+  SIM_ASSERT(sequence.list == nullptr);
+  sequence = {&list, 0, 0};
+  return next_of_sequence(id, slot);
+}
+
+bool Player::next_of_sequence(Id id, std::size_t slot) {
+  Sequence& sequence = actors_[id].sequences[slot];
+  while (sequence.next < sequence.list->size()) {
+    const ScriptCollective& collective = (*sequence.list)[sequence.next++];
+    const auto teams = machine_.teams_of(id, collective.kind);
+    if (collective.phases.empty() || teams.empty())
+      continue;
+    sequence.outstanding = static_cast<std::uint32_t>(teams.size());
+    for (const Id team : teams) {
+      TeamSlot& running = teams_[team].slots[slot];
+      SIM_ASSERT(running.collective == nullptr);
+      const Team& given = machine_.teams[team];
+      if (++running.arrived < given.end_member - given.first_member)
+        continue;
+      running.arrived = 0;
+      running.loads_gpus = plan_.accelerator != nullptr;
+      start_collective(team, slot, collective);
+    }
+    return true;
+  }
+  sequence.list = nullptr;
+  return false;
+}
+
+void Player::end_data_collective(Id id, std::size_t slot) {
+  for (const Id actor : machine_.members_of(machine_.teams[id])) {
+    Sequence& sequence = actors_[actor].sequences[slot];
+    if (--sequence.outstanding == 0 && !next_of_sequence(actor, slot))
+      end_sequence(actor, slot);
+  }
+}
+
+void Player::end_sequence(Id id, std::size_t slot) {
+  ActorState& state = actors_[id];
+  if (slot == parameter_slot) {
+    // Parameters arrive under the first forward pass of each chunk; what comes later is exposed.
+    state.parameters_ended = true;
+    if (!state.held)
+      return;
+    state.held = false;
+    charge(id, Category::ExposedData);
+    leave_pass(id);
+  } else if (state.state == UpdateState::Late) {
+    after_late(id);
+  } else if (state.state == UpdateState::Parameters) {
+    charge(id, Category::ExposedData);
+    start_wait(id, UpdateState::Synchronisation, plan_.synchronisation);
+  } else {
+    state.early_ended = true;
+    if (state.passes_ended)
+      after_early(id);
+  }
+}
+
+void Player::end_passes(Id id) {
+  ActorState& state = actors_[id];
+  state.passes_ended = true;
+  state.waiting_since = now();
+  if (plan_.updates.empty()) {
+    state.state = UpdateState::Done;
+    return;
+  }
+  state.state = UpdateState::Early;
+  if (!state.early_started || state.early_ended)
+    after_early(id);
+}
+
+void Player::after_early(Id id) {
+  actors_[id].state = UpdateState::Late;
+  if (!start_sequence(id, gradient_slot, update_of(id).gradients_late))
+    after_late(id);
+}
+
+void Player::after_late(Id id) {
+  charge(id, Category::ExposedData);
+  actors_[id].state = UpdateState::Norm;
+  if (++reduced_ < actors_.size())
+    return;
+  // The gradient norm needs every rank: the last one to arrive releases all.
+  for (Id i = 0; i < actors_.size(); ++i) {
+    charge(i, Category::Bubble);
+    start_wait(i, UpdateState::Norm, plan_.norm);
+  }
+}
+
+void Player::start_wait(Id id, UpdateState state, Seconds duration) {
+  actors_[id].state = state;
+  engine::ActivitySpec spec;
+  spec.latency = duration;
+  spec.tag = id;
+  engine_.start(spec);
+}
+
+void Player::end_wait(Id id) {
+  ActorState& state = actors_[id];
+  const Actor& actor = machine_.actors[id];
+  switch (state.state) {
+  case UpdateState::Norm:
+    charge(id, Category::ExposedData);
+    timing_.communication[static_cast<std::size_t>(plan::CommunicationDimension::Data)] +=
+        actor.weight * plan_.norm;
+    start_wait(id, UpdateState::Optimizer, update_of(id).optimizer / actor.speed);
+    break;
+  case UpdateState::Optimizer:
+    timing_.optimizer += actor.weight * (now() - state.waiting_since) * second;
+    charge(id, Category::Productive);
+    state.state = UpdateState::Parameters;
+    if (!start_sequence(id, gradient_slot, update_of(id).parameters_late)) {
+      charge(id, Category::ExposedData);
+      start_wait(id, UpdateState::Synchronisation, plan_.synchronisation);
+    }
+    break;
+  case UpdateState::Synchronisation:
+    charge(id, Category::Synchronisation);
+    state.state = UpdateState::Done;
+    break;
+  default:
+    SIM_ASSERT(false);
+  }
+}
+
+void Player::charge(Id id, Category category) {
+  ActorState& state = actors_[id];
+  breakdown(id)[category] += (now() - state.waiting_since) * second;
+  state.waiting_since = now();
+}
+
+} // namespace sim::execution

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/execution/stage_update.hpp"
+
+#include "sim/hardware/kernel.hpp"
+#include "sim/plan/resident.hpp"
+
+#include <algorithm>
+
+namespace sim::execution {
+namespace {
+
+using network::CollectiveKind;
+
+// Writes the collectives of one stage.
+struct UpdateWriter {
+  const plan::StepSetting& setting;
+  const plan::Groups groups;
+  plan::ResidentParameters held;
+  double buckets;
+  network::CollectivePlanner& planner;
+  Patterns& patterns;
+  BesideData& beside;
+
+  void note_beside(const network::Collective& collective, const ScriptCollective& script) {
+    double bytes = 0;
+    for (const ScriptPhase& phase : script.phases)
+      bytes += memory_per_flow_byte * phase.flows_at_gpu * phase.bytes_per_flow;
+    const Seconds duration = planner.idle_duration(collective);
+    if (duration > Seconds{})
+      beside.memory = std::max(beside.memory, bytes * byte / duration);
+    beside.held_sms = std::max(beside.held_sms, script.held_sms);
+  }
+  void add(CollectiveKind kind, Bytes size, network::Group group, TeamKind team,
+           std::vector<ScriptCollective>& out) {
+    const network::Collective collective = planner.plan(kind, size, group);
+    out.push_back(script_of(collective, team, setting.stack->communication_sms, patterns));
+    note_beside(collective, out.back());
+  }
+  // Splits a collective's bytes so that the last of the buckets, which are equal, stands alone.
+  void add_split(CollectiveKind kind, Bytes size, network::Group group, TeamKind team, bool overlap,
+                 std::vector<ScriptCollective>& early, std::vector<ScriptCollective>& late) {
+    if (group.size <= 1 || size <= Bytes{})
+      return;
+    const double last = overlap ? 1 / std::max(1.0, buckets) : 1;
+    if (last < 1)
+      add(kind, (1 - last) * size, group, team, early);
+    add(kind, last * size, group, team, late);
+  }
+  void add_both(CollectiveKind kind, Bytes per_parameter, bool overlap,
+                std::vector<ScriptCollective>& early, std::vector<ScriptCollective>& late) {
+    add_split(kind, per_parameter * held.dense, groups.data, TeamKind::Data, overlap, early, late);
+    add_split(kind, per_parameter * held.experts, groups.expert_data, TeamKind::ExpertData, overlap,
+              early, late);
+  }
+};
+
+} // namespace
+
+StageUpdate stage_update(const plan::StepSetting& setting,
+                         const std::vector<plan::StageChunk>& chunks, int stage,
+                         network::CollectivePlanner& planner, Patterns& patterns,
+                         BesideData& beside) {
+  const plan::StackSpec& stack = *setting.stack;
+  const plan::PrecisionSpec& precision = stack.precision;
+  UpdateWriter writer{
+      setting, plan::groups_of(setting.layout, setting.gpus()), {}, 0, planner, patterns, beside};
+  for (const int index :
+       plan::chunks_on_rank(setting.layout, static_cast<int>(chunks.size()), stage)) {
+    const plan::StageChunk& chunk = chunks[static_cast<std::size_t>(index)];
+    writer.held += plan::resident_parameters(*setting.model, chunk, setting.layout);
+    writer.buckets += chunk.layers();
+  }
+  const bool sharded = setting.layout.zero_stage > 0;
+  StageUpdate update;
+  writer.add_both(sharded ? CollectiveKind::ReduceScatter : CollectiveKind::AllReduce,
+                  precision.gradient_bytes, stack.overlap.data_gradients, update.gradients_early,
+                  update.gradients_late);
+  if (sharded)
+    writer.add_both(CollectiveKind::AllGather, precision.weight_bytes,
+                    stack.overlap.data_parameters, update.parameters_early, update.parameters_late);
+  const double shards = sharded ? writer.groups.data.size : 1,
+               expert_shards = sharded ? writer.groups.expert_data.size : 1;
+  const double parameters = (writer.held.dense / shards + writer.held.experts / expert_shards) /
+                            plan::weight_copies(setting.layout);
+  // Reads and writes the state, reads the gradient, writes the working copy.
+  const Bytes bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
+                      precision.gradient_bytes + precision.weight_bytes;
+  const hardware::MemoryKernel kernel{parameters * bytes, hardware::MemoryKind::Optimizer, 1};
+  const hardware::AcceleratorSpec& accelerator = setting.accelerator();
+  if (parameters > 0)
+    update.optimizer = hardware::demand(kernel, accelerator)
+                           .alone(accelerator, accelerator.streaming_multiprocessors);
+  return update;
+}
+
+} // namespace sim::execution

@@ -1,0 +1,272 @@
+// SPDX-License-Identifier: Apache-2.0
+// From a machine of GPUs to a machine of units, and to the inside of one unit.
+#include "sim/base/diagnostics.hpp"
+#include "sim/execution/machine_builder.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <limits>
+
+namespace sim::execution {
+namespace {
+
+constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
+constexpr std::array inner_kinds{TeamKind::Tensor, TeamKind::Expert, TeamKind::Context};
+
+std::size_t at(TeamKind kind) { return static_cast<std::size_t>(kind); }
+bool is_inner(TeamKind kind) {
+  return std::find(inner_kinds.begin(), inner_kinds.end(), kind) != inner_kinds.end();
+}
+
+// Sums loads by trunk, in the order in which trunks were first touched.
+class LoadSum {
+public:
+  explicit LoadSum(std::size_t trunks) : flows_(trunks) {}
+  void add(std::span<const network::TrunkLoad> loads) {
+    for (const network::TrunkLoad& load : loads) {
+      if (flows_[load.trunk] == 0)
+        touched_.push_back(load.trunk);
+      flows_[load.trunk] += load.flows;
+    }
+  }
+  void take(std::vector<network::TrunkLoad>& out) {
+    for (const std::uint32_t trunk : touched_) {
+      out.push_back({trunk, flows_[trunk]});
+      flows_[trunk] = 0;
+    }
+    touched_.clear();
+  }
+
+private:
+  std::vector<double> flows_;
+  std::vector<std::uint32_t> touched_;
+};
+
+// Groups the teams of a machine of GPUs into those of a machine of units.
+class UnitWriter {
+public:
+  UnitWriter(const Machine& whole, const RankMap& map, Machine& out)
+      : whole_(whole), map_(map), out_(out), sum_(whole.trunks.size()) {}
+
+  [[nodiscard]] std::uint32_t unit_of(std::uint32_t gpu) const {
+    const Actor& actor = whole_.actors[gpu];
+    return static_cast<std::uint32_t>(actor.stage * map_.units_per_stage()) +
+           actor.chain / static_cast<std::uint32_t>(map_.gpus_per_unit());
+  }
+
+  void add_units() {
+    out_.actors.resize(static_cast<std::size_t>(map_.stages() * map_.units_per_stage()));
+    for (std::uint32_t unit = 0; unit < out_.actors.size(); ++unit) {
+      Actor& actor = out_.actors[unit];
+      actor.stage = static_cast<int>(unit) / map_.units_per_stage();
+      actor.chain = unit % static_cast<std::uint32_t>(map_.units_per_stage());
+      actor.interior = unit;
+    }
+    for (std::uint32_t gpu = 0; gpu < whole_.actors.size(); ++gpu) {
+      double& speed = out_.actors[unit_of(gpu)].speed;
+      speed = std::min(speed, whole_.actors[gpu].speed);
+    }
+  }
+
+  // One Interior team for each unit.
+  void add_interiors() {
+    std::vector<std::vector<std::uint32_t>> inside(out_.actors.size());
+    for (std::uint32_t id = 0; id < whole_.teams.size(); ++id)
+      if (is_inner(whole_.teams[id].kind))
+        inside[unit_of(whole_.members[whole_.teams[id].first_member])].push_back(id);
+    for (std::uint32_t unit = 0; unit < out_.actors.size(); ++unit) {
+      begin_team(TeamKind::Interior, map_.gpus_per_unit());
+      out_.members.push_back(unit);
+      out_.teams.back().end_member = static_cast<std::uint32_t>(out_.members.size());
+      for (const TeamKind kind : inner_kinds)
+        for (std::size_t pattern = 0; pattern < whole_.patterns[at(kind)].size(); ++pattern)
+          add_use(kind, pattern, inside[unit]);
+    }
+  }
+
+  void add_data_team(const Team& team) {
+    begin_team(team.kind, team.gpus);
+    for (const std::uint32_t gpu : whole_.members_of(team)) {
+      const std::uint32_t unit = unit_of(gpu);
+      const auto first = out_.members.begin() + out_.teams.back().first_member;
+      if (std::find(first, out_.members.end(), unit) == out_.members.end())
+        out_.members.push_back(unit);
+    }
+    out_.teams.back().end_member = static_cast<std::uint32_t>(out_.members.size());
+    const std::size_t uses = whole_.patterns[at(team.kind)].size();
+    for (std::size_t pattern = 0; pattern < uses; ++pattern) {
+      const Use& use = whole_.uses[team.first_use + pattern];
+      sum_.add(whole_.loads_of(use));
+      end_use(use.latency);
+    }
+  }
+
+  // All messages from one unit to another travel together.
+  void add_messages(TeamKind kind) {
+    std::vector<std::vector<std::uint32_t>> of(out_.actors.size());
+    for (std::uint32_t id = 0; id < whole_.teams.size(); ++id)
+      if (whole_.teams[id].kind == kind)
+        of[unit_of(whole_.members[whole_.teams[id].first_member])].push_back(id);
+    for (std::uint32_t unit = 0; unit < out_.actors.size(); ++unit) {
+      if (of[unit].empty())
+        continue;
+      begin_team(kind, static_cast<double>(of[unit].size()));
+      const Team& one = whole_.teams[of[unit].front()];
+      for (const std::uint32_t gpu : whole_.members_of(one))
+        out_.members.push_back(unit_of(gpu));
+      out_.teams.back().end_member = static_cast<std::uint32_t>(out_.members.size());
+      add_use(kind, 0, of[unit]);
+    }
+  }
+
+private:
+  void begin_team(TeamKind kind, double gpus) {
+    Team team;
+    team.kind = kind;
+    team.first_member = static_cast<std::uint32_t>(out_.members.size());
+    team.first_use = static_cast<std::uint32_t>(out_.uses.size());
+    team.gpus = gpus;
+    out_.teams.push_back(team);
+  }
+  void add_use(TeamKind kind, std::size_t pattern, std::span<const std::uint32_t> teams) {
+    Seconds latency{};
+    for (const std::uint32_t id : teams) {
+      const Team& team = whole_.teams[id];
+      if (team.kind != kind)
+        continue;
+      const Use& use = whole_.uses[team.first_use + pattern];
+      latency = std::max(latency, use.latency);
+      sum_.add(whole_.loads_of(use));
+    }
+    end_use(latency);
+  }
+  void end_use(Seconds latency) {
+    Use use;
+    use.latency = latency;
+    use.first_load = static_cast<std::uint32_t>(out_.loads.size());
+    sum_.take(out_.loads);
+    use.end_load = static_cast<std::uint32_t>(out_.loads.size());
+    out_.uses.push_back(use);
+  }
+
+  const Machine& whole_;
+  const RankMap& map_;
+  Machine& out_;
+  LoadSum sum_;
+};
+
+std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
+
+} // namespace
+
+Machine unit_machine(const Machine& whole, const RankMap& map) {
+  Machine units;
+  units.stages = whole.stages;
+  units.trunks = whole.trunks;
+  units.gpus_per_actor = map.gpus_per_unit();
+  units.patterns = whole.patterns;
+  for (const TeamKind kind : inner_kinds) {
+    auto& all = units.patterns[at(TeamKind::Interior)];
+    all.insert(all.end(), whole.patterns[at(kind)].begin(), whole.patterns[at(kind)].end());
+    units.patterns[at(kind)].clear();
+  }
+  UnitWriter writer(whole, map, units);
+  writer.add_units();
+  writer.add_interiors();
+  for (const Team& team : whole.teams)
+    if (team.kind == TeamKind::Data || team.kind == TeamKind::ExpertData)
+      writer.add_data_team(team);
+  writer.add_messages(TeamKind::Next);
+  writer.add_messages(TeamKind::Previous);
+  units.list_teams();
+  units.list_chains();
+  return units;
+}
+
+Machine interior_machine(const Machine& whole, const RankMap& map, int stage, int unit) {
+  Machine inside;
+  for (const TeamKind kind : inner_kinds)
+    inside.patterns[at(kind)] = whole.patterns[at(kind)];
+  std::vector<std::uint32_t> teams; // each once, in the order of the first member
+  const auto first = static_cast<std::uint32_t>(unit * map.gpus_per_unit());
+  const auto local = [&](std::uint32_t gpu) { return whole.actors[gpu].chain - first; };
+  for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(map.gpus_per_unit()); ++i) {
+    const std::uint32_t gpu = whole.at(first + i, stage);
+    Actor actor = whole.actors[gpu];
+    actor.stage = 0;
+    actor.chain = i;
+    inside.actors.push_back(actor);
+    for (const TeamKind kind : inner_kinds)
+      for (const std::uint32_t id : whole.teams_of(gpu, kind))
+        if (whole.members[whole.teams[id].first_member] == gpu)
+          teams.push_back(id);
+  }
+  std::vector<std::uint32_t>
+      trunk_names; // trunks of the whole, few: found by search of a sorted list
+  for (const std::uint32_t id : teams) {
+    const Team& team = whole.teams[id];
+    for (std::size_t p = 0; p < whole.patterns[at(team.kind)].size(); ++p)
+      for (const network::TrunkLoad& load : whole.loads_of(whole.uses[team.first_use + p]))
+        trunk_names.push_back(load.trunk);
+  }
+  std::sort(trunk_names.begin(), trunk_names.end());
+  trunk_names.erase(std::unique(trunk_names.begin(), trunk_names.end()), trunk_names.end());
+  for (const std::uint32_t trunk : trunk_names)
+    inside.trunks.push_back(whole.trunks[trunk]);
+  for (const std::uint32_t id : teams) {
+    Team team = whole.teams[id];
+    const std::size_t patterns = whole.patterns[at(team.kind)].size();
+    const auto members = whole.members_of(team);
+    const std::uint32_t first_use = team.first_use;
+    team.first_member = static_cast<std::uint32_t>(inside.members.size());
+    for (const std::uint32_t gpu : members)
+      inside.members.push_back(local(gpu));
+    team.end_member = static_cast<std::uint32_t>(inside.members.size());
+    team.first_use = static_cast<std::uint32_t>(inside.uses.size());
+    for (std::size_t p = 0; p < patterns; ++p) {
+      Use use = whole.uses[first_use + p];
+      const auto loads = whole.loads_of(use);
+      use.first_load = static_cast<std::uint32_t>(inside.loads.size());
+      for (const network::TrunkLoad& load : loads)
+        inside.loads.push_back(
+            {static_cast<std::uint32_t>(
+                 std::lower_bound(trunk_names.begin(), trunk_names.end(), load.trunk) -
+                 trunk_names.begin()),
+             load.flows});
+      use.end_load = static_cast<std::uint32_t>(inside.loads.size());
+      inside.uses.push_back(use);
+    }
+    inside.teams.push_back(team);
+  }
+  inside.list_teams();
+  inside.list_chains();
+  return inside;
+}
+
+std::vector<std::uint64_t> content_of(const Machine& machine) {
+  std::vector<std::uint64_t> content;
+  for (const Actor& actor : machine.actors)
+    content.push_back(bits(actor.speed));
+  for (const Trunk& trunk : machine.trunks) {
+    content.push_back(bits(trunk.capacity));
+    content.push_back(trunk.can_bind ? 1 : 0);
+  }
+  for (const Team& team : machine.teams) {
+    content.push_back(static_cast<std::uint64_t>(team.kind));
+    const auto members = machine.members_of(team);
+    content.push_back(members.size());
+    content.insert(content.end(), members.begin(), members.end());
+    for (std::size_t p = 0; p < machine.patterns[at(team.kind)].size(); ++p) {
+      const Use& use = machine.uses[team.first_use + p];
+      content.push_back(bits(use.latency.base()));
+      content.push_back(use.end_load - use.first_load);
+      for (const network::TrunkLoad& load : machine.loads_of(use)) {
+        content.push_back(load.trunk);
+        content.push_back(bits(load.flows));
+      }
+    }
+  }
+  return content;
+}
+
+} // namespace sim::execution

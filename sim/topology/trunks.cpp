@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: Apache-2.0
+// Which links always share their flows evenly. Trunks are numbered as links are: scale-up, NICs,
+// leaves, pods; up, and the next number down.
+#include "sim/topology/switched_fabric.hpp"
+
+#include <numeric>
+
+namespace sim::topology {
+
+void SwitchedFabric::build_trunks() {
+  const Layout& l = layout_;
+  trunk_of_.resize(links_.size());
+  std::iota(trunk_of_.begin(), trunk_of_.end(), 0U);
+  std::uint32_t trunks = static_cast<std::uint32_t>(links_.size());
+  if (fabric_.routing == hardware::RoutingPolicy::Adaptive) {
+    first_pod_trunk_ =
+        first_leaf_ + (l.spines > 0 ? static_cast<std::uint32_t>(2 * l.leaves()) : 0);
+    const int pods = l.cores > 0 ? l.wiring.planes * l.pods : 0;
+    trunks = first_pod_trunk_ + static_cast<std::uint32_t>(2 * pods);
+    for (int leaf = 0; leaf < l.leaves(); ++leaf)
+      for (int spine = 0; spine < l.spines; ++spine)
+        for (const std::uint32_t down : {0U, 1U})
+          trunk_of_[leaf_link(leaf, spine, 0) + down] = leaf_trunk(leaf) + down;
+    for (int pod = 0; pod < pods; ++pod)
+      for (int spine = 0; spine < l.spines; ++spine)
+        for (int core = 0; core < l.cores; ++core)
+          for (const std::uint32_t down : {0U, 1U})
+            trunk_of_[spine_link(pod, spine, core, 0) + down] = pod_trunk(pod) + down;
+  }
+  trunks_.resize(trunks);
+  for (std::size_t i = 0; i < links_.size(); ++i) {
+    Trunk& trunk = trunks_[trunk_of_[i]];
+    trunk.kind = links_[i].kind;
+    trunk.capacity += links_[i].capacity;
+  }
+  if (fabric_.routing == hardware::RoutingPolicy::Adaptive)
+    find_ample_trunks();
+}
+
+// A trunk between switches that has room for all NICs below it stops nobody.
+void SwitchedFabric::find_ample_trunks() {
+  const Layout& l = layout_;
+  std::vector<BytesPerSecond> below(trunks_.size()); // of trunks up
+  for (int nic = 0; nic < l.nics(); ++nic) {
+    const int node = nic / l.nics_per_node, rail = nic % l.nics_per_node;
+    const BytesPerSecond capacity = links_[nic_link(nic)].capacity;
+    if (l.spines > 0)
+      below[leaf_trunk(l.leaf_of(node, rail))] += capacity;
+    if (l.cores > 0)
+      below[pod_trunk(l.plane_of_rail(rail) * l.pods + l.pod_of(node))] += capacity;
+  }
+  constexpr double rounding = 1e-12; // relative, of sums of capacities
+  for (std::size_t up = 0; up + 1 < trunks_.size(); up += 2)
+    if (trunks_[up].kind > LinkKind::Nic && below[up] <= trunks_[up].capacity * (1 + rounding))
+      trunks_[up].can_bind = trunks_[up + 1].can_bind = false;
+}
+
+} // namespace sim::topology

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/execution/folding.hpp"
+
+#include "sim/base/diagnostics.hpp"
+#include "sim/base/random.hpp"
+#include "sim/execution/machine_builder.hpp"
+#include "sim/execution/step.hpp"
+#include "sim/topology/fabric.hpp"
+#include "tests/execution/setting.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <algorithm>
+#include <map>
+#include <tuple>
+
+using namespace sim;
+using namespace sim::execution;
+using tests::dense_model;
+using tests::expert_model;
+using tests::pool_of;
+
+namespace {
+
+// What one element of a machine is next to: neighbours by class, with how.
+using Sight = std::map<std::tuple<std::uint32_t, std::uint32_t, double>, int>;
+
+// Whether no two elements of a class differ in what they are next to: the definition of an
+// equitable partition, edge by edge.
+bool is_equitable(const Machine& machine, const Partition& partition) {
+  std::vector<Sight> actors(machine.actors.size()), trunks(machine.trunks.size());
+  std::vector<Sight> teams(machine.teams.size());
+  for (std::size_t id = 0; id < machine.teams.size(); ++id) {
+    const Team& team = machine.teams[id];
+    std::uint32_t place = 0;
+    const bool message = team.kind == TeamKind::Next || team.kind == TeamKind::Previous;
+    for (const std::uint32_t actor : machine.members_of(team)) {
+      const std::uint32_t role = message ? place++ : 0;
+      ++actors[actor][{partition.teams[id], role, 0}];
+      ++teams[id][{partition.actors[actor], role, 0}];
+    }
+    const std::size_t patterns = machine.patterns[static_cast<std::size_t>(team.kind)].size();
+    for (std::uint32_t p = 0; p < patterns; ++p)
+      for (const network::TrunkLoad& load : machine.loads_of(machine.uses[team.first_use + p])) {
+        ++trunks[load.trunk][{partition.teams[id], p, load.flows}];
+        ++teams[id][{partition.trunks[load.trunk], p + 2, load.flows}];
+      }
+  }
+  const auto alike = [](const std::vector<std::uint32_t>& classes, const std::vector<Sight>& sights) {
+    std::map<std::uint32_t, const Sight*> first;
+    return std::all_of(classes.begin(), classes.end(), [&, i = std::size_t{0}](std::uint32_t c) mutable {
+      const Sight& own = sights[i++];
+      return *first.try_emplace(c, &own).first->second == own;
+    });
+  };
+  return alike(partition.actors, actors) && alike(partition.teams, teams) &&
+         alike(partition.trunks, trunks);
+}
+
+Patterns all_patterns(const plan::ParallelismSpec& layout, int gpus) {
+  const plan::Groups groups = plan::groups_of(layout, gpus);
+  Patterns patterns;
+  const auto add = [&](TeamKind kind, network::Pattern pattern, network::Group group) {
+    network::Transfers transfers;
+    transfers.pattern = pattern;
+    transfers.group = group;
+    patterns[static_cast<std::size_t>(kind)].push_back(transfers);
+  };
+  add(TeamKind::Tensor, network::Pattern::Ring, groups.tensor);
+  add(TeamKind::Expert, network::Pattern::AllPairs, groups.expert);
+  add(TeamKind::Context, network::Pattern::Ring, groups.context);
+  add(TeamKind::Data, network::Pattern::Ring, groups.data);
+  add(TeamKind::ExpertData, network::Pattern::Ring, groups.expert_data);
+  add(TeamKind::Next, network::Pattern::Neighbours, {});
+  add(TeamKind::Previous, network::Pattern::Neighbours, {});
+  return patterns;
+}
+
+plan::ParallelismSpec layout_of(int tensor, int pipeline, int context, int expert, int gpus) {
+  plan::ParallelismSpec layout;
+  layout.tensor = tensor;
+  layout.pipeline = pipeline;
+  layout.context = context;
+  layout.expert = expert;
+  layout.data = gpus / (tensor * pipeline * context);
+  return layout;
+}
+
+hardware::PoolSpec pool_with(int nodes, hardware::FabricBuilder builder) {
+  hardware::PoolSpec pool = pool_of(nodes, 450 * gigabyte / second, 50 * gigabyte / second,
+                                    1000 * gigabyte);
+  pool.fabric.spec.builder = builder;
+  return pool;
+}
+
+} // namespace
+
+TEST_CASE("a healthy, full machine folds into one GPU a stage") {
+  const int gpus = 512;
+  const auto fabric = topology::build(pool_with(64, hardware::FabricBuilder::FatTree));
+  const plan::ParallelismSpec layout = layout_of(8, 4, 1, 1, gpus);
+  const Machine whole = whole_machine(*fabric, layout, all_patterns(layout, gpus), {}, false);
+  const Partition partition = coarsest_partition(whole);
+  CHECK(partition.actor_classes == 4);
+  CHECK(is_equitable(whole, partition));
+  const Machine one = folded(whole, partition);
+  REQUIRE(one.actors.size() == 4);
+  CHECK(one.chains == 1);
+  for (const Actor& actor : one.actors)
+    CHECK(actor.weight == 128);
+}
+
+TEST_CASE("partitions are equitable, whatever is uneven") {
+  RandomStream random(3, "folding");
+  for (int i = 0; i < 60; ++i) {
+    const int nodes = 4 * (1 + static_cast<int>(random.below(8)));
+    const int gpus = 8 * nodes;
+    hardware::PoolSpec pool = pool_with(
+        nodes, std::array{hardware::FabricBuilder::FatTree, hardware::FabricBuilder::RailOptimized,
+                          hardware::FabricBuilder::MultiPlane}[random.below(3)]);
+    pool.fabric.spec.switch_ports = 16 << random.below(2);
+    pool.fabric.spec.leaf_oversubscription = 1 + static_cast<double>(random.below(3));
+    if (pool.fabric.spec.builder == hardware::FabricBuilder::FatTree)
+      pool.fabric.spec.switch_ports = 64;
+    std::unique_ptr<topology::Fabric> fabric;
+    try {
+      fabric = topology::build(pool);
+    } catch (const InfeasibleError&) {
+      continue; // more nodes than such switches carry
+    }
+    plan::ParallelismSpec layout =
+        layout_of(1 << random.below(3), 1 << random.below(3), 1, 1 << random.below(3), gpus);
+    if (layout.data % layout.expert != 0)
+      layout.expert = 1;
+    std::vector<double> speeds;
+    if (random.below(2) == 1) {
+      speeds.assign(static_cast<std::size_t>(gpus), 1.0);
+      speeds[random.below(static_cast<std::uint64_t>(gpus))] = 0.7;
+    }
+    const Machine whole =
+        whole_machine(*fabric, layout, all_patterns(layout, gpus), speeds, false);
+    CHECK(is_equitable(whole, coarsest_partition(whole)));
+    const Machine units = unit_machine(whole, RankMap(layout, gpus));
+    CHECK(is_equitable(units, coarsest_partition(units)));
+  }
+}
