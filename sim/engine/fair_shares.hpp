@@ -191,9 +191,8 @@ private:
   std::vector<Resource> component_;
   std::vector<std::uint32_t> local_; // per resource: its index in component_
   std::vector<Flow> component_flows_;
-  std::vector<double> bounds_, rates_, capacities_, old_levels_;
-  std::vector<std::uint32_t> first_draw_, limits_;
-  std::vector<Draw> all_draws_;
+  std::vector<double> bounds_, rates_, capacities_, weights_, old_levels_;
+  std::vector<std::uint32_t> first_draw_, drawn_resources_, first_user_, listed_users_, limits_;
 };
 
 } // namespace sim::engine

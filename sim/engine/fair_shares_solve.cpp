@@ -36,24 +36,39 @@ void FairShares::collect_components() {
       }
 }
 
+// Who draws on what is known here, so that the solver need not list it.
 void FairShares::solve_components() {
   collect_components();
   capacities_.clear();
   bounds_.clear();
-  all_draws_.clear();
+  drawn_resources_.clear();
+  weights_.clear();
   first_draw_.assign(1, 0);
-  for (const Resource resource : component_)
+  first_user_.assign(2, 0); // one ahead, so that each becomes the end of its own while it is filled
+  for (const Resource resource : component_) {
     capacities_.push_back(seats_[resource].capacity);
-  for (const Flow flow : component_flows_) {
+    first_user_.push_back(first_user_.back() + static_cast<std::uint32_t>(users_[resource].size()));
+  }
+  listed_users_.resize(first_user_.back());
+  bool unit = true;
+  for (std::uint32_t f = 0; f < component_flows_.size(); ++f) {
+    const Flow flow = component_flows_[f];
     bounds_.push_back(flows_[flow].bound);
+    unit = unit && draws_.list(flow).unit();
     draws_.for_each(flow, [&](Resource resource, double weight, std::uint32_t) {
-      all_draws_.push_back({local_[resource], weight});
+      const std::uint32_t local = local_[resource];
+      drawn_resources_.push_back(local);
+      weights_.push_back(weight);
+      listed_users_[first_user_[local + 1]++] = f;
     });
-    first_draw_.push_back(static_cast<std::uint32_t>(all_draws_.size()));
+    first_draw_.push_back(static_cast<std::uint32_t>(drawn_resources_.size()));
   }
   rates_.resize(component_flows_.size());
   limits_.resize(component_flows_.size());
-  solver_.solve({bounds_, first_draw_, all_draws_, capacities_}, rates_, limits_);
+  solver_.solve({bounds_, first_draw_, drawn_resources_,
+                 unit ? std::span<const double>() : std::span<const double>(weights_), capacities_,
+                 std::span(first_user_).first(component_.size() + 1), listed_users_},
+                rates_, limits_);
   adopt_rates();
 }
 

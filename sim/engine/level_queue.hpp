@@ -24,11 +24,12 @@ public:
     std::uint32_t resource;
   };
 
-  void clear() {
+  // Forgets all entries; none will come up below `lowest`.
+  void clear(double lowest = 0) {
     for (std::vector<Entry>& bucket : buckets_)
       bucket.clear();
     occupied_ = 0;
-    last_ = 0;
+    last_ = lowest;
   }
 
   // Requires: level >= 0. One below what came up already counts as that.
@@ -66,12 +67,12 @@ private:
   template <class LevelOf> void move(std::size_t bucket, LevelOf&& level_of) {
     std::size_t kept = 0;
     double lowest = std::numeric_limits<double>::infinity();
-    for (const Entry& entry : moving_) {
+    for (const Entry& entry : moving_) { // nobody can predict who is out: no branch asks
       const double level = level_of(entry.resource);
-      if (level < 0)
-        continue;
-      moving_[kept] = {std::max(level, entry.level), entry.resource};
-      lowest = std::min(lowest, moving_[kept++].level);
+      const double reached = std::max(level, entry.level);
+      moving_[kept] = {reached, entry.resource};
+      kept += static_cast<std::size_t>(level >= 0);
+      lowest = std::min(lowest, level >= 0 ? reached : lowest);
     }
     moving_.resize(kept);
     if (kept > 0 && bucket_of(lowest) <= bucket) // else all have risen beyond, perhaps above others

@@ -22,53 +22,69 @@ void will_read(const void* address) { __builtin_prefetch(address); }
 
 struct MaxMinSolver::Problem {
   const FlowSet& flows;
+  std::span<const std::uint32_t> first_user, users;
   std::span<double> rates;
   std::span<std::uint32_t> limits;
+  [[nodiscard]] bool weighted() const { return !flows.weights.empty(); }
 };
 
-void MaxMinSolver::count_draws(const FlowSet& flows) {
-  const std::size_t resources = flows.capacities.size();
-  ++solves_;
-  if (fills_.size() < resources) {
-    fills_.resize(resources);
-    least_.resize(resources);
-    prepared_for_.resize(resources, 0);
-  }
-  used_.clear();
-  resources_.resize(flows.draws.size());
-  bool unweighted = true;
-  for (std::size_t d = 0; d < flows.draws.size(); ++d) {
-    const auto [resource, weight] = flows.draws[d];
-    SIM_ASSERT(resource < resources && weight > 0);
-    Fill& fill = fills_[resource];
-    if (prepared_for_[resource] != solves_) {
-      SIM_ASSERT(flows.capacities[resource] >= 0 && std::isfinite(flows.capacities[resource]));
-      prepared_for_[resource] = solves_;
-      used_.push_back(resource);
-      fill = {flows.capacities[resource], 0, 0, 0, 0};
-    }
-    fill.load += weight;
-    ++fill.rising;
-    unweighted = unweighted && weight == 1;
-    resources_[d] = resource;
-  }
-  unweighted_ = unweighted;
-}
-
 void MaxMinSolver::list_users(const FlowSet& flows) {
-  std::uint32_t at = 0;
-  levels_.clear();
-  for (const std::uint32_t resource : used_) {
-    Fill& fill = fills_[resource];
-    least_[resource] = {fill.residual * fewest_digits, fill.load * fewest_digits};
-    fill.first_user = fill.end_user = at;
-    at += fill.rising;
-    levels_.push(fill.residual / fill.load, resource);
+  const std::size_t resources = flows.capacities.size();
+  first_user_.assign(resources + 2, 0); // counted one further, so that each becomes its own end
+  for (const std::uint32_t resource : flows.resources) {
+    SIM_ASSERT(resource < resources);
+    ++first_user_[resource + 2];
   }
-  users_.resize(at);
+  for (std::size_t r = 2; r < first_user_.size(); ++r)
+    first_user_[r] += first_user_[r - 1];
+  users_.resize(flows.resources.size());
   for (std::uint32_t flow = 0; flow < flows.bounds.size(); ++flow)
     for (std::uint32_t d = flows.first_draw[flow]; d < flows.first_draw[flow + 1]; ++d)
-      users_[fills_[resources_[d]].end_user++] = flow;
+      users_[first_user_[flows.resources[d] + 1]++] = flow;
+}
+
+void MaxMinSolver::set_least(std::uint32_t resource) {
+  // Not below the normal numbers: there a residual has lost digits whatever it was.
+  fills_[resource].least = std::max(static_cast<float>(fills_[resource].residual * fewest_digits),
+                                    std::numeric_limits<float>::min());
+}
+
+void MaxMinSolver::sum_loads(const FlowSet& flows) {
+  loads_.assign(flows.capacities.size(), {});
+  for (std::size_t d = 0; d < flows.weights.size(); ++d) {
+    SIM_ASSERT(flows.weights[d] > 0);
+    loads_[flows.resources[d]].sum += flows.weights[d];
+  }
+  for (Load& load : loads_)
+    load.least = load.sum * fewest_digits;
+}
+
+// Who is drawn on and who is not follows no pattern: no branch depends on it.
+void MaxMinSolver::set_up(const Problem& problem) {
+  const std::span<const double> capacities = problem.flows.capacities;
+  const bool weighted = problem.weighted();
+  if (weighted)
+    sum_loads(problem.flows);
+  fills_.resize(std::max(fills_.size(), capacities.size()));
+  starting_.resize(capacities.size());
+  std::size_t count = 0;
+  double lowest = std::numeric_limits<double>::infinity();
+  for (std::uint32_t r = 0; r < capacities.size(); ++r) {
+    const double capacity = capacities[r];
+    SIM_ASSERT(capacity >= 0 && std::isfinite(capacity));
+    const std::uint32_t rising = problem.first_user[r + 1] - problem.first_user[r];
+    fills_[r].residual = capacity;
+    fills_[r].rising = rising;
+    set_least(r);
+    const double load = weighted ? loads_[r].sum : rising;
+    const double level = capacity / (rising > 0 ? load : 1);
+    starting_[count] = {level, r};
+    count += static_cast<std::size_t>(rising > 0);
+    lowest = std::min(lowest, rising > 0 ? level : lowest);
+  }
+  levels_.clear(count > 0 ? lowest : 0);
+  for (std::size_t i = 0; i < count; ++i)
+    levels_.push(starting_[i].level, starting_[i].resource);
 }
 
 void MaxMinSolver::sort_bounds(const FlowSet& flows) {
@@ -93,46 +109,51 @@ double MaxMinSolver::level_exactly(const Problem& problem, std::uint32_t resourc
   ExactSum residual(problem.flows.capacities[resource]), load(0);
   rising_users_.clear();
   std::uint32_t previous = own_bound;
-  for (std::uint32_t u = fill.first_user; u < fill.end_user; ++u) {
-    const std::uint32_t flow = users_[u];
+  for (std::uint32_t u = problem.first_user[resource]; u < problem.first_user[resource + 1]; ++u) {
+    const std::uint32_t flow = problem.users[u];
     const double rate = problem.rates[flow];
     if (rate < 0) {
       rising_users_.push_back(flow);
       will_read(&problem.flows.first_draw[flow]);
-    } else if (unweighted_) {
+    } else if (!problem.weighted()) {
       residual.add(-rate);
     }
-    if (!unweighted_ && flow != previous) { // who draws here twice stands here twice
+    if (problem.weighted() && flow != previous) { // who draws here twice stands here twice
       previous = flow;
       add_draws(problem, flow, resource, residual, load);
     }
   }
   fill.residual = std::max(0.0, residual.value());
-  fill.load = unweighted_ ? fill.rising : load.value();
-  least_[resource] = {fill.residual * fewest_digits, fill.load * fewest_digits};
-  return fill.residual / fill.load;
+  set_least(resource);
+  if (!problem.weighted())
+    return fill.residual / fill.rising;
+  loads_[resource] = {load.value(), load.value() * fewest_digits};
+  return fill.residual / load.value();
 }
 
 void MaxMinSolver::add_draws(const Problem& problem, std::uint32_t flow, std::uint32_t resource,
                              ExactSum& residual, ExactSum& load) {
+  const FlowSet& flows = problem.flows;
   const double rate = problem.rates[flow];
-  const std::uint32_t first = problem.flows.first_draw[flow];
-  for (std::uint32_t d = first; d < problem.flows.first_draw[flow + 1]; ++d) {
-    if (resources_[d] != resource)
+  for (std::uint32_t d = flows.first_draw[flow]; d < flows.first_draw[flow + 1]; ++d) {
+    if (flows.resources[d] != resource)
       continue;
     if (rate < 0)
-      load.add(problem.flows.draws[d].weight);
+      load.add(flows.weights[d]);
     else
-      residual.add_product(-problem.flows.draws[d].weight, rate);
+      residual.add_product(-flows.weights[d], rate);
   }
 }
 
 double MaxMinSolver::level(const Problem& problem, std::uint32_t resource) {
   const Fill& fill = fills_[resource];
-  const double load = unweighted_ ? fill.rising : fill.load;
-  if (fill.residual < least_[resource].residual || (!unweighted_ && load < least_[resource].load))
-    return level_exactly(problem, resource);
-  return fill.residual / load;
+  bool worn = fill.residual < static_cast<double>(fill.least);
+  double load = fill.rising;
+  if (problem.weighted()) {
+    load = loads_[resource].sum;
+    worn = worn || load < loads_[resource].least;
+  }
+  return worn ? level_exactly(problem, resource) : fill.residual / load;
 }
 
 void MaxMinSolver::fix(const Problem& problem, std::uint32_t flow, double rate,
@@ -144,13 +165,14 @@ void MaxMinSolver::fix(const Problem& problem, std::uint32_t flow, double rate,
   --rising_;
   const std::uint32_t first = flows.first_draw[flow], end = flows.first_draw[flow + 1];
   for (std::uint32_t d = first; d < end; ++d) {
-    Fill& fill = fills_[resources_[d]];
+    const std::uint32_t resource = flows.resources[d];
+    Fill& fill = fills_[resource];
     --fill.rising;
-    if (unweighted_) {
-      fill.residual -= rate;
+    if (problem.weighted()) {
+      fill.residual -= flows.weights[d] * rate;
+      loads_[resource].sum -= flows.weights[d];
     } else {
-      fill.residual -= flows.draws[d].weight * rate;
-      fill.load -= flows.draws[d].weight;
+      fill.residual -= rate;
     }
   }
 }
@@ -159,7 +181,7 @@ void MaxMinSolver::fix(const Problem& problem, std::uint32_t flow, double rate,
 void MaxMinSolver::fix_users(const Problem& problem, std::uint32_t resource, double rate) {
   for (std::size_t u = 0; u < rising_users_.size(); ++u) {
     if (u + ahead < rising_users_.size())
-      will_read(resources_.data() + problem.flows.first_draw[rising_users_[u + ahead]]);
+      will_read(&problem.flows.resources[problem.flows.first_draw[rising_users_[u + ahead]]]);
     if (problem.rates[rising_users_[u]] < 0) // else it draws here twice
       fix(problem, rising_users_[u], rate, resource);
   }
@@ -185,11 +207,15 @@ void MaxMinSolver::solve(const FlowSet& flows, std::span<double> rates,
                          std::span<std::uint32_t> limits) {
   SIM_ASSERT(flows.first_draw.size() == flows.bounds.size() + 1 &&
              rates.size() == flows.bounds.size() && flows.first_draw.front() == 0 &&
-             flows.first_draw.back() == flows.draws.size() &&
+             flows.first_draw.back() == flows.resources.size() &&
+             (flows.weights.empty() || flows.weights.size() == flows.resources.size()) &&
              (limits.empty() || limits.size() == rates.size()));
-  const Problem problem{flows, rates, limits};
-  count_draws(flows);
-  list_users(flows);
+  const bool listed = flows.first_user.size() == flows.capacities.size() + 1;
+  if (!listed)
+    list_users(flows);
+  const Problem problem{flows, listed ? flows.first_user : first_user_,
+                        listed ? flows.users : users_, rates, limits};
+  set_up(problem);
   sort_bounds(flows);
   std::fill(rates.begin(), rates.end(), not_fixed);
   reached_ = 0;

@@ -26,13 +26,18 @@ struct Draw {
   double weight = 1; // > 0
 };
 
-// Flat input: flow f draws draws[first[f] .. first[f + 1]).
+// Flat input: flow f draws on resources[first_draw[f] .. first_draw[f + 1]), with the weights
+// there.
 struct FlowSet {
   std::span<const double>
       bounds; // one per flow, >= 0, may be infinite if the flow draws on something
   std::span<const std::uint32_t> first_draw; // flows + 1 entries
-  std::span<const Draw> draws;
-  std::span<const double> capacities; // one per resource, >= 0, finite
+  std::span<const std::uint32_t> resources;  // one per draw
+  std::span<const double> weights;           // one per draw, > 0; empty: all are 1
+  std::span<const double> capacities;        // one per resource, >= 0, finite
+  // Who draws on each resource, for a caller that knows: users[first_user[r] .. first_user[r + 1]),
+  // flows ascending, one entry per draw. Empty: the solver lists them. Not checked.
+  std::span<const std::uint32_t> first_user{}, users{};
 };
 
 class MaxMinSolver {
@@ -45,43 +50,41 @@ public:
   void solve(const FlowSet& flows, std::span<double> rates, std::span<std::uint32_t> limits = {});
 
 private:
-  // How far one resource is filled: what fixed flows leave, and the weights of the flows that still
-  // rise. Both are kept by subtraction, which is good enough to order resources; `level_exactly`
-  // sums again before a rate comes of them.
+  // How far one resource is filled: what fixed flows leave, and how many draws of flows still rise.
+  // Kept by subtraction, which is good enough to order resources; `level_exactly` sums again before
+  // a rate comes of it, or when the residual falls below `least`, where too many digits are lost.
   struct Fill {
-    double residual, load;
-    std::uint32_t rising; // draws of flows that still rise; the load where all weigh 1
-    std::uint32_t first_user, end_user; // in users_
+    double residual;
+    float least;
+    std::uint32_t rising;
   };
-  struct Least { // below these the subtractions have cost too many digits
-    double residual, load;
+  struct Load { // the weights of the draws that still rise, where they are not all 1
+    double sum, least;
   };
   struct Problem; // what is given and asked
 
-  void count_draws(const FlowSet& flows);
   void list_users(const FlowSet& flows);
+  void set_up(const Problem& problem);
+  void sum_loads(const FlowSet& flows);
   void sort_bounds(const FlowSet& flows);
   double level(const Problem& problem, std::uint32_t resource);
   double level_exactly(const Problem& problem, std::uint32_t resource);
-  void add_draws(const Problem& problem, std::uint32_t flow, std::uint32_t resource,
-                 ExactSum& residual, ExactSum& load);
+  static void add_draws(const Problem& problem, std::uint32_t flow, std::uint32_t resource,
+                        ExactSum& residual, ExactSum& load);
+  void set_least(std::uint32_t resource);
   void fix(const Problem& problem, std::uint32_t flow, double rate, std::uint32_t limit);
   void fix_users(const Problem& problem, std::uint32_t resource, double rate);
   bool fix_bound(const Problem& problem, double next_level); // whether the lowest bound comes first
 
   std::vector<Fill> fills_;
-  std::vector<Least> least_;
-  std::vector<std::uint64_t> prepared_for_; // per resource: the solve for which its Fill was set up
-  std::uint64_t solves_ = 0;
-  std::vector<std::uint32_t> used_;         // resources that any flow draws on
-  std::vector<std::uint32_t> resources_;    // of the draws: four times as dense as these
-  std::vector<std::uint32_t> users_;        // flows, grouped by resource
+  std::vector<Load> loads_;
+  std::vector<std::uint32_t> first_user_, users_; // flows, grouped by resource
+  std::vector<LevelQueue::Entry> starting_;
   std::vector<std::uint32_t> rising_users_; // of one resource
   std::vector<std::uint32_t> by_bound_;     // flows with a finite bound, lowest first
   std::size_t next_bound_ = 0;
   LevelQueue levels_; // at which resources would be full, were all their rising flows to get there
   std::size_t rising_ = 0; // flows
-  bool unweighted_ = true; // all weights are 1
   double reached_ = 0;
 };
 

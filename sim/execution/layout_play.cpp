@@ -6,6 +6,7 @@
 #include "sim/execution/stage_update.hpp"
 
 #include <algorithm>
+#include <set>
 
 namespace sim::execution {
 namespace {
@@ -17,6 +18,20 @@ std::size_t count_of(const Patterns& patterns) {
   for (const auto& kind : patterns)
     count += kind.size();
   return count;
+}
+
+// Messages that a GPU sends in a collective.
+double messages_of(const ScriptCollective& collective, const Patterns& patterns) {
+  double messages = 0;
+  for (const ScriptPhase& phase : collective.phases) {
+    if (phase.use == no_use)
+      continue;
+    const network::Transfers& transfers = patterns[at(collective.kind)][phase.use];
+    const bool ring = transfers.pattern == network::Pattern::Ring;
+    messages +=
+        (transfers.group.size - 1) * (ring ? transfers.rounds * transfers.channels : 1.0);
+  }
+  return messages;
 }
 
 Machine fold(const Machine& machine) { return folded(machine, coarsest_partition(machine)); }
@@ -158,6 +173,33 @@ LayoutPlay::Stage& LayoutPlay::stage_for(Fidelity fidelity) {
   return stage;
 }
 
+// Before memory is taken and hours are spent. Folding is not counted on.
+void LayoutPlay::require_playable(const plan::PipelineProgram& program, Fidelity fidelity) {
+  if (fidelity.detail == Detail::Pass && !fidelity.exact)
+    return;
+  const bool whole = fidelity.detail != Detail::Pass;
+  double tasks = 0, messages = 0, most_tasks = 0;
+  for (const auto& rank : program.ranks) {
+    std::set<plan::PassKey> seen;
+    for (const plan::ScheduledPass& pass : rank) {
+      const bool first = seen.insert(canonical(pass.pass)).second;
+      const PassScript& played = script(pass.pass, 1, !whole);
+      most_tasks = std::max(most_tasks, double(played.tasks.size()));
+      tasks += whole || first ? double(played.tasks.size()) : 1;
+      for (const ScriptCollective& collective : played.collectives)
+        messages += fidelity.detail == Detail::Message ? messages_of(collective, patterns_) : 0;
+    }
+  }
+  const double gpus = double(setting_.gpus()) / setting_.layout.pipeline; // of a stage
+  const char* remedy = "fewer GPUs, a smaller batch, --detail pass or no --exact";
+  require_within(limit::step_tasks, tasks * gpus, "tasks of all GPUs in a step", "--detail", remedy);
+  require_within(limit::step_messages, messages * gpus, "messages of all GPUs in a step",
+                 "--detail message", remedy);
+  if (whole)
+    require_within(limit::step_places, most_tasks * setting_.gpus(), "tasks of a pass on all GPUs",
+                   "--detail", remedy);
+}
+
 StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity) {
   setting_.batch = batch;
   const plan::ParallelismSpec& layout = setting_.layout;
@@ -165,6 +207,7 @@ StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity) {
       plan::pipeline_program(layout.schedule, {layout.pipeline, setting_.micro_batches(),
                                                layout.virtual_stages, setting_.mode});
   learn_patterns(program);
+  require_playable(program, fidelity);
   Stage& stage = stage_for(fidelity);
   StepPlan step;
   step.machine = &stage.machine;

@@ -21,7 +21,7 @@ public:
   // What the setting points to, the planner and its fabric must outlive it.
   LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner);
 
-  // Throws InfeasibleError: limits on passes.
+  // Throws InfeasibleError: limits on what a detail would take.
   StepTiming play(std::int64_t batch, Fidelity fidelity);
 
 private:
@@ -41,6 +41,7 @@ private:
   const PassTiming& timing(Interior& interior, const plan::PassKey& key, bool beside_data);
   void learn_patterns(const plan::PipelineProgram& program);
   Stage& stage_for(Fidelity fidelity);
+  void require_playable(const plan::PipelineProgram& program, Fidelity fidelity);
   void build_units(const Machine& whole, bool exact, Stage& stage);
   [[nodiscard]] std::vector<double> speeds() const;
 

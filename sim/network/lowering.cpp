@@ -2,6 +2,7 @@
 #include "sim/network/lowering.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/network/ring_count.hpp"
 
 #include <algorithm>
 #include <string>
@@ -17,6 +18,16 @@ std::size_t at(topology::LinkKind kind) { return static_cast<std::size_t>(kind);
 } // namespace
 
 Lowering::Lowering(const topology::Fabric& fabric) : fabric_(fabric) {
+  if (fabric.uniform() != nullptr) { // the first link of each kind stands for the others
+    for (std::size_t kind = 0; kind < capacities_.per_link.size(); ++kind) {
+      const auto first =
+          std::partition_point(fabric.links().begin(), fabric.links().end(),
+                               [&](const Link& link) { return at(link.kind) < kind; });
+      if (first != fabric.links().end() && at(first->kind) == kind)
+        capacities_.per_link[kind] = first->capacity;
+    }
+    return;
+  }
   for (const Link& link : fabric.links()) {
     BytesPerSecond& least = capacities_.per_link[at(link.kind)];
     if (least == BytesPerSecond{} || link.capacity < least)
@@ -37,17 +48,22 @@ std::optional<Levels> Lowering::levels(Group group) const {
   return std::nullopt;
 }
 
-// All groups of the tiling one after another, members ascending.
-std::vector<int> Lowering::members(Group group) const {
+void Lowering::check_tiling(Group group) const {
   const int gpus = fabric_.gpus();
   const std::int64_t block = std::int64_t{group.size} * group.stride;
   if (group.size < 1 || group.stride < 1 || block > gpus || gpus % block != 0)
     throw InfeasibleError("parallelism", "groups of " + std::to_string(group.size) + " ranks, " +
                                              std::to_string(group.stride) + " apart, do not tile " +
                                              std::to_string(gpus) + " GPUs");
+}
+
+// All groups of the tiling one after another, members ascending.
+std::vector<int> Lowering::members(Group group) const {
+  check_tiling(group);
+  const int gpus = fabric_.gpus(), block = group.size * group.stride;
   std::vector<int> all;
   all.reserve(at(gpus));
-  for (int first = 0; first < gpus; first += static_cast<int>(block))
+  for (int first = 0; first < gpus; first += block)
     for (int base = first; base < first + group.stride; ++base)
       for (int i = 0; i < group.size; ++i)
         all.push_back(base + i * group.stride);
@@ -123,9 +139,15 @@ int Lowering::fewest_members_per_node(const std::vector<int>& all, Group group) 
   return fewest;
 }
 
+Footprint Lowering::count_rings(Group group) const {
+  check_tiling(group);
+  const auto counted = count_rings_by_position(fabric_, group);
+  return counted ? *counted : walk_rings(group);
+}
+
 // Channel c starts on each node at its c-th member, so that channels leave a node by different
 // NICs.
-Footprint Lowering::count_rings(Group group) const {
+Footprint Lowering::walk_rings(Group group) const {
   const std::vector<int> all = members(group);
   const int node = fabric_.gpus_per_node();
   const std::size_t size = at(group.size);
@@ -136,8 +158,8 @@ Footprint Lowering::count_rings(Group group) const {
   std::vector<Transfer> transfers;
   std::vector<int> ring(size);
   std::vector<double> load(fabric_.links().size());
+  HopTally tally;
   for (int channel = 0; channel < footprint.channels; ++channel) {
-    transfers.clear();
     for (std::size_t first = 0; first < all.size(); first += size) {
       for (std::size_t i = 0; i < size;) {
         std::size_t end = i;
@@ -147,18 +169,16 @@ Footprint Lowering::count_rings(Group group) const {
           ring[k] = all[first + i + (k - i + at(channel)) % (end - i)];
         i = end;
       }
-      Seconds around{}, least{};
+      tally.clear();
       for (std::size_t i = 0; i < size; ++i) {
         const Transfer t{.from = ring[i], .to = ring[(i + 1) % size]};
-        const Seconds hop = fabric_.latency(t.from, t.to);
-        around += hop;
-        least = i == 0 ? hop : std::min(least, hop);
+        tally.add(fabric_.latency(t.from, t.to), 1);
         transfers.push_back(t);
       }
-      footprint.latency = std::max(footprint.latency, around - least);
+      footprint.latency = std::max(footprint.latency, tally.around_but_fastest());
     }
-    fabric_.add_loads(transfers, load);
   }
+  fabric_.add_loads(transfers, load); // of all channels at once: rounded once
   keep_largest(load, footprint);
   return footprint;
 }

@@ -45,6 +45,8 @@ public:
 private:
   Footprint count(Pattern pattern, Group group) const;
   Footprint count_rings(Group group) const;
+  Footprint walk_rings(Group group) const; // hop by hop
+  void check_tiling(Group group) const;
   [[nodiscard]] std::vector<int> members(Group group) const;
   [[nodiscard]] int fewest_members_per_node(const std::vector<int>& members, Group group) const;
   void keep_largest(const std::vector<double>& load, Footprint& footprint) const;

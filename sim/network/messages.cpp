@@ -4,9 +4,12 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/engine/activity.hpp"
 #include "sim/network/algorithm/table.hpp"
+#include "sim/network/group_loads.hpp"
+#include "sim/network/rings.hpp"
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <string>
 #include <utility>
 
@@ -38,53 +41,25 @@ struct Rings {
   int channels = 1;
 };
 
-// Ends (exclusive) of the runs of members that share a node.
-std::vector<std::size_t> node_ends(const std::vector<int>& members, int gpus_per_node) {
-  std::vector<std::size_t> ends;
-  for (std::size_t i = 1; i <= members.size(); ++i)
-    if (i == members.size() || members[i] / gpus_per_node != members[i - 1] / gpus_per_node)
-      ends.push_back(i);
-  return ends;
-}
-
-std::vector<std::vector<int>> groups_of_tiling(int gpus, Group group) {
-  std::vector<std::vector<int>> groups;
-  for (int first = 0; first < gpus; first += group.size * group.stride)
-    for (int base = first; base < first + group.stride; ++base) {
-      std::vector<int>& members = groups.emplace_back();
-      for (int i = 0; i < group.size; ++i)
-        members.push_back(base + i * group.stride);
-    }
-  return groups;
-}
-
-// A group that spans nodes has as many channels as the fewest members that any group has in a node;
-// channel c starts in each node at its c-th member, so that channels leave by different NICs. The
-// rings of the closed form: Lowering::count_rings.
+// A group that spans nodes has as many channels as the fewest members that any group has in a node.
+// The rings of the closed form: Lowering::count_rings.
 Rings lay_rings(const topology::Fabric& fabric, Group group) {
   const int node = fabric.gpus_per_node();
-  const auto groups = groups_of_tiling(fabric.gpus(), group);
+  std::vector<int> ranks(at(fabric.gpus())), ring;
+  std::iota(ranks.begin(), ranks.end(), 0);
   Rings rings{.gpus = {}, .size = at(group.size)};
-  std::size_t fewest = rings.size;
-  for (const std::vector<int>& members : groups) {
-    std::size_t first = 0;
-    for (const std::size_t end : node_ends(members, node)) {
-      fewest = std::min(fewest, end - first);
-      first = end;
-    }
-  }
   const bool inside = node % (std::int64_t{group.size} * group.stride) == 0;
-  rings.channels = inside ? 1 : static_cast<int>(fewest);
-  for (std::size_t channel = 0; channel < at(rings.channels); ++channel)
-    for (const std::vector<int>& members : groups) {
-      std::size_t first = 0;
-      for (const std::size_t end : node_ends(members, node)) {
-        const std::size_t count = end - first;
-        for (std::size_t k = 0; k < count; ++k)
-          rings.gpus.push_back(members[first + (k + channel) % count]);
-        first = end;
-      }
-    }
+  if (!inside) {
+    rings.channels = group.size;
+    for_each_group(group, std::span<const int>(ranks), [&](const std::vector<int>& members) {
+      rings.channels = std::min(rings.channels, fewest_in_a_node(members, node));
+    });
+  }
+  for (int channel = 0; channel < rings.channels; ++channel)
+    for_each_group(group, std::span<const int>(ranks), [&](const std::vector<int>& members) {
+      lay_ring(members, node, channel, ring);
+      rings.gpus.insert(rings.gpus.end(), ring.begin(), ring.end());
+    });
   return rings;
 }
 

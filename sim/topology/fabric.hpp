@@ -66,6 +66,8 @@ struct Counts {
                switch_links = 0; // as DeepSeek counts them: links between switches
 };
 
+struct Layout;
+
 class Fabric {
 public:
   virtual ~Fabric() = default;
@@ -87,6 +89,10 @@ public:
   // groups of `group_size` one after another, ascending within a group.
   virtual void add_all_pairs(std::span<const int> members, int group_size,
                              std::span<double> load) const;
+  // The layout of a fabric that repeats itself: links of one kind are alike and lie together, and
+  // flows between leaves split evenly over all shortest paths, so that loads follow from counts.
+  // Null for any other.
+  [[nodiscard]] virtual const Layout* uniform() const { return nullptr; }
   // Time of a small message from a to b on an idle fabric.
   [[nodiscard]] virtual Seconds latency(int a, int b) const = 0;
   [[nodiscard]] virtual Counts counts() const = 0;

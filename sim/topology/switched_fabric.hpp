@@ -32,6 +32,9 @@ public:
   void add_loads(std::span<const Transfer> transfers, std::span<double> load) const override;
   void add_all_pairs(std::span<const int> members, int group_size,
                      std::span<double> load) const override;
+  [[nodiscard]] const Layout* uniform() const override {
+    return fabric_.routing == hardware::RoutingPolicy::Adaptive ? &layout_ : nullptr;
+  }
   [[nodiscard]] Seconds latency(int a, int b) const override;
   [[nodiscard]] Counts counts() const override;
   [[nodiscard]] double efficiency() const override { return fabric_.efficiency; }

@@ -51,19 +51,21 @@ inline Path random_path(sim::RandomStream& random) {
 struct Flows {
   std::vector<double> capacities = std::vector<double>(links, capacity), bounds;
   std::vector<std::uint32_t> first_draw{0};
-  std::vector<sim::engine::Draw> draws;
+  std::vector<std::uint32_t> resources;
 
   Flows(std::uint64_t count, std::uint64_t seed) {
     sim::RandomStream random(seed, "fat-tree");
     for (std::uint64_t flow = 0; flow < count; ++flow) {
       const Path path = random_path(random);
-      draws.insert(draws.end(), path.draws.begin(),
-                   path.draws.begin() + static_cast<std::ptrdiff_t>(path.count));
-      first_draw.push_back(static_cast<std::uint32_t>(draws.size()));
+      for (std::size_t hop = 0; hop < path.count; ++hop)
+        resources.push_back(path.draws[hop].resource);
+      first_draw.push_back(static_cast<std::uint32_t>(resources.size()));
       bounds.push_back(std::numeric_limits<double>::infinity());
     }
   }
-  [[nodiscard]] sim::engine::FlowSet set() const { return {bounds, first_draw, draws, capacities}; }
+  [[nodiscard]] sim::engine::FlowSet set() const {
+    return {bounds, first_draw, resources, {}, capacities};
+  }
 };
 
 } // namespace fat_tree

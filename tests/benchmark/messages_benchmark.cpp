@@ -85,13 +85,20 @@ void ring_bare_loop(benchmark::State& state) {
   state.SetItemsProcessed(state.iterations() * std::int64_t{steps} * ranks);
 }
 
-// The closed form on a fabric never asked before: lowering included.
-void ring_closed_form(benchmark::State& state) {
-  const auto fabric = topology::build(nodes_of(1, state.range(0)));
+// The closed form on a fabric never asked before: planner and lowering included. Argument: GPUs per
+// node.
+void all_reduce_closed_form(benchmark::State& state) {
+  const Group all = everybody(state);
+  hardware::PoolSpec pool = nodes_of(static_cast<int>(state.range(1)), all.size);
+  if (all.size > 8192) { // 2^20 GPUs take switches of 256 ports
+    pool.fabric.spec.tiers = 3;
+    pool.fabric.spec.switch_ports = 256;
+  }
+  const auto fabric = topology::build(pool);
   for (auto _ : state) {
     CollectivePlanner planner(*fabric);
-    benchmark::DoNotOptimize(planner.idle_duration(
-        planner.plan(Algorithm::Ring, CollectiveKind::AllReduce, one_gibibyte, everybody(state))));
+    benchmark::DoNotOptimize(
+        planner.idle_duration(planner.plan(CollectiveKind::AllReduce, one_gibibyte, all)));
   }
 }
 
@@ -111,10 +118,7 @@ BENCHMARK(ring_messages_two_latencies)
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(ring_messages_nodes_of_8)->Arg(64)->Arg(256)->Arg(1024)->Unit(benchmark::kMillisecond);
 BENCHMARK(ring_bare_loop)->Arg(64)->Arg(256)->Arg(1024)->Unit(benchmark::kMillisecond);
-BENCHMARK(ring_closed_form)
-    ->Arg(64)
-    ->Arg(256)
-    ->Arg(1024)
-    ->Arg(4096)
-    ->Arg(8192)
+BENCHMARK(all_reduce_closed_form)
+    ->ArgNames({"gpus", "per_node"})
+    ->ArgsProduct({{64, 1024, 4096, 8192, 1 << 17, 1 << 20}, {1, 8}})
     ->Unit(benchmark::kMicrosecond);

@@ -6,45 +6,59 @@
 
 #include <algorithm>
 #include <benchmark/benchmark.h>
+#include <chrono>
 
 namespace {
 
 using namespace sim;
 using namespace sim::engine;
 
-// Some sets of random flows on the fat tree, taken in turn: on one set alone the processor would
-// learn the outcome of every comparison.
-std::vector<fat_tree::Flows> sets_of_flows(std::uint64_t count) {
+// Some sets of random flows on the fat tree, taken in turn: on one set alone the processor learns
+// the outcome of every comparison.
+std::vector<fat_tree::Flows> sets_of_flows(std::uint64_t count, std::uint64_t number) {
   std::vector<fat_tree::Flows> sets;
-  for (std::uint64_t seed = 0; seed < 16; ++seed)
+  for (std::uint64_t seed = 0; seed < number; ++seed)
     sets.emplace_back(count, seed);
   return sets;
 }
 
-// Rates from nothing.
-void solve_fat_tree(benchmark::State& state) {
-  const auto sets = sets_of_flows(static_cast<std::uint64_t>(state.range(0)));
-  std::vector<double> rates(sets.front().bounds.size());
-  MaxMinSolver solver;
-  std::size_t next = 0;
-  for (auto _ : state) {
-    solver.solve(sets[next++ % sets.size()].set(), rates);
-    benchmark::DoNotOptimize(rates.data());
-  }
+double median(std::vector<double> values) {
+  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
+  std::nth_element(values.begin(), middle, values.end());
+  return *middle;
 }
+
+// Who draws on each link.
+struct Listing {
+  std::vector<std::uint32_t> first_user, users;
+
+  explicit Listing(const FlowSet& flows) { list(flows); }
+  void list(const FlowSet& flows) {
+    first_user.assign(flows.capacities.size() + 2, 0);
+    users.resize(flows.resources.size());
+    for (const std::uint32_t link : flows.resources)
+      ++first_user[link + 2];
+    for (std::size_t link = 2; link < first_user.size(); ++link)
+      first_user[link] += first_user[link - 1];
+    for (std::uint32_t flow = 0; flow < flows.bounds.size(); ++flow)
+      for (std::uint32_t d = flows.first_draw[flow]; d < flows.first_draw[flow + 1]; ++d)
+        users[first_user[flows.resources[d] + 1]++] = flow;
+    first_user.pop_back();
+  }
+};
 
 // The yardstick: water-filling with a heap of links and nothing else. No weights, no bounds, sums
 // by subtraction only.
 class PlainFilling {
 public:
-  void solve(const FlowSet& flows, std::vector<double>& rates) {
-    list_users(flows);
+  void solve(const FlowSet& flows, std::span<const std::uint32_t> first_user,
+             std::span<const std::uint32_t> users, std::vector<double>& rates) {
     std::fill(rates.begin(), rates.end(), -1.0);
     residual_.assign(flows.capacities.begin(), flows.capacities.end());
     rising_.resize(residual_.size());
     heap_.clear();
     for (std::uint32_t link = 0; link < residual_.size(); ++link) {
-      rising_[link] = first_user_[link + 1] - first_user_[link];
+      rising_[link] = first_user[link + 1] - first_user[link];
       if (rising_[link] > 0)
         heap_.push_back({residual_[link] / rising_[link], link});
     }
@@ -61,9 +75,9 @@ public:
         std::push_heap(heap_.begin(), heap_.end());
         continue;
       }
-      for (std::uint32_t u = first_user_[link]; u < first_user_[link + 1]; ++u)
-        if (rates[users_[u]] < 0)
-          fix(flows, users_[u], rate, rates);
+      for (std::uint32_t u = first_user[link]; u < first_user[link + 1]; ++u)
+        if (rates[users[u]] < 0)
+          fix(flows, users[u], rate, rates);
     }
   }
 
@@ -73,41 +87,63 @@ private:
     std::uint32_t link;
     bool operator<(const Entry& other) const { return rate > other.rate; }
   };
-  void list_users(const FlowSet& flows) {
-    first_user_.assign(flows.capacities.size() + 1, 0);
-    users_.resize(flows.draws.size());
-    for (const Draw& draw : flows.draws)
-      ++first_user_[draw.resource + 1];
-    for (std::size_t link = 1; link < first_user_.size(); ++link)
-      first_user_[link] += first_user_[link - 1];
-    next_.assign(first_user_.begin(), first_user_.end() - 1);
-    for (std::uint32_t flow = 0; flow < flows.bounds.size(); ++flow)
-      for (std::uint32_t d = flows.first_draw[flow]; d < flows.first_draw[flow + 1]; ++d)
-        users_[next_[flows.draws[d].resource]++] = flow;
-  }
   void fix(const FlowSet& flows, std::uint32_t flow, double rate, std::vector<double>& rates) {
     rates[flow] = rate;
     for (std::uint32_t d = flows.first_draw[flow]; d < flows.first_draw[flow + 1]; ++d) {
-      double& residual = residual_[flows.draws[d].resource];
+      double& residual = residual_[flows.resources[d]];
       residual = std::max(0.0, residual - rate);
-      --rising_[flows.draws[d].resource];
+      --rising_[flows.resources[d]];
     }
   }
 
-  std::vector<std::uint32_t> first_user_, next_, users_, rising_;
+  std::vector<std::uint32_t> rising_;
   std::vector<double> residual_;
   std::vector<Entry> heap_;
 };
 
-void solve_fat_tree_plainly(benchmark::State& state) {
-  const auto sets = sets_of_flows(static_cast<std::uint64_t>(state.range(0)));
+// Rates from nothing by both, in turn. Arguments: flows, whether users are listed beforehand, how
+// many sets of flows. Counters: medians in microseconds, and of the ratios.
+void solve_fat_tree(benchmark::State& state) {
+  const bool listed = state.range(1) != 0;
+  const auto sets = sets_of_flows(static_cast<std::uint64_t>(state.range(0)),
+                                  static_cast<std::uint64_t>(state.range(2)));
+  std::vector<Listing> listings;
+  for (const fat_tree::Flows& flows : sets)
+    listings.emplace_back(flows.set());
+  Listing listing = listings.front();
   std::vector<double> rates(sets.front().bounds.size());
+  MaxMinSolver solver;
   PlainFilling filling;
-  std::size_t next = 0;
-  for (auto _ : state) {
-    filling.solve(sets[next++ % sets.size()].set(), rates);
+  const auto time_of = [&](auto&& solve) {
+    const auto start = std::chrono::steady_clock::now();
+    for (std::size_t s = 0; s < sets.size(); ++s)
+      solve(s);
     benchmark::DoNotOptimize(rates.data());
+    const std::chrono::duration<double, std::micro> taken =
+        std::chrono::steady_clock::now() - start;
+    return taken.count() / static_cast<double>(sets.size());
+  };
+  std::vector<double> ours, plain, ratios;
+  for (auto _ : state) {
+    ours.push_back(time_of([&](std::size_t s) {
+      FlowSet set = sets[s].set();
+      if (listed) {
+        set.first_user = listings[s].first_user;
+        set.users = listings[s].users;
+      }
+      solver.solve(set, rates);
+    }));
+    plain.push_back(time_of([&](std::size_t s) {
+      if (!listed)
+        listing.list(sets[s].set());
+      const Listing& its = listed ? listings[s] : listing;
+      filling.solve(sets[s].set(), its.first_user, its.users, rates);
+    }));
+    ratios.push_back(ours.back() / plain.back());
   }
+  state.counters["ours_us"] = median(ours);
+  state.counters["plain_us"] = median(plain);
+  state.counters["ratio"] = median(ratios);
 }
 
 // All flows start at once and are played to their ends; second argument: sizes are equal.
@@ -214,11 +250,10 @@ void play_in_pairs(benchmark::State& state) {
 
 } // namespace
 
-BENCHMARK(solve_fat_tree)->Arg(1'000)->Arg(10'000)->Arg(100'000)->Unit(benchmark::kMillisecond);
-BENCHMARK(solve_fat_tree_plainly)
-    ->Arg(1'000)
-    ->Arg(10'000)
-    ->Arg(100'000)
+BENCHMARK(solve_fat_tree)
+    ->ArgNames({"flows", "listed", "sets"})
+    ->ArgsProduct({{1'000, 10'000, 100'000}, {0, 1}, {1, 16}})
+    ->MinTime(2)
     ->Unit(benchmark::kMillisecond);
 BENCHMARK(play_fat_tree)
     ->ArgNames({"flows", "equal"})

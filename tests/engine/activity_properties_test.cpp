@@ -3,6 +3,7 @@
 // down: max-min fairness does not promise otherwise, and no case here does.
 #include "sim/base/random.hpp"
 #include "sim/engine/activity.hpp"
+#include "tests/engine/flow_list.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -85,17 +86,10 @@ std::vector<double> play(const Traffic& traffic) {
 
 // Rates of some transfers by filling from nothing.
 std::vector<double> rates_anew(const Traffic& traffic, const std::vector<std::size_t>& running) {
-  std::vector<double> bounds, rates(running.size());
-  std::vector<std::uint32_t> first_draw{0};
-  std::vector<Draw> draws;
-  for (const std::size_t t : running) {
-    const Transfer& transfer = traffic.transfers[t];
-    bounds.push_back(transfer.bound);
-    draws.insert(draws.end(), transfer.path.begin(), transfer.path.end());
-    first_draw.push_back(static_cast<std::uint32_t>(draws.size()));
-  }
-  MaxMinSolver().solve({bounds, first_draw, draws, traffic.capacities}, rates);
-  return rates;
+  test::FlowList flows;
+  for (const std::size_t t : running)
+    flows.add(traffic.transfers[t].bound, traffic.transfers[t].path);
+  return flows.rates(traffic.capacities);
 }
 
 // The same by a program that knows nothing of the engine: all rates anew at every event.

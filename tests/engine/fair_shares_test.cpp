@@ -2,6 +2,7 @@
 #include "sim/engine/fair_shares.hpp"
 
 #include "sim/base/random.hpp"
+#include "tests/engine/flow_list.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -58,17 +59,12 @@ struct Traffic {
   }
   // Rates of all slots by filling from nothing; zero for those that are not active.
   [[nodiscard]] std::vector<double> rates_anew() const {
-    std::vector<double> bounds, rates, result(flows.size(), 0);
-    std::vector<std::uint32_t> first_draw{0};
-    std::vector<Draw> draws;
+    test::FlowList list;
     for (const Flow& flow : flows)
-      if (flow.active) {
-        bounds.push_back(flow.bound);
-        draws.insert(draws.end(), flow.draws.begin(), flow.draws.end());
-        first_draw.push_back(static_cast<std::uint32_t>(draws.size()));
-      }
-    rates.resize(bounds.size());
-    MaxMinSolver().solve({bounds, first_draw, draws, capacities}, rates);
+      if (flow.active)
+        list.add(flow.bound, flow.draws);
+    const std::vector<double> rates = list.rates(capacities);
+    std::vector<double> result(flows.size(), 0);
     for (std::size_t f = 0, active = 0; f < flows.size(); ++f)
       if (flows[f].active)
         result[f] = rates[active++];
@@ -145,6 +141,50 @@ TEST_CASE("rates followed through changes are those of filling from nothing") {
         REQUIRE(traffic.worst_difference() < 1e-12);
       }
     }
+}
+
+TEST_CASE("flows that come and go again leave all rates as they were") {
+  int disturbed = 0;
+  for (const Weights weights : {Weights::Any, Weights::Whole, Weights::Wide})
+    for (std::uint64_t seed = 0; seed < 100; ++seed) {
+      INFO("seed " << seed << ", weights " << static_cast<int>(weights));
+      RandomStream random(seed, "guests");
+      const std::uint32_t residents = 1 + static_cast<std::uint32_t>(random.below(60));
+      const std::uint32_t guests = 1 + static_cast<std::uint32_t>(random.below(20));
+      Traffic traffic(1 + random.below(25), residents + guests, random);
+      const auto start = [&](std::uint32_t flow) {
+        traffic.start(flow, random_bound(random, weights),
+                      random_path(random, traffic.capacities.size(), 4, weights));
+        if (random.below(2) == 0)
+          traffic.update();
+      };
+      const auto rates = [&] {
+        traffic.update();
+        std::vector<double> result;
+        for (std::uint32_t flow = 0; flow < residents; ++flow)
+          result.push_back(traffic.shares.rate(flow));
+        return result;
+      };
+      for (std::uint32_t flow = 0; flow < residents; ++flow)
+        start(flow);
+      const std::vector<double> before = rates();
+      std::vector<std::uint32_t> leaving;
+      for (std::uint32_t flow = residents; flow < residents + guests; ++flow) {
+        start(flow);
+        leaving.insert(
+            leaving.begin() + static_cast<std::ptrdiff_t>(random.below(leaving.size() + 1)), flow);
+      }
+      disturbed += static_cast<int>(rates() != before);
+      for (const std::uint32_t flow : leaving) {
+        traffic.stop(flow);
+        if (random.below(2) == 0)
+          traffic.update();
+      }
+      const std::vector<double> after = rates();
+      for (std::uint32_t flow = 0; flow < residents; ++flow)
+        REQUIRE(after[flow] == Approx(before[flow]).epsilon(1e-12));
+    }
+  CHECK(disturbed > 200); // of 300: guests are felt while they are there
 }
 
 TEST_CASE("in a large network one change after another is followed, not filled anew") {

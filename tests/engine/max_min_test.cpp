@@ -3,6 +3,8 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/random.hpp"
+#include "tests/benchmark/fat_tree.hpp"
+#include "tests/engine/flow_list.hpp"
 
 #include <algorithm>
 #include <catch2/catch.hpp>
@@ -14,26 +16,34 @@ namespace {
 
 constexpr double infinity = std::numeric_limits<double>::infinity();
 
-struct Network {
-  std::vector<double> capacities, bounds;
-  std::vector<std::uint32_t> first_draw{0};
-  std::vector<Draw> draws;
+struct Network : test::FlowList {
+  std::vector<double> capacities;
 
-  void add(double bound, const std::vector<Draw>& its_draws) {
-    bounds.push_back(bound);
-    draws.insert(draws.end(), its_draws.begin(), its_draws.end());
-    first_draw.push_back(static_cast<std::uint32_t>(draws.size()));
+  void add(double bound, const std::vector<Draw>& its_draws) { FlowList::add(bound, its_draws); }
+  [[nodiscard]] Network in_order(const std::vector<std::uint32_t>& order) const {
+    Network other;
+    other.capacities = capacities;
+    for (const std::uint32_t flow : order)
+      other.add(bounds[flow], draws(flow));
+    return other;
   }
   [[nodiscard]] std::vector<double> rates(MaxMinSolver& solver) const {
     std::vector<double> result(bounds.size());
-    solver.solve({bounds, first_draw, draws, capacities}, result);
+    solver.solve(set(capacities), result);
     return result;
   }
-  [[nodiscard]] std::vector<double> rates() const {
-    MaxMinSolver solver;
-    return rates(solver);
-  }
+  [[nodiscard]] std::vector<double> rates() const { return FlowList::rates(capacities); }
 };
+
+std::vector<std::uint32_t> random_order(std::size_t count, std::uint64_t seed) {
+  RandomStream random(seed, "order");
+  std::vector<std::uint32_t> order(count);
+  for (std::uint32_t i = 0; i < order.size(); ++i) {
+    order[i] = i;
+    std::swap(order[i], order[random.below(i + 1)]);
+  }
+  return order;
+}
 
 Network random_network(std::uint64_t seed) {
   RandomStream draws(seed, "network");
@@ -59,14 +69,31 @@ Network random_network(std::uint64_t seed) {
   return network;
 }
 
+// The same for a caller that says who draws on what.
+std::vector<double> rates_with_listed_users(const Network& network) {
+  std::vector<std::uint32_t> first_user{0}, users;
+  for (std::uint32_t r = 0; r < network.capacities.size(); ++r) {
+    for (std::uint32_t f = 0; f < network.bounds.size(); ++f)
+      for (const Draw& draw : network.draws(f))
+        if (draw.resource == r)
+          users.push_back(f);
+    first_user.push_back(static_cast<std::uint32_t>(users.size()));
+  }
+  FlowSet set = network.set(network.capacities);
+  set.first_user = first_user;
+  set.users = users;
+  std::vector<double> rates(network.bounds.size());
+  MaxMinSolver().solve(set, rates);
+  return rates;
+}
+
 // What max-min fairness means, checked from its definition and without filling anything: nothing is
 // over capacity, and each flow is at its bound or crosses a full resource on which nobody is
 // faster.
 void check_fair(const Network& network, const std::vector<double>& rates) {
   std::vector<double> load(network.capacities.size(), 0), fastest(network.capacities.size(), 0);
   for (std::size_t f = 0; f < rates.size(); ++f)
-    for (std::uint32_t d = network.first_draw[f]; d < network.first_draw[f + 1]; ++d) {
-      const Draw& draw = network.draws[d];
+    for (const Draw& draw : network.draws(f)) {
       load[draw.resource] += draw.weight * rates[f];
       fastest[draw.resource] = std::max(fastest[draw.resource], rates[f]);
     }
@@ -75,11 +102,9 @@ void check_fair(const Network& network, const std::vector<double>& rates) {
   for (std::size_t f = 0; f < rates.size(); ++f) {
     REQUIRE(rates[f] <= network.bounds[f]);
     bool stopped = rates[f] == network.bounds[f];
-    for (std::uint32_t d = network.first_draw[f]; d < network.first_draw[f + 1]; ++d) {
-      const std::uint32_t r = network.draws[d].resource;
-      stopped = stopped || (load[r] >= network.capacities[r] * (1 - 1e-9) &&
-                            rates[f] >= fastest[r] * (1 - 1e-9));
-    }
+    for (const Draw& draw : network.draws(f))
+      stopped = stopped || (load[draw.resource] >= network.capacities[draw.resource] * (1 - 1e-9) &&
+                            rates[f] >= fastest[draw.resource] * (1 - 1e-9));
     REQUIRE(stopped);
   }
 }
@@ -163,6 +188,7 @@ TEST_CASE("rates are max-min fair on random networks") {
     const std::vector<double> rates = network.rates(solver);
     check_fair(network, rates);
     REQUIRE(rates == network.rates());
+    REQUIRE(rates == rates_with_listed_users(network));
   }
 }
 
@@ -198,20 +224,27 @@ TEST_CASE("the order of flows changes no bit of any rate") {
   for (std::uint64_t seed = 0; seed < 500; ++seed) {
     INFO("seed " << seed);
     const Network network = random_network(seed);
-    RandomStream random(seed, "order");
-    std::vector<std::uint32_t> order(network.bounds.size());
-    for (std::uint32_t i = 0; i < order.size(); ++i) {
-      order[i] = i;
-      std::swap(order[i], order[random.below(i + 1)]);
-    }
-    Network shuffled;
-    shuffled.capacities = network.capacities;
-    for (const std::uint32_t flow : order)
-      shuffled.add(network.bounds[flow], {network.draws.begin() + network.first_draw[flow],
-                                          network.draws.begin() + network.first_draw[flow + 1]});
-    const std::vector<double> rates = network.rates(), again = shuffled.rates();
+    const auto order = random_order(network.bounds.size(), seed);
+    const std::vector<double> rates = network.rates(), again = network.in_order(order).rates();
     for (std::size_t i = 0; i < order.size(); ++i)
       REQUIRE(again[i] == rates[order[i]]);
+  }
+  for (const std::uint64_t flows : {300u, 1'000u, 10'000u}) { // many equal levels
+    const fat_tree::Flows tree(flows, flows);
+    Network network;
+    network.capacities = tree.capacities;
+    network.bounds = tree.bounds;
+    network.first_draw = tree.first_draw;
+    network.resources = tree.resources;
+    network.weights.assign(tree.resources.size(), 1);
+    const std::vector<double> rates = network.rates();
+    check_fair(network, rates);
+    for (std::uint64_t seed = 0; seed < 5; ++seed) {
+      const auto order = random_order(flows, seed);
+      const std::vector<double> again = network.in_order(order).rates();
+      for (std::size_t i = 0; i < order.size(); ++i)
+        REQUIRE(again[i] == rates[order[i]]);
+    }
   }
 }
 
@@ -223,8 +256,7 @@ TEST_CASE("what stops a flow is named") {
   network.add(infinity, {{1, 2}});
   std::vector<double> rates(3);
   std::vector<std::uint32_t> limits(3);
-  MaxMinSolver().solve({network.bounds, network.first_draw, network.draws, network.capacities},
-                       rates, limits);
+  MaxMinSolver().solve(network.set(network.capacities), rates, limits);
   CHECK(rates == std::vector<double>{1, 9, 45});
   CHECK(limits == std::vector<std::uint32_t>{MaxMinSolver::own_bound, 0, 1});
 }
