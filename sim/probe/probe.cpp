@@ -2,12 +2,15 @@
 #include "sim/probe/probe.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/limit.hpp"
 #include "sim/hardware/kernel.hpp"
 #include "sim/network/collective.hpp"
 #include "sim/topology/fabric.hpp"
 #include "sim/workload/operators.hpp"
 
 #include <algorithm>
+#include <memory>
+#include <utility>
 
 namespace sim::probe {
 
@@ -76,9 +79,25 @@ network::CollectiveKind kind_of(Operation operation) {
   return network::CollectiveKind::AllReduce;
 }
 
-ProbeResult run(const CollectiveProbe& probe, const hardware::PoolSpec& pool) {
-  const std::unique_ptr<topology::Fabric> fabric = topology::build(pool);
-  network::CollectivePlanner planner(*fabric);
+// The idle fabric, built when the first probe asks for it.
+class IdleFabric {
+public:
+  explicit IdleFabric(const hardware::PoolSpec& pool) : pool_(pool) {}
+  network::CollectivePlanner& planner() {
+    if (!planner_) {
+      fabric_ = topology::build(pool_);
+      planner_ = std::make_unique<network::CollectivePlanner>(*fabric_);
+    }
+    return *planner_;
+  }
+
+private:
+  const hardware::PoolSpec& pool_;
+  std::unique_ptr<topology::Fabric> fabric_;
+  std::unique_ptr<network::CollectivePlanner> planner_;
+};
+
+ProbeResult run(const CollectiveProbe& probe, network::CollectivePlanner& planner) {
   const network::CollectiveKind kind = kind_of(probe.operation);
   ProbeResult result;
   result.time = planner.idle_duration(planner.plan(kind, probe.size, {probe.ranks, 1}));
@@ -89,19 +108,16 @@ ProbeResult run(const CollectiveProbe& probe, const hardware::PoolSpec& pool) {
   return result;
 }
 
-ProbeResult run(const ExchangeProbe& probe, const hardware::PoolSpec& pool,
-                const workload::ModelSpec& model, const plan::StackSpec& stack) {
+ProbeResult run(const ExchangeProbe& probe, int per_node, const workload::ModelSpec& model,
+                const plan::StackSpec& stack, network::CollectivePlanner& planner) {
   if (!model.experts)
     throw InfeasibleError("model", "a dense model has no expert dispatch", "a model with experts");
-  const std::unique_ptr<topology::Fabric> fabric = topology::build(pool);
-  network::CollectivePlanner planner(*fabric);
   const bool dispatch = probe.direction == Direction::Dispatch;
   const hardware::Precision precision =
       dispatch ? stack.precision.dispatch : stack.precision.combine;
   // One FP32 scale per 128 elements travels with narrow types.
   const double width = hardware::bytes_per_element(precision) / byte +
                        (hardware::bytes_per_element(precision) < 2 * byte ? 4.0 / 128 : 0);
-  const int per_node = pool.node->accelerators;
   const int nodes = std::clamp((probe.ranks + per_node - 1) / per_node, 1, probe.ranks);
   network::ExpertExchange exchange;
   exchange.bytes_per_copy = double(probe.tokens) * model.hidden * width * byte;
@@ -120,19 +136,25 @@ ProbeResult run(const ExchangeProbe& probe, const hardware::PoolSpec& pool,
 
 } // namespace
 
-ProbeResult run(const ProbeSpec& probe, const hardware::PoolSpec& pool,
-                const workload::ModelSpec& model, const plan::StackSpec& stack) {
-  ProbeResult result;
-  if (probe.matrix_multiply)
-    result = run(*probe.matrix_multiply, pool);
-  else if (probe.attention)
-    result = run(*probe.attention, pool);
-  else if (probe.collective)
-    result = run(*probe.collective, pool);
-  else if (probe.exchange)
-    result = run(*probe.exchange, pool, model, stack);
-  result.name = probe.name;
-  return result;
+std::vector<ProbeResult> run(const std::vector<ProbeSpec>& probes, const hardware::PoolSpec& pool,
+                             const workload::ModelSpec& model, const plan::StackSpec& stack) {
+  require_within(limit::probes, double(probes.size()), "probes", "probes", "several scenarios");
+  IdleFabric fabric(pool);
+  std::vector<ProbeResult> results;
+  for (const ProbeSpec& probe : probes) {
+    ProbeResult result;
+    if (probe.matrix_multiply)
+      result = run(*probe.matrix_multiply, pool);
+    else if (probe.attention)
+      result = run(*probe.attention, pool);
+    else if (probe.collective)
+      result = run(*probe.collective, fabric.planner());
+    else if (probe.exchange)
+      result = run(*probe.exchange, pool.node->accelerators, model, stack, fabric.planner());
+    result.name = probe.name;
+    results.push_back(std::move(result));
+  }
+  return results;
 }
 
 } // namespace sim::probe

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sim::probe {
 
@@ -20,9 +21,9 @@ struct ProbeResult {
   std::optional<BytesPerSecond> algorithm_bandwidth, bus_bandwidth;
 };
 
-// Kernels run alone, without launch and at the rate that `sustained_fraction` is relative to;
-// collectives on an idle fabric. Throws InfeasibleError.
-ProbeResult run(const ProbeSpec& probe, const hardware::PoolSpec& pool,
-                const workload::ModelSpec& model, const plan::StackSpec& stack);
+// In order. Kernels run alone, without launch and at the rate that `sustained_fraction` is relative
+// to; collectives on an idle fabric, which is built once. Throws InfeasibleError.
+std::vector<ProbeResult> run(const std::vector<ProbeSpec>& probes, const hardware::PoolSpec& pool,
+                             const workload::ModelSpec& model, const plan::StackSpec& stack);
 
 } // namespace sim::probe

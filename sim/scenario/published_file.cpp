@@ -107,6 +107,8 @@ private:
     } else if (by_path) {
       column.kind = Column::Kind::Path;
       column.path = text(node, "path");
+      if (column.path.find('=') != std::string::npos)
+        findings_.add(node.find("path")->location, "'" + column.path + "' is not a key path");
     } else if (by_quantity) {
       column.kind = Column::Kind::Quantity;
       column.path = text(node, "quantity");

@@ -39,7 +39,7 @@ hardware::PoolSpec toy_pool() {
 }
 
 probe::ProbeResult time_of(const probe::ProbeSpec& spec) {
-  return probe::run(spec, toy_pool(), {}, {});
+  return probe::run({spec}, toy_pool(), {}, {}).at(0);
 }
 
 } // namespace
@@ -87,8 +87,18 @@ TEST_CASE("dispatch within a node sends a copy to every rank that has an expert 
   probe::ProbeSpec spec;
   spec.exchange = probe::ExchangeProbe{probe::Direction::Dispatch, 1000, 8};
   // One expert a token, so one rank; 7 of 8 are others. BF16: 2 bytes.
-  const probe::ProbeResult result = probe::run(spec, toy_pool(), model, {});
+  const probe::ProbeResult result = probe::run({spec}, toy_pool(), model, {}).at(0);
   CHECK(result.time.base() == Approx(1000 * 1000 * 2.0 * 7 / 8 / 50e9));
   CHECK(result.algorithm_bandwidth->base() == Approx(50e9 * 8 / 7));
   CHECK_THROWS_AS(time_of(spec), InfeasibleError); // a dense model
+}
+
+TEST_CASE("probes are few and keep their order and names") {
+  probe::ProbeSpec spec;
+  spec.collective = probe::CollectiveProbe{probe::Operation::AllReduce, 1e9 * byte, 8};
+  std::vector<probe::ProbeSpec> probes(256, spec);
+  probes.back().name = "last";
+  CHECK(probe::run(probes, toy_pool(), {}, {}).back().name == "last");
+  probes.push_back(spec);
+  CHECK_THROWS_AS(probe::run(probes, toy_pool(), {}, {}), InfeasibleError);
 }
