@@ -96,27 +96,63 @@ std::string short_label(const std::string& label) {
   return text;
 }
 
+// Which columns a family's rows need: one quantity stands in the title, roles only where they
+// differ.
+struct RowColumns {
+  bool quantity = false, role = false;
+  std::string only; // "step_time_s in s"
+};
+
+RowColumns columns_for(const Score& score, const FamilyScore& family) {
+  RowColumns columns;
+  for (const ScoredRow& row : score.rows)
+    for (const ScoredValue& v : row.values) {
+      if (row.family != family.name)
+        continue;
+      const std::string name =
+          v.quantity.substr(v.quantity.rfind('.') + 1) + (v.unit.empty() ? "" : " in " + v.unit);
+      columns.quantity |= !columns.only.empty() && name != columns.only;
+      columns.role |= v.role != PublishedRole::HeldOut;
+      columns.only = name;
+    }
+  return columns;
+}
+
 std::string rows_table(const Score& score, const FamilyScore& family) {
-  TextTable table(
-      {family.name, "quantity", "unit", "published", "simulated", "error %", "one MFU %", "role"},
-      2);
+  const RowColumns columns = columns_for(score, family);
+  std::vector<std::string> heads{family.name};
+  if (columns.quantity)
+    heads.insert(heads.end(), {"quantity", "unit"});
+  heads.insert(heads.end(), {"published", "simulated", "error %", "one MFU %"});
+  if (columns.role)
+    heads.emplace_back("role");
+  TextTable table(heads, columns.quantity ? 2 : 1);
   for (const ScoredRow& row : score.rows) {
     if (row.family != family.name)
       continue;
     if (row.outcome != RowOutcome::Predicted) {
-      table.add({short_label(row.label),
-                 row.outcome == RowOutcome::Unsupported ? "unsupported" : "infeasible", "", "", "",
-                 "", "", ""});
+      std::vector<std::string> cells(heads.size());
+      cells[0] = short_label(row.label);
+      cells[columns.quantity ? 1 : 2] =
+          row.outcome == RowOutcome::Unsupported ? "unsupported" : "infeasible";
+      table.add(std::move(cells));
       continue;
     }
-    for (const ScoredValue& v : row.values)
-      table.add({short_label(row.label), v.quantity.substr(v.quantity.rfind('.') + 1), v.unit,
-                 significant(v.published), v.simulated ? significant(*v.simulated) : "-",
-                 v.error_percent ? signed_percent(*v.error_percent) : "-",
-                 v.baseline_error_percent ? signed_percent(*v.baseline_error_percent) : "",
-                 role_mark(v.role)});
+    for (const ScoredValue& v : row.values) {
+      std::vector<std::string> cells{short_label(row.label)};
+      if (columns.quantity)
+        cells.insert(cells.end(), {v.quantity.substr(v.quantity.rfind('.') + 1), v.unit});
+      cells.insert(cells.end(),
+                   {significant(v.published), v.simulated ? significant(*v.simulated) : "-",
+                    v.error_percent ? signed_percent(*v.error_percent) : "-",
+                    v.baseline_error_percent ? signed_percent(*v.baseline_error_percent) : ""});
+      if (columns.role)
+        cells.push_back(role_mark(v.role));
+      table.add(std::move(cells));
+    }
   }
-  return "\n" + table.text();
+  return "\n" + (columns.quantity || columns.only.empty() ? "" : "  " + columns.only + "\n") +
+         table.text();
 }
 
 std::string residuals_text(const Score& score) {
