@@ -8,6 +8,7 @@
 #include "sim/scenario/compose.hpp"
 #include "sim/scenario/document.hpp"
 #include "sim/scenario/entries.hpp"
+#include "sim/scenario/huggingface.hpp"
 #include "sim/scenario/reader.hpp"
 
 #include <filesystem>
@@ -70,6 +71,7 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
     findings.raise();
     fail_internal("a finding for a text without tree", __FILE__, __LINE__);
   }
+  read_huggingface(composed->root, findings);
   Values values(catalogue, book, findings, options.seed, options.replication);
   values.resolve(composed->root, "", "");
   refuse_leftovers(composed->root, findings);
