@@ -63,12 +63,12 @@ public:
           mixed(static_cast<std::uint64_t>(actor.stage), mixed(bits(actor.speed), actor.interior)));
     for (const Team& team : machine.teams) {
       std::uint64_t colour = mixed(static_cast<std::uint64_t>(team.kind), bits(team.gpus));
-      for (std::size_t p = 0; p < patterns_of(team); ++p)
-        colour = mixed(colour, bits(machine.uses[team.first_use + p].latency.base()));
+      for (const Use& use : machine.uses_of(team))
+        colour = mixed(colour, bits(use.latency.base()));
       teams_.push_back(colour);
     }
     for (const Trunk& trunk : machine.trunks)
-      trunks_.push_back(mixed(bits(trunk.capacity), trunk.can_bind ? 1 : 0));
+      trunks_.push_back(mixed(bits(trunk.capacity.base()), trunk.can_bind ? 1 : 0));
   }
 
   Partition run() {
@@ -88,10 +88,6 @@ public:
   }
 
 private:
-  [[nodiscard]] std::size_t patterns_of(const Team& team) const {
-    return machine_.patterns[static_cast<std::size_t>(team.kind)].size();
-  }
-
   // One round: what a team sees of its members and trunks, and what these see of it.
   void refine() {
     actor_sums_.assign(actors_.size(), 0);
@@ -100,20 +96,22 @@ private:
       const Team& team = machine_.teams[id];
       const std::uint64_t own = teams_[id];
       std::uint64_t sum = 0;
-      const bool message = team.kind == TeamKind::Next || team.kind == TeamKind::Previous;
+      const bool message = is_message(team.kind);
       std::uint64_t role = 1;
       for (const std::uint32_t actor : machine_.members_of(team)) {
         sum += mixed(actors_[actor], role);
         actor_sums_[actor] += mixed(own, role);
         role += message ? 1 : 0; // sender and receiver are not alike
       }
-      for (std::size_t p = 0; p < patterns_of(team); ++p)
-        for (const network::TrunkLoad& load :
-             machine_.loads_of(machine_.uses[team.first_use + p])) {
-          const std::uint64_t label = mixed(bits(load.flows), p + 3);
+      std::uint64_t pattern = 3;
+      for (const Use& use : machine_.uses_of(team)) {
+        for (const network::TrunkLoad& load : machine_.loads_of(use)) {
+          const std::uint64_t label = mixed(bits(load.flows), pattern);
           sum += mixed(trunks_[load.trunk], label);
           trunk_sums_[load.trunk] += mixed(own, label);
         }
+        ++pattern;
+      }
       teams_[id] = mixed(own, sum);
     }
     for (std::size_t i = 0; i < actors_.size(); ++i)
@@ -180,7 +178,7 @@ private:
     for (std::uint32_t c = 0; c < partition_.actor_classes; ++c) {
       Actor actor = whole_.actors[actors_.first[c]];
       actor.chain = chain_of[c];
-      actor.weight = actors_.size[c];
+      actor.multiplicity = actors_.size[c];
       out_.actors.push_back(actor);
     }
   }
@@ -189,14 +187,15 @@ private:
   void list_uses() {
     for (std::size_t id = 0; id < whole_.teams.size(); ++id) {
       const Team& team = whole_.teams[id];
-      const std::size_t patterns = whole_.patterns[static_cast<std::size_t>(team.kind)].size();
-      for (std::size_t p = 0; p < patterns; ++p)
-        for (const network::TrunkLoad& load : whole_.loads_of(whole_.uses[team.first_use + p])) {
+      std::uint32_t pattern = 0;
+      for (const Use& use : whole_.uses_of(team)) {
+        for (const network::TrunkLoad& load : whole_.loads_of(use)) {
           const std::uint32_t c = partition_.trunks[load.trunk];
           if (trunks_.first[c] == load.trunk)
-            entries_.push_back(
-                {partition_.teams[id], static_cast<std::uint32_t>(p), c, load.flows});
+            entries_.push_back({partition_.teams[id], pattern, c, load.flows});
         }
+        ++pattern;
+      }
     }
     std::stable_sort(entries_.begin(), entries_.end(), [](const Entry& a, const Entry& b) {
       return std::tie(a.team, a.pattern, a.trunk) < std::tie(b.team, b.pattern, b.trunk);
@@ -206,9 +205,9 @@ private:
   void add_team(std::uint32_t c) {
     const Team& first = whole_.teams[teams_.first[c]];
     Team team = first;
-    team.weight = teams_.size[c];
+    team.multiplicity = teams_.size[c];
     team.first_member = static_cast<std::uint32_t>(out_.members.size());
-    const bool message = team.kind == TeamKind::Next || team.kind == TeamKind::Previous;
+    const bool message = is_message(team.kind);
     for (const std::uint32_t actor : whole_.members_of(first)) {
       const std::uint32_t member = partition_.actors[actor];
       const auto begin = out_.members.begin() + team.first_member;
@@ -217,12 +216,11 @@ private:
     }
     team.end_member = static_cast<std::uint32_t>(out_.members.size());
     team.first_use = static_cast<std::uint32_t>(out_.uses.size());
-    const std::size_t patterns = whole_.patterns[static_cast<std::size_t>(team.kind)].size();
-    for (std::size_t p = 0; p < patterns; ++p) {
-      Use use;
-      use.latency = whole_.uses[first.first_use + p].latency;
+    std::uint32_t pattern = 0;
+    for (Use use : whole_.uses_of(first)) {
       use.first_load = static_cast<std::uint32_t>(out_.loads.size());
-      for (; next_ < entries_.size() && entries_[next_].team == c && entries_[next_].pattern == p;
+      for (; next_ < entries_.size() && entries_[next_].team == c &&
+             entries_[next_].pattern == pattern;
            ++next_) {
         const Entry& entry = entries_[next_];
         if (out_.loads.size() > use.first_load && out_.loads.back().trunk == entry.trunk)
@@ -232,6 +230,7 @@ private:
       }
       use.end_load = static_cast<std::uint32_t>(out_.loads.size());
       out_.uses.push_back(use);
+      ++pattern;
     }
     out_.teams.push_back(team);
   }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Folding: actors, teams and trunks that are alike become one.
+// Inside this room only. Folding: actors, teams and trunks that are alike become one.
 //
 // Alike is: of one class of the coarsest equitable partition of the machine's graph (colour
 // refinement: McKay, Practical graph isomorphism, Congressus Numerantium 30, 1981; for solving by
@@ -28,8 +28,8 @@ struct Partition {
 };
 Partition coarsest_partition(const Machine& machine);
 
-// One of each class, with weights; a trunk carries what all teams of a class put on it. `partition`
-// must be equitable and refine stage and speed.
+// One of each class, with multiplicities; a trunk carries what all teams of a class put on it.
+// `partition` must be equitable and refine stage and speed.
 Machine folded(const Machine& machine, const Partition& partition);
 
 } // namespace sim::execution

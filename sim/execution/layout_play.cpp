@@ -11,8 +11,6 @@
 namespace sim::execution {
 namespace {
 
-std::size_t at(TeamKind kind) { return static_cast<std::size_t>(kind); }
-
 std::size_t count_of(const Patterns& patterns) {
   std::size_t count = 0;
   for (const auto& kind : patterns)
@@ -28,8 +26,7 @@ double messages_of(const ScriptCollective& collective, const Patterns& patterns)
       continue;
     const network::Transfers& transfers = patterns[at(collective.kind)][phase.use];
     const bool ring = transfers.pattern == network::Pattern::Ring;
-    messages +=
-        (transfers.group.size - 1) * (ring ? transfers.rounds * transfers.channels : 1.0);
+    messages += (transfers.group.size - 1) * (ring ? transfers.rounds * transfers.channels : 1.0);
   }
   return messages;
 }
@@ -49,8 +46,8 @@ LayoutPlay::LayoutPlay(const plan::StepSetting& setting, network::CollectivePlan
   const plan::ParallelismSpec& layout = setting.layout;
   if (layout.pipeline > 1) {
     const bool sharded = layout.sequence_parallel && layout.tensor > 1;
-    message_bytes_ = 2 * plan::shard_of(setting).tokens() * setting.model->hidden /
-                     (sharded ? layout.tensor : 1);
+    message_ = 2 * byte * plan::shard_of(setting).tokens() * setting.model->hidden /
+               (sharded ? layout.tensor : 1);
     network::Transfers message;
     message.pattern = network::Pattern::Neighbours;
     for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})
@@ -59,7 +56,11 @@ LayoutPlay::LayoutPlay(const plan::StepSetting& setting, network::CollectivePlan
   if (setting.mode != plan::StepMode::Training)
     return;
   for (int stage = 0; stage < layout.pipeline; ++stage)
-    updates_.push_back(stage_update(setting, chunks, stage, planner, patterns_, beside_));
+    updates_.push_back(stage_update(setting, chunks, stage, planner, patterns_));
+  for (const StageUpdate& update : updates_) {
+    beside_.held_sms = std::max(beside_.held_sms, update.beside.held_sms);
+    beside_.memory = std::max(beside_.memory, update.beside.memory);
+  }
   if (setting.gpus() > 1)
     norm_ = planner.idle_duration(
         planner.plan(network::CollectiveKind::AllReduce, 4 * byte, {setting.gpus(), 1}));
@@ -124,21 +125,16 @@ const PassTiming& LayoutPlay::timing(Interior& interior, const plan::PassKey& ke
   result.breakdown = step.breakdown;
   result.communication = step.communication;
   result.executed = step.executed;
-  result.events = step.events;
-  result.fingerprint = step.fingerprint;
   const PassScript& played = script(same.first, 1, true);
-  for (const TeamKind kind : {TeamKind::Tensor, TeamKind::Expert, TeamKind::Context}) {
-    std::vector<double> bytes = played.bytes_by_use[at(kind)];
+  for (const TeamKind kind : inner_kinds) {
+    std::vector<Bytes> bytes = played.bytes_by_use[at(kind)];
     bytes.resize(patterns_[at(kind)].size()); // what later passes added is not used by this one
     result.bytes_by_use.insert(result.bytes_by_use.end(), bytes.begin(), bytes.end());
   }
   return interior.times.emplace(same, std::move(result)).first->second;
 }
 
-std::vector<double> LayoutPlay::speeds() const {
-  std::vector<double> speeds;
-  return speeds;
-}
+std::vector<double> LayoutPlay::speeds() const { return {}; }
 
 // Units of equal insides share the times of their passes; exact, each has its own.
 void LayoutPlay::build_units(const Machine& whole, bool exact, Stage& stage) {
@@ -192,7 +188,8 @@ void LayoutPlay::require_playable(const plan::PipelineProgram& program, Fidelity
   }
   const double gpus = double(setting_.gpus()) / setting_.layout.pipeline; // of a stage
   const char* remedy = "fewer GPUs, a smaller batch, --detail pass or no --exact";
-  require_within(limit::step_tasks, tasks * gpus, "tasks of all GPUs in a step", "--detail", remedy);
+  require_within(limit::step_tasks, tasks * gpus, "tasks of all GPUs in a step", "--detail",
+                 remedy);
   require_within(limit::step_messages, messages * gpus, "messages of all GPUs in a step",
                  "--detail message", remedy);
   if (whole)
@@ -222,7 +219,7 @@ StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity) {
   };
   step.accelerator = &setting_.accelerator();
   step.fabric = &planner_.fabric();
-  step.message_bytes = message_bytes_;
+  step.message = message_;
   step.updates = updates_;
   step.norm = norm_;
   if (setting_.mode == plan::StepMode::Training)

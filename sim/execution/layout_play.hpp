@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sim/execution/folding.hpp"
+#include "sim/execution/machine_builder.hpp"
 #include "sim/execution/step_player.hpp"
 #include "sim/plan/layout.hpp"
 
@@ -54,7 +55,7 @@ private:
   std::map<ScriptKey, PassScript> scripts_;
   std::vector<StageUpdate> updates_;
   BesideData beside_;
-  double message_bytes_ = 0;
+  Bytes message_{};
   Seconds norm_{};
   std::map<std::pair<bool, bool>, Stage> stages_; // by whether passes are single, and exact
 };

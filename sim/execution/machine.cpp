@@ -7,12 +7,6 @@
 #include <limits>
 
 namespace sim::execution {
-namespace {
-
-bool is_message(TeamKind kind) { return kind == TeamKind::Next || kind == TeamKind::Previous; }
-
-} // namespace
-
 void Machine::list_teams() {
   const auto listed_at = [this](const Team& team) {
     return is_message(team.kind) ? members_of(team).first(1) : members_of(team);
@@ -20,15 +14,14 @@ void Machine::list_teams() {
   first_team.assign(actors.size() * team_kinds + 1, 0);
   for (const Team& team : teams)
     for (const std::uint32_t actor : listed_at(team))
-      ++first_team[std::size_t{actor} * team_kinds + static_cast<std::size_t>(team.kind) + 1];
+      ++first_team[std::size_t{actor} * team_kinds + execution::at(team.kind) + 1];
   for (std::size_t i = 1; i < first_team.size(); ++i)
     first_team[i] += first_team[i - 1];
   team_lists.assign(first_team.back(), 0);
   std::vector<std::uint32_t> next(first_team.begin(), first_team.end() - 1);
   for (std::uint32_t id = 0; id < teams.size(); ++id)
     for (const std::uint32_t actor : listed_at(teams[id]))
-      team_lists[next[std::size_t{actor} * team_kinds +
-                      static_cast<std::size_t>(teams[id].kind)]++] = id;
+      team_lists[next[std::size_t{actor} * team_kinds + execution::at(teams[id].kind)]++] = id;
 }
 
 void Machine::list_chains() {

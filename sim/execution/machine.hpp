@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Who takes part in a step, and what they share: actors, teams that act together, trunks of the
-// fabric, and the flows that each team's patterns put on each trunk. The players read nothing else
-// of the cluster, so a folded machine (folding.hpp) is played by the same code as a whole one.
+// Inside this room only. Who takes part in a step, and what they share: actors, teams that act
+// together, trunks of the fabric, and the flows that each team's patterns put on each trunk. The
+// players read nothing else of the cluster, so a folded machine (folding.hpp) is played by the same
+// code as a whole one.
 //
 // An actor is a GPU, or a *unit*: all GPUs of a pipeline stage that a pass couples, through tensor,
 // context or expert parallelism.
@@ -17,7 +18,6 @@
 
 namespace sim::execution {
 
-// The first five in the order of plan::CommunicationDimension, as far as that goes.
 enum class TeamKind : std::uint8_t {
   Tensor,
   Expert,
@@ -29,13 +29,23 @@ enum class TeamKind : std::uint8_t {
   Interior    // of a unit: what its passes put on trunks, of all teams inside it
 };
 inline constexpr std::size_t team_kinds = 8;
+// The kinds whose teams act inside passes, in the order in which Interior lists their patterns.
+inline constexpr std::array inner_kinds{TeamKind::Tensor, TeamKind::Expert, TeamKind::Context};
+
+inline constexpr std::size_t at(TeamKind kind) { return static_cast<std::size_t>(kind); }
+inline constexpr bool is_message(TeamKind kind) {
+  return kind == TeamKind::Next || kind == TeamKind::Previous;
+}
+
+// The patterns of each kind, in the order of a team's uses.
+using Patterns = std::array<std::vector<network::Transfers>, team_kinds>;
 
 struct Actor {
   int stage = 0;
   std::uint32_t chain = 0; // actors of one chain hand micro-batches to one another
   double speed = 1; // of its kernels, relative to healthy ones; of a unit: of its slowest GPU
   std::uint32_t interior = 0; // units of one interior take the same time for the same pass
-  double weight = 1;          // actors that this one stands for
+  double multiplicity = 1;    // actors that this one stands for
 };
 
 // A pattern of a team: its latency and the loads [first_load, end_load).
@@ -49,11 +59,11 @@ struct Team {
   std::uint32_t first_member = 0, end_member = 0; // messages: from, to
   std::uint32_t first_use = 0;                    // one use per pattern of the kind
   double gpus = 1;                                // that act in it
-  double weight = 1;                              // teams that this one stands for
+  double multiplicity = 1;                        // teams that this one stands for
 };
 
 struct Trunk {
-  double capacity = 0;  // bytes per second
+  BytesPerSecond capacity{};
   bool can_bind = true; // false: it stops nobody, and no team lists loads on it
 };
 
@@ -64,8 +74,7 @@ struct Machine {
   std::vector<Trunk> trunks;
   std::vector<std::uint32_t> members;
   std::vector<network::TrunkLoad> loads;
-  // The patterns of each kind, in the order of a team's uses.
-  std::array<std::vector<network::Transfers>, team_kinds> patterns;
+  Patterns patterns;
   double gpus_per_actor = 1;
   int stages = 1;
   std::uint32_t chains = 0;
@@ -81,11 +90,14 @@ struct Machine {
   [[nodiscard]] std::span<const std::uint32_t> members_of(const Team& team) const {
     return std::span(members).subspan(team.first_member, team.end_member - team.first_member);
   }
+  [[nodiscard]] std::span<const Use> uses_of(const Team& team) const {
+    return std::span(uses).subspan(team.first_use, patterns[execution::at(team.kind)].size());
+  }
   [[nodiscard]] std::span<const network::TrunkLoad> loads_of(const Use& use) const {
     return std::span(loads).subspan(use.first_load, use.end_load - use.first_load);
   }
   [[nodiscard]] std::span<const std::uint32_t> teams_of(std::uint32_t actor, TeamKind kind) const {
-    const std::size_t place = std::size_t{actor} * team_kinds + static_cast<std::size_t>(kind);
+    const std::size_t place = std::size_t{actor} * team_kinds + execution::at(kind);
     return std::span(team_lists)
         .subspan(first_team[place], first_team[place + 1] - first_team[place]);
   }

@@ -9,8 +9,6 @@
 namespace sim::execution {
 namespace {
 
-std::size_t at(TeamKind kind) { return static_cast<std::size_t>(kind); }
-
 // Writes teams of a machine whose actors are ranks.
 class TeamWriter {
 public:
@@ -79,26 +77,21 @@ private:
 } // namespace
 
 RankMap::RankMap(const plan::ParallelismSpec& layout, int gpus)
-    : gpus_(gpus), stages_(layout.pipeline), tensor_(layout.tensor),
+    : gpus_(gpus), stages_(layout.pipeline),
       gpus_per_unit_(layout.tensor * std::lcm(layout.context, layout.expert)),
-      pipeline_inside_(layout.rank_order == plan::RankOrder::TensorContextPipelineData) {
+      apart_(plan::groups_of(layout, gpus).pipeline.stride) {
   SIM_ASSERT(gpus % (stages_ * gpus_per_unit_) == 0);
 }
 
-int RankMap::stage_of(int rank) const {
-  return pipeline_inside_ ? rank / tensor_ % stages_ : rank / (gpus_ / stages_);
-}
+int RankMap::stage_of(int rank) const { return rank / apart_ % stages_; }
 
 std::uint32_t RankMap::chain_of(int rank) const {
-  return static_cast<std::uint32_t>(pipeline_inside_
-                                        ? rank / (tensor_ * stages_) * tensor_ + rank % tensor_
-                                        : rank % (gpus_ / stages_));
+  return static_cast<std::uint32_t>(rank / (apart_ * stages_) * apart_ + rank % apart_);
 }
 
 int RankMap::rank_at(std::uint32_t chain, int stage) const {
   const int c = static_cast<int>(chain);
-  return pipeline_inside_ ? (c / tensor_ * stages_ + stage) * tensor_ + c % tensor_
-                          : stage * (gpus_ / stages_) + c;
+  return (c / apart_ * stages_ + stage) * apart_ + c % apart_;
 }
 
 Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpec& layout,
@@ -117,7 +110,7 @@ Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpe
       actor.speed = speeds[static_cast<std::size_t>(rank)];
   }
   for (const topology::Trunk& trunk : fabric.trunks())
-    machine.trunks.push_back({trunk.capacity.base(), trunk.can_bind});
+    machine.trunks.push_back({trunk.capacity, trunk.can_bind});
   TeamWriter writer(fabric, machine);
   const plan::Groups groups = plan::groups_of(layout, gpus);
   writer.add_groups(TeamKind::Tensor, groups.tensor);

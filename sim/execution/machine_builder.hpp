@@ -1,25 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The machine of one layout on one fabric: every GPU, every group, every trunk. And its coarser
-// grain, in which the GPUs that a pass couples are one actor.
+// Inside this room only. The machine of one layout on one fabric: every GPU, every group, every
+// trunk. And its coarser grain, in which the GPUs that a pass couples are one actor.
 #pragma once
 
 #include "sim/execution/machine.hpp"
 #include "sim/plan/layout.hpp"
 
-#include <array>
 #include <cstdint>
 #include <vector>
 
 namespace sim::execution {
-
-using Patterns = std::array<std::vector<network::Transfers>, team_kinds>;
 
 // Where a rank stands in a layout.
 class RankMap {
 public:
   RankMap(const plan::ParallelismSpec& layout, int gpus);
 
-  [[nodiscard]] int gpus() const { return gpus_; }
   [[nodiscard]] int stages() const { return stages_; }
   [[nodiscard]] int stage_of(int rank) const;
   // Ranks of one chain run the same micro-batches, one in each stage.
@@ -31,8 +27,8 @@ public:
   [[nodiscard]] int units_per_stage() const { return gpus_ / stages_ / gpus_per_unit_; }
 
 private:
-  int gpus_, stages_, tensor_, gpus_per_unit_;
-  bool pipeline_inside_;
+  int gpus_, stages_, gpus_per_unit_;
+  int apart_; // ranks of a chain at neighbouring stages
 };
 
 // All GPUs, actor = rank. `patterns`: those of each kind that the step's collectives use; kinds

@@ -53,14 +53,13 @@ private:
     std::uint32_t next = 0;
     std::uint32_t outstanding = 0; // teams of the actor that have not ended the current one
   };
-  static constexpr std::size_t gradient_slot = 0, parameter_slot = 1, slot_count = 2;
 
   struct ActorState {
     std::uint32_t next = 0; // in its program
     bool busy = false;
     bool held = false; // the pass has ended and waits for the parameters
     bool parameters_ended = true;
-    bool early_started = false, early_ended = false, passes_ended = false;
+    bool early_started = false, early_ended = false;
     bool computing = false;   // a task of the pass occupies the GPU
     bool beside_data = false; // the pass may run beside data-parallel collectives
     bool touched = false;
@@ -72,19 +71,18 @@ private:
     std::uint32_t tasks_left = 0, task = 0; // the one that occupies the GPU
     double task_started = 0;
     std::array<Queue, 2> ready; // critical, background
-    std::array<Sequence, slot_count> sequences;
-  };
-  // A collective of a team under way.
-  struct TeamSlot {
-    const ScriptCollective* collective = nullptr; // null: idle
-    std::uint32_t next_phase = 0, outstanding = 0, arrived = 0;
-    std::uint32_t index = 0; // of the script's collectives
-    bool loads_gpus = false; // holds SMs
-    bool draws_memory = false;
-    double started = 0;
+    // Early parameters, then gradients, then late parameters: a chunk is used before its gradients
+    // are made, and is not left before its parameters have come.
+    Sequence sequence;
   };
   struct TeamState {
-    std::array<TeamSlot, slot_count> slots;
+    const ScriptCollective* collective = nullptr; // under way; null: idle
+    std::uint32_t next_phase = 0, outstanding = 0;
+    std::uint32_t index = 0;   // of the script's collectives
+    std::uint32_t arrived = 0; // members that wait for the next data-parallel collective
+    bool loads_gpus = false;   // holds SMs
+    bool draws_memory = false;
+    double started = 0;
     const PassScript* script = nullptr; // of the pass that its members are in
     struct Ready {
       double since;
@@ -95,7 +93,7 @@ private:
   };
   struct Output {
     double made_at = 0;
-    bool made = false, arrived = false;
+    bool arrived = false;
   };
   // What travels with a tag beyond those of actors and teams.
   struct Parcel {
@@ -103,7 +101,6 @@ private:
     Id team = none;   // of a collective's message
     int chunk = 0, micro_batch = 0;
     bool forward = true;
-    std::uint32_t slot = 0;
     std::uint32_t sender_in_ring = none;
     double started = 0;
   };
@@ -113,7 +110,7 @@ private:
     std::uint32_t first_draw = 0, end_draw = 0;
   };
   struct PassDraws {
-    double work = 0;
+    double work = 0; // bytes on the trunk that it loads most
     std::vector<engine::Draw> draws;
   };
   // Rates of a pass that is one activity: alone on the GPU, and beside a collective that holds SMs.
@@ -127,7 +124,8 @@ private:
   };
   struct RingPhase {
     std::vector<RingSender> senders; // ring after ring
-    double chunk = 0, network_weight = 1;
+    Bytes chunk{};
+    double network_weight = 1;
     std::uint32_t steps = 0;
   };
   struct Route {
@@ -139,8 +137,8 @@ private:
   void index_programs();
   void find_sizes();
   void add_gpus();
-  [[nodiscard]] double peak_of(const ScriptCollective& collective) const;
-  [[nodiscard]] double memory_room(Id actor) const;
+  [[nodiscard]] BytesPerSecond peak_of(const ScriptCollective& collective) const;
+  [[nodiscard]] BytesPerSecond memory_room(Id actor) const;
   [[nodiscard]] std::size_t output_at(const Actor& actor, int chunk, int micro_batch) const;
   [[nodiscard]] const std::vector<plan::ScheduledPass>& program_of(Id actor) const;
   void try_start(Id actor);
@@ -153,6 +151,8 @@ private:
   void end_pass(Id actor);
   void leave_pass(Id actor);
   void publish(Id actor, int chunk, int micro_batch, bool forward);
+  // Stage that reads what a stage has made: the next chunk forward, the one before backward.
+  [[nodiscard]] int reader_of(int stage, int chunk, int micro_batch, bool forward) const;
   [[nodiscard]] Id message_team(Id actor, int reader_stage) const;
   void arrive(Id sender, int chunk, int micro_batch, bool forward);
   void end_tag(std::uint32_t tag);
@@ -177,26 +177,28 @@ private:
 
   // player_teams.cpp
   void come_to(Id actor, std::uint32_t task);
+  void touch_team(Id team);
   void start_ready(Id team);
-  void start_collective(Id team, std::size_t slot, const ScriptCollective& collective);
-  bool advance_phases(Id team, std::size_t slot);
-  void start_phase(Id team, std::size_t slot, const ScriptPhase& phase);
-  void end_activity_of(Id team, std::size_t slot);
-  void end_collective(Id team, std::size_t slot);
+  void start_collective(Id team, const ScriptCollective& collective);
+  bool advance_phases(Id team);
+  void start_phase(Id team, const ScriptPhase& phase);
+  void end_activity_of(Id team);
+  void end_collective(Id team);
   [[nodiscard]] bool draws_memory(Id team) const;
   void load_gpus(Id team, const ScriptCollective& collective, bool begin);
-  [[nodiscard]] std::uint32_t team_tag(Id team, std::size_t slot) const {
-    return static_cast<std::uint32_t>(actors_.size() + slot_count * team + slot);
+  [[nodiscard]] std::uint32_t team_tag(Id team) const {
+    return static_cast<std::uint32_t>(actors_.size() + team);
   }
 
   // player_updates.cpp
-  bool start_sequence(Id actor, std::size_t slot, const std::vector<ScriptCollective>& list);
-  bool next_of_sequence(Id actor, std::size_t slot);
-  void end_sequence(Id actor, std::size_t slot);
-  void end_data_collective(Id team, std::size_t slot);
+  bool start_sequence(Id actor, const std::vector<ScriptCollective>& list);
+  bool next_of_sequence(Id actor);
+  void end_sequence(Id actor);
+  void end_data_collective(Id team);
   void end_passes(Id actor);
   void after_early(Id actor);
   void after_late(Id actor);
+  void after_parameters(Id actor);
   void start_wait(Id actor, UpdateState state, Seconds duration);
   void end_wait(Id actor);
   void charge(Id actor, Category category);
@@ -207,12 +209,11 @@ private:
   [[nodiscard]] const PassDraws& draws_of(Id actor, const PassTiming& timing);
 
   // player_messages.cpp
-  void start_messages(Id team, std::size_t slot, const ScriptPhase& phase);
-  void start_rings(Id team, std::size_t slot, const ScriptPhase& phase,
-                   const network::Transfers& transfers);
-  void start_next(std::uint32_t sender, Id team, std::size_t slot);
+  void start_messages(Id team, const ScriptPhase& phase);
+  void start_rings(Id team, const ScriptPhase& phase, const network::Transfers& transfers);
+  void start_next(std::uint32_t sender, Id team);
   void end_send(const Parcel& parcel);
-  void send(Id from, Id to, double network_weight, double latencies, double bytes, bool loads_gpus,
+  void send(Id from, Id to, double network_weight, double latencies, Bytes bytes, bool loads_gpus,
             std::uint32_t tag);
   const Route& route(Id from, Id to, double network_weight);
 
@@ -235,14 +236,14 @@ private:
 
   std::size_t most_tasks_ = 0, most_collectives_ = 0; // of a pass
   std::vector<std::uint32_t> waits_, next_ready_;     // by actor and task
-  std::vector<std::uint32_t> come_;                   // by team and collective: members that came
-  std::size_t reduced_ = 0;                           // actors that wait for the norm
+  std::vector<std::uint32_t> arrived_;                // by team and collective: members that came
+  std::size_t waiting_for_norm_ = 0;                  // actors that wait for the norm
 
   std::vector<BlockRates> blocks_; // by actor
   std::vector<engine::PoolId> sms_;
   std::vector<engine::ResourceId> memories_;
   double hold_scale_ = 1;
-  double collectives_draw_ = 0; // at most, of a GPU's memory, by those of a pass together
+  BytesPerSecond collectives_draw_{}; // at most, of a GPU's memory, by those of a pass together
   std::array<std::vector<double>, team_kinds> most_bound_; // of the uses of a pattern, by kind
   std::vector<UseLinks> use_links_;
   std::vector<engine::Draw> use_draws_;
@@ -251,10 +252,10 @@ private:
   std::vector<engine::Draw> draws_; // of the activity being started
 
   std::map<std::tuple<Id, Id, double>, Route> routes_;
-  std::map<std::pair<Id, std::size_t>, RingPhase> ring_phases_; // by team and slot
+  std::map<Id, RingPhase> ring_phases_; // by team
 
   StepTiming timing_;
-  double weights_ = 0; // of all actors
+  double actors_stood_for_ = 0; // by those of the machine
 };
 
 } // namespace sim::execution

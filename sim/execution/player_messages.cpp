@@ -10,13 +10,12 @@
 
 namespace sim::execution {
 
-void Player::start_messages(Id id, std::size_t slot, const ScriptPhase& phase) {
+void Player::start_messages(Id id, const ScriptPhase& phase) {
   const Team& team = machine_.teams[id];
-  TeamSlot& running = teams_[id].slots[slot];
-  const network::Transfers& transfers =
-      machine_.patterns[static_cast<std::size_t>(team.kind)][phase.use];
+  TeamState& running = teams_[id];
+  const network::Transfers& transfers = machine_.patterns[at(team.kind)][phase.use];
   if (transfers.pattern == network::Pattern::Ring) {
-    start_rings(id, slot, phase, transfers);
+    start_rings(id, phase, transfers);
     return;
   }
   SIM_ASSERT(transfers.pattern == network::Pattern::AllPairs);
@@ -26,8 +25,6 @@ void Player::start_messages(Id id, std::size_t slot, const ScriptPhase& phase) {
         if (from != to) {
           Parcel parcel;
           parcel.team = id;
-          parcel.slot = static_cast<std::uint32_t>(slot);
-          parcel.sender_in_ring = none;
           ++running.outstanding;
           send(from, to, transfers.network_weight, transfers.rounds, phase.bytes_per_flow,
                running.loads_gpus, parcel_tag(parcel));
@@ -35,9 +32,8 @@ void Player::start_messages(Id id, std::size_t slot, const ScriptPhase& phase) {
   });
 }
 
-void Player::start_rings(Id id, std::size_t slot, const ScriptPhase& phase,
-                         const network::Transfers& transfers) {
-  RingPhase& ring = ring_phases_[{id, slot}];
+void Player::start_rings(Id id, const ScriptPhase& phase, const network::Transfers& transfers) {
+  RingPhase& ring = ring_phases_[id];
   ring.senders.clear();
   ring.steps = static_cast<std::uint32_t>(transfers.rounds) *
                static_cast<std::uint32_t>(transfers.group.size - 1);
@@ -57,14 +53,14 @@ void Player::start_rings(Id id, std::size_t slot, const ScriptPhase& phase,
                                     static_cast<Id>(laid[(i + 1) % size])});
         }
       });
-  teams_[id].slots[slot].outstanding += static_cast<std::uint32_t>(ring.senders.size());
+  teams_[id].outstanding += static_cast<std::uint32_t>(ring.senders.size());
   for (std::uint32_t sender = 0; sender < ring.senders.size(); ++sender)
-    start_next(sender, id, slot);
+    start_next(sender, id);
 }
 
 // Unless it sends, has sent all, or waits for its predecessor.
-void Player::start_next(std::uint32_t index, Id team, std::size_t slot) {
-  RingPhase& ring = ring_phases_[{team, slot}];
+void Player::start_next(std::uint32_t index, Id team) {
+  RingPhase& ring = ring_phases_[team];
   RingSender& sender = ring.senders[index];
   if (sender.started != sender.ended || sender.started == ring.steps ||
       ring.senders[sender.before].ended < sender.started)
@@ -72,33 +68,32 @@ void Player::start_next(std::uint32_t index, Id team, std::size_t slot) {
   ++sender.started;
   Parcel parcel;
   parcel.team = team;
-  parcel.slot = static_cast<std::uint32_t>(slot);
   parcel.sender_in_ring = index;
-  send(sender.from, sender.to, ring.network_weight, 1, ring.chunk,
-       teams_[team].slots[slot].loads_gpus, parcel_tag(parcel));
+  send(sender.from, sender.to, ring.network_weight, 1, ring.chunk, teams_[team].loads_gpus,
+       parcel_tag(parcel));
 }
 
 void Player::end_send(const Parcel& parcel) {
   if (parcel.sender_in_ring == none) {
-    end_activity_of(parcel.team, parcel.slot);
+    end_activity_of(parcel.team);
     return;
   }
-  RingPhase& ring = ring_phases_[{parcel.team, parcel.slot}];
+  RingPhase& ring = ring_phases_[parcel.team];
   RingSender& sender = ring.senders[parcel.sender_in_ring];
   const std::uint32_t next = sender.next;
   ++sender.ended;
-  start_next(parcel.sender_in_ring, parcel.team, parcel.slot);
-  start_next(next, parcel.team, parcel.slot);
+  start_next(parcel.sender_in_ring, parcel.team);
+  start_next(next, parcel.team);
   if (sender.ended == ring.steps)
-    end_activity_of(parcel.team, parcel.slot);
+    end_activity_of(parcel.team);
 }
 
-void Player::send(Id from, Id to, double network_weight, double latencies, double bytes,
+void Player::send(Id from, Id to, double network_weight, double latencies, Bytes bytes,
                   bool loads_gpus, std::uint32_t tag) {
   const Route& way = route(from, to, network_weight);
   engine::ActivitySpec spec;
   spec.latency = latencies * way.latency * second;
-  spec.work = bytes;
+  spec.work = bytes / byte;
   draws_ = way.draws;
   if (loads_gpus)
     for (const Id gpu : {from, to})

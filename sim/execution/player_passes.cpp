@@ -14,8 +14,8 @@ constexpr std::array exposed_category{Category::ExposedTensor, Category::Exposed
 
 double kernel_rate(const void* context, double free_sms) {
   const ScriptKernel& kernel = *static_cast<const ScriptKernel*>(context);
-  return kernel.work / std::max(kernel.demand.compute_on(std::max(1.0, free_sms)) / second,
-                                kernel.least_seconds);
+  return kernel.work /
+         (std::max(kernel.demand.compute_on(std::max(1.0, free_sms)), kernel.least) / second);
 }
 
 } // namespace
@@ -126,14 +126,10 @@ void Player::start_task(Id id, std::uint32_t task) {
   state.task_started = now();
   engine::ActivitySpec spec;
   spec.tag = id;
-  if (started.what == ScriptTask::What::Run) {
-    spec.latency = started.productive + started.recomputed;
-    engine_.start(spec);
-    return;
-  }
+  const bool run = started.what == ScriptTask::What::Run;
   const ScriptKernel& kernel = state.script->kernels[started.index];
   const hardware::KernelDemand& demand = kernel.demand;
-  if (!state.beside_data && !kernel.beside) { // nothing can disturb it
+  if (run || (!state.beside_data && !kernel.beside)) { // nothing can disturb it
     spec.latency = started.productive + started.recomputed;
     engine_.start(spec);
     return;
@@ -144,7 +140,7 @@ void Player::start_task(Id id, std::uint32_t task) {
   if (demand.compute > Seconds{})
     spec.curve = {kernel_rate, &kernel, sms_[id]};
   else
-    spec.bound = kernel.work / kernel.least_seconds;
+    spec.bound = kernel.work / (kernel.least / second);
   if (demand.traffic > Bytes{} && (state.beside_data || kernel.peak_draw > memory_room(id)))
     spec.draws = std::span(&draw, 1);
   engine_.start(spec);
@@ -169,7 +165,7 @@ void Player::finish(Id id, std::uint32_t task) {
   ActorState& state = actors_[id];
   const PassScript& script = *state.script;
   const ScriptTask& ended = script.tasks[task];
-  timing_.executed += machine_.actors[id].weight * ended.executed;
+  timing_.executed += machine_.actors[id].multiplicity * ended.executed;
   for (std::uint32_t i = ended.first_successor; i < ended.end_successor; ++i) {
     const std::uint32_t successor = script.successors[i];
     if (--waits_[id * most_tasks_ + successor] == 0)

@@ -46,22 +46,26 @@ void Player::come_to(Id actor, std::uint32_t task) {
   const Id id = teams.front();
   TeamState& team = teams_[id];
   team.script = state.script;
-  std::uint32_t& come = come_[id * most_collectives_ + index];
+  std::uint32_t& come = arrived_[id * most_collectives_ + index];
   const Team& given = machine_.teams[id];
   if (++come < given.end_member - given.first_member)
     return;
   come = 0;
   team.ready.push_back({now(), index});
-  if (!team.touched) {
-    team.touched = true;
-    touched_teams_.push_back(id);
-  }
+  touch_team(id);
+}
+
+void Player::touch_team(Id id) {
+  if (teams_[id].touched)
+    return;
+  teams_[id].touched = true;
+  touched_teams_.push_back(id);
 }
 
 // One collective of the pass at a time: critical ones first, then the one that was ready first.
 void Player::start_ready(Id id) {
   TeamState& team = teams_[id];
-  if (team.slots[0].collective != nullptr || team.ready.empty())
+  if (team.collective != nullptr || team.ready.empty())
     return;
   const auto rank = [&](const TeamState::Ready& ready) {
     return std::tuple(team.script->tasks[team.script->task_of[ready.index]].background, ready.since,
@@ -73,18 +77,18 @@ void Player::start_ready(Id id) {
   const std::uint32_t index = best->index;
   team.ready.erase(best);
   const ScriptCollective& collective = team.script->collectives[index];
-  team.slots[0].index = index;
-  team.slots[0].loads_gpus = team.script->overlaps;
+  team.index = index;
+  team.loads_gpus = team.script->overlaps;
   for (const Id actor : machine_.members_of(machine_.teams[id])) {
     charge_waiting(actor);
     --actors_[actor].waiting_teams;
     ++actors_[actor].communicating[static_cast<std::size_t>(dimension_of(collective.kind))];
   }
-  start_collective(id, 0, collective);
+  start_collective(id, collective);
 }
 
-void Player::start_collective(Id id, std::size_t slot, const ScriptCollective& collective) {
-  TeamSlot& running = teams_[id].slots[slot];
+void Player::start_collective(Id id, const ScriptCollective& collective) {
+  TeamState& running = teams_[id];
   running.collective = &collective;
   running.next_phase = 0;
   running.outstanding = 0;
@@ -92,7 +96,7 @@ void Player::start_collective(Id id, std::size_t slot, const ScriptCollective& c
   running.draws_memory = running.loads_gpus && draws_memory(id);
   if (running.loads_gpus)
     load_gpus(id, collective, true);
-  const bool begun = advance_phases(id, slot);
+  const bool begun = advance_phases(id);
   SIM_ASSERT(begun);
 }
 
@@ -103,7 +107,6 @@ bool Player::draws_memory(Id id) const {
   const Team& team = machine_.teams[id];
   const auto members = machine_.members_of(team);
   return dimension_of(team.kind) == plan::CommunicationDimension::Data ||
-         plan_.detail == Detail::Message ||
          std::any_of(members.begin(), members.end(), [&](Id actor) {
            const ActorState& state = actors_[actor];
            return state.script == nullptr || state.beside_data ||
@@ -128,53 +131,52 @@ void Player::load_gpus(Id id, const ScriptCollective& collective, bool begin) {
 }
 
 // Starts the next phases that run together. False when none is left.
-bool Player::advance_phases(Id id, std::size_t slot) {
-  TeamSlot& running = teams_[id].slots[slot];
+bool Player::advance_phases(Id id) {
+  TeamState& running = teams_[id];
   bool more = true;
   while (more && running.next_phase < running.collective->phases.size()) {
     const ScriptPhase& phase = running.collective->phases[running.next_phase++];
-    start_phase(id, slot, phase);
+    start_phase(id, phase);
     more = phase.with_next;
   }
   return running.outstanding > 0;
 }
 
-void Player::start_phase(Id id, std::size_t slot, const ScriptPhase& phase) {
-  TeamSlot& running = teams_[id].slots[slot];
+void Player::start_phase(Id id, const ScriptPhase& phase) {
+  TeamState& running = teams_[id];
   if (plan_.detail == Detail::Message && phase.use != no_use) {
-    start_messages(id, slot, phase);
+    start_messages(id, phase);
     return;
   }
   const Team& team = machine_.teams[id];
   engine::ActivitySpec spec;
   spec.latency = phase.latency;
-  spec.tag = team_tag(id, slot);
+  spec.tag = team_tag(id);
   if (phase.use != no_use) {
     const Use& use = machine_.uses[team.first_use + phase.use];
     const UseLinks& links = use_links_[team.first_use + phase.use];
     spec.latency = use.latency;
-    spec.work = phase.bytes_per_flow;
+    spec.work = phase.bytes_per_flow / byte;
     spec.bound = links.bound;
     draws_.assign(use_draws_.begin() + links.first_draw, use_draws_.begin() + links.end_draw);
-    if (running.draws_memory && phase.flows_at_gpu > 0)
+    if (running.draws_memory && phase.memory_per_byte > 0)
       for (const Id actor : machine_.members_of(team))
-        draws_.push_back({memories_[actor], memory_per_flow_byte * phase.flows_at_gpu});
+        draws_.push_back({memories_[actor], phase.memory_per_byte});
     spec.draws = draws_;
   }
   ++running.outstanding;
   engine_.start(spec);
 }
 
-void Player::end_activity_of(Id id, std::size_t slot) {
-  TeamSlot& running = teams_[id].slots[slot];
-  if (--running.outstanding > 0 || advance_phases(id, slot))
+void Player::end_activity_of(Id id) {
+  TeamState& running = teams_[id];
+  if (--running.outstanding > 0 || advance_phases(id))
     return;
-  end_collective(id, slot);
+  end_collective(id);
 }
 
-void Player::end_collective(Id id, std::size_t slot) {
-  TeamState& team = teams_[id];
-  TeamSlot& running = team.slots[slot];
+void Player::end_collective(Id id) {
+  TeamState& running = teams_[id];
   const ScriptCollective& collective = *running.collective;
   running.collective = nullptr;
   if (running.loads_gpus)
@@ -182,13 +184,10 @@ void Player::end_collective(Id id, std::size_t slot) {
   const plan::CommunicationDimension dimension = dimension_of(collective.kind);
   book_communication(dimension, running.started, machine_.teams[id]);
   if (dimension == plan::CommunicationDimension::Data) {
-    end_data_collective(id, slot);
+    end_data_collective(id);
     return;
   }
-  if (!team.touched) {
-    team.touched = true;
-    touched_teams_.push_back(id);
-  }
+  touch_team(id);
   for (const Id actor : machine_.members_of(machine_.teams[id])) {
     ActorState& state = actors_[actor];
     charge_waiting(actor);

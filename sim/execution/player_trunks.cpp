@@ -11,26 +11,25 @@ namespace {
 
 constexpr double rounding = 1e-12; // relative, of a sum of shares
 
-bool is_message(TeamKind kind) { return kind == TeamKind::Next || kind == TeamKind::Previous; }
-
 } // namespace
 
 void Player::link_trunks() {
   const std::size_t trunks = machine_.trunks.size();
   use_links_.resize(machine_.uses.size());
   std::vector<double> peak(trunks), of_team(trunks);
-  std::vector<char> open(trunks); // by messages, of which several may be under way; by passes
+  std::vector<char> messages(trunks); // whether they use it: several may be under way
   std::vector<std::uint32_t> touched;
   for (const Team& team : machine_.teams) {
-    const std::size_t patterns = machine_.patterns[static_cast<std::size_t>(team.kind)].size();
-    std::vector<double>& most_bound = most_bound_[static_cast<std::size_t>(team.kind)];
+    const std::size_t patterns = machine_.patterns[at(team.kind)].size();
+    std::vector<double>& most_bound = most_bound_[at(team.kind)];
     most_bound.resize(patterns);
     touched.clear();
     for (std::size_t p = 0; p < patterns; ++p) {
       const Use& use = machine_.uses[team.first_use + p];
       UseLinks& links = use_links_[team.first_use + p];
       for (const network::TrunkLoad& load : machine_.loads_of(use))
-        links.bound = std::min(links.bound, machine_.trunks[load.trunk].capacity / load.flows);
+        links.bound =
+            std::min(links.bound, machine_.trunks[load.trunk].capacity.base() / load.flows);
       most_bound[p] = std::max(most_bound[p], links.bound);
       for (const network::TrunkLoad& load : machine_.loads_of(use)) {
         if (of_team[load.trunk] == 0)
@@ -41,15 +40,15 @@ void Player::link_trunks() {
     for (const std::uint32_t trunk : touched) {
       // Passes take at most what the trunk has: they were played on it.
       peak[trunk] +=
-          team.kind == TeamKind::Interior ? machine_.trunks[trunk].capacity : of_team[trunk];
-      open[trunk] = static_cast<char>(open[trunk] || is_message(team.kind));
+          team.kind == TeamKind::Interior ? machine_.trunks[trunk].capacity.base() : of_team[trunk];
+      messages[trunk] = static_cast<char>(messages[trunk] || is_message(team.kind));
       of_team[trunk] = 0;
     }
   }
   trunk_resources_.assign(trunks, none);
   for (std::size_t i = 0; i < trunks; ++i) {
-    const double capacity = machine_.trunks[i].capacity;
-    if (open[i] != 0 || peak[i] > capacity * (1 + rounding) || plan_.detail == Detail::Message)
+    const double capacity = machine_.trunks[i].capacity.base();
+    if (messages[i] != 0 || peak[i] > capacity * (1 + rounding) || plan_.detail == Detail::Message)
       trunk_resources_[i] = engine_.add_resource(capacity);
   }
   for (std::size_t i = 0; i < machine_.uses.size(); ++i) {
@@ -75,8 +74,8 @@ const Player::PassDraws& Player::draws_of(Id id, const PassTiming& timing) {
   std::map<std::uint32_t, double> bytes; // by trunk
   for (std::size_t i = 0; i < timing.bytes_by_use.size(); ++i)
     for (const network::TrunkLoad& load : machine_.loads_of(machine_.uses[team.first_use + i]))
-      if (timing.bytes_by_use[i] > 0 && trunk_resources_[load.trunk] != none)
-        bytes[load.trunk] += timing.bytes_by_use[i] * load.flows;
+      if (timing.bytes_by_use[i] > Bytes{} && trunk_resources_[load.trunk] != none)
+        bytes[load.trunk] += timing.bytes_by_use[i] / byte * load.flows;
   for (const auto& [trunk, moved] : bytes)
     pass.work = std::max(pass.work, moved);
   for (const auto& [trunk, moved] : bytes)

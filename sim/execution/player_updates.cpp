@@ -7,15 +7,15 @@ namespace sim::execution {
 
 // One collective after another, as a rank's communication stream runs them. False when there is
 // nothing to do.
-bool Player::start_sequence(Id id, std::size_t slot, const std::vector<ScriptCollective>& list) {
-  Sequence& sequence = actors_[id].sequences[slot];
+bool Player::start_sequence(Id id, const std::vector<ScriptCollective>& list) {
+  Sequence& sequence = actors_[id].sequence;
   SIM_ASSERT(sequence.list == nullptr);
   sequence = {&list, 0, 0};
-  return next_of_sequence(id, slot);
+  return next_of_sequence(id);
 }
 
-bool Player::next_of_sequence(Id id, std::size_t slot) {
-  Sequence& sequence = actors_[id].sequences[slot];
+bool Player::next_of_sequence(Id id) {
+  Sequence& sequence = actors_[id].sequence;
   while (sequence.next < sequence.list->size()) {
     const ScriptCollective& collective = (*sequence.list)[sequence.next++];
     const auto teams = machine_.teams_of(id, collective.kind);
@@ -23,14 +23,14 @@ bool Player::next_of_sequence(Id id, std::size_t slot) {
       continue;
     sequence.outstanding = static_cast<std::uint32_t>(teams.size());
     for (const Id team : teams) {
-      TeamSlot& running = teams_[team].slots[slot];
+      TeamState& running = teams_[team];
       SIM_ASSERT(running.collective == nullptr);
       const Team& given = machine_.teams[team];
       if (++running.arrived < given.end_member - given.first_member)
         continue;
       running.arrived = 0;
-      running.loads_gpus = plan_.accelerator != nullptr;
-      start_collective(team, slot, collective);
+      running.loads_gpus = true;
+      start_collective(team, collective);
     }
     return true;
   }
@@ -38,17 +38,17 @@ bool Player::next_of_sequence(Id id, std::size_t slot) {
   return false;
 }
 
-void Player::end_data_collective(Id id, std::size_t slot) {
+void Player::end_data_collective(Id id) {
   for (const Id actor : machine_.members_of(machine_.teams[id])) {
-    Sequence& sequence = actors_[actor].sequences[slot];
-    if (--sequence.outstanding == 0 && !next_of_sequence(actor, slot))
-      end_sequence(actor, slot);
+    Sequence& sequence = actors_[actor].sequence;
+    if (--sequence.outstanding == 0 && !next_of_sequence(actor))
+      end_sequence(actor);
   }
 }
 
-void Player::end_sequence(Id id, std::size_t slot) {
+void Player::end_sequence(Id id) {
   ActorState& state = actors_[id];
-  if (slot == parameter_slot) {
+  if (!state.parameters_ended) {
     // Parameters arrive under the first forward pass of each chunk; what comes later is exposed.
     state.parameters_ended = true;
     if (!state.held)
@@ -59,18 +59,16 @@ void Player::end_sequence(Id id, std::size_t slot) {
   } else if (state.state == UpdateState::Late) {
     after_late(id);
   } else if (state.state == UpdateState::Parameters) {
-    charge(id, Category::ExposedData);
-    start_wait(id, UpdateState::Synchronisation, plan_.synchronisation);
+    after_parameters(id);
   } else {
     state.early_ended = true;
-    if (state.passes_ended)
+    if (state.state == UpdateState::Early)
       after_early(id);
   }
 }
 
 void Player::end_passes(Id id) {
   ActorState& state = actors_[id];
-  state.passes_ended = true;
   state.waiting_since = now();
   if (plan_.updates.empty()) {
     state.state = UpdateState::Done;
@@ -83,20 +81,25 @@ void Player::end_passes(Id id) {
 
 void Player::after_early(Id id) {
   actors_[id].state = UpdateState::Late;
-  if (!start_sequence(id, gradient_slot, update_of(id).gradients_late))
+  if (!start_sequence(id, update_of(id).gradients_late))
     after_late(id);
 }
 
 void Player::after_late(Id id) {
   charge(id, Category::ExposedData);
   actors_[id].state = UpdateState::Norm;
-  if (++reduced_ < actors_.size())
+  if (++waiting_for_norm_ < actors_.size())
     return;
   // The gradient norm needs every rank: the last one to arrive releases all.
   for (Id i = 0; i < actors_.size(); ++i) {
     charge(i, Category::Bubble);
     start_wait(i, UpdateState::Norm, plan_.norm);
   }
+}
+
+void Player::after_parameters(Id id) {
+  charge(id, Category::ExposedData);
+  start_wait(id, UpdateState::Synchronisation, plan_.synchronisation);
 }
 
 void Player::start_wait(Id id, UpdateState state, Seconds duration) {
@@ -114,17 +117,15 @@ void Player::end_wait(Id id) {
   case UpdateState::Norm:
     charge(id, Category::ExposedData);
     timing_.communication[static_cast<std::size_t>(plan::CommunicationDimension::Data)] +=
-        actor.weight * plan_.norm;
+        actor.multiplicity * plan_.norm;
     start_wait(id, UpdateState::Optimizer, update_of(id).optimizer / actor.speed);
     break;
   case UpdateState::Optimizer:
-    timing_.optimizer += actor.weight * (now() - state.waiting_since) * second;
+    timing_.optimizer += actor.multiplicity * (now() - state.waiting_since) * second;
     charge(id, Category::Productive);
     state.state = UpdateState::Parameters;
-    if (!start_sequence(id, gradient_slot, update_of(id).parameters_late)) {
-      charge(id, Category::ExposedData);
-      start_wait(id, UpdateState::Synchronisation, plan_.synchronisation);
-    }
+    if (!start_sequence(id, update_of(id).parameters_late))
+      after_parameters(id);
     break;
   case UpdateState::Synchronisation:
     charge(id, Category::Synchronisation);

@@ -22,6 +22,9 @@ TeamKind kind_of(plan::CommunicationDimension dimension) {
   throw InternalError("a pass communicates over tensor, expert and context ranks only");
 }
 
+// A collective's kernel reads what it sends and writes what it receives.
+constexpr double memory_per_flow_byte = 2;
+
 bool is_empty(const hardware::KernelDemand& demand) {
   return demand.gap <= Seconds{} && demand.traffic <= Bytes{} && demand.compute <= Seconds{};
 }
@@ -42,14 +45,13 @@ public:
     for (const plan::Chain& chain : pass_.chains)
       add_chain(chain);
     link_successors();
-    script_.overlaps = overlaps_ || pass_.chains.size() > 1;
-    for (std::size_t kind = 0; kind < script_.bytes_by_use.size(); ++kind)
-      script_.bytes_by_use[kind].resize(patterns_[kind].size());
+    script_.overlaps = overlaps_;
+    for (std::size_t i = 0; i < inner_kinds.size(); ++i)
+      script_.bytes_by_use[i].resize(patterns_[at(inner_kinds[i])].size());
     for (const ScriptCollective& collective : script_.collectives)
       for (const ScriptPhase& phase : collective.phases)
         if (phase.use != no_use)
-          script_.bytes_by_use[static_cast<std::size_t>(collective.kind)][phase.use] +=
-              phase.bytes_per_flow;
+          script_.bytes_by_use[at(collective.kind)][phase.use] += phase.bytes_per_flow;
     return std::move(script_);
   }
 
@@ -114,24 +116,29 @@ private:
 
   void add_kernel(const plan::PlannedKernel& kernel, ScriptTask& added, bool beside) {
     ScriptKernel compiled;
-    compiled.demand = kernel.demand;
-    compiled.demand.gap = kernel.demand.gap / speed_;
-    compiled.demand.compute = kernel.demand.compute / speed_;
+    compiled.demand = as_slow(kernel.demand);
     const hardware::KernelDemand& demand = compiled.demand;
     added.what = is_empty(demand) ? ScriptTask::What::Join : ScriptTask::What::Kernel;
     compiled.work = demand.traffic > Bytes{} ? demand.traffic / byte : 1;
-    compiled.least_seconds = demand.traffic / accelerator_.memory_bandwidth / second;
+    compiled.least = demand.traffic / accelerator_.memory_bandwidth;
     compiled.beside = beside;
     if (demand.traffic > Bytes{}) {
       const Seconds busy =
           demand.alone(accelerator_, accelerator_.streaming_multiprocessors) - demand.gap;
-      compiled.peak_draw = demand.traffic / busy / (byte / second);
+      compiled.peak_draw = demand.traffic / busy;
       if (beside)
         script_.heaviest_beside = std::max(script_.heaviest_beside, compiled.peak_draw);
     }
     added.index = static_cast<std::uint32_t>(script_.kernels.size());
     script_.kernels.push_back(compiled);
     book(kernel, demand, added);
+  }
+
+  // Of a GPU of the script's speed.
+  [[nodiscard]] hardware::KernelDemand as_slow(hardware::KernelDemand demand) const {
+    demand.gap = demand.gap / speed_;
+    demand.compute = demand.compute / speed_;
+    return demand;
   }
 
   void book(const plan::PlannedKernel& kernel, const hardware::KernelDemand& demand,
@@ -145,12 +152,9 @@ private:
 
   // The task becomes part of the run that the current one is or begins.
   void join_run(const plan::PassTask& task) {
-    hardware::KernelDemand demand = task.kernel.demand;
-    demand.gap = demand.gap / speed_;
-    demand.compute = demand.compute / speed_;
     ScriptTask& run = script_.tasks[current_];
     run.what = ScriptTask::What::Run;
-    book(task.kernel, demand, run);
+    book(task.kernel, as_slow(task.kernel.demand), run);
   }
 
   void add_collective(const plan::PassTask& task, ScriptTask& added, std::uint32_t index) {
@@ -194,10 +198,10 @@ private:
 ScriptCollective script_of(const network::Collective& collective, TeamKind kind, double held_sms,
                            Patterns& patterns) {
   ScriptCollective script{.kind = kind, .held_sms = held_sms, .phases = {}};
-  auto& known = patterns[static_cast<std::size_t>(kind)];
+  auto& known = patterns[at(kind)];
   for (const network::Phase& phase : collective.phases) {
     ScriptPhase added{.latency = phase.latency,
-                      .bytes_per_flow = phase.bytes_per_flow / byte,
+                      .bytes_per_flow = phase.bytes_per_flow,
                       .with_next = phase.with_next};
     if (phase.transfers.pattern != network::Pattern::None) {
       const auto place = std::find(known.begin(), known.end(), phase.transfers);
@@ -205,8 +209,9 @@ ScriptCollective script_of(const network::Collective& collective, TeamKind kind,
       if (place == known.end())
         known.push_back(phase.transfers);
       for (const auto link : {topology::LinkKind::ScaleUp, topology::LinkKind::Nic})
-        added.flows_at_gpu =
-            std::max(added.flows_at_gpu, phase.flows[static_cast<std::size_t>(link)]);
+        added.memory_per_byte =
+            std::max(added.memory_per_byte,
+                     memory_per_flow_byte * phase.flows[static_cast<std::size_t>(link)]);
     }
     script.phases.push_back(added);
   }

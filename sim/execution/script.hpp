@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-// A pass as every GPU of its stage runs it: tasks with what they wait for, ready to be played many
-// times. Built once per kind of pass and speed of GPU.
+// Inside this room only. A pass as every GPU of its stage runs it: tasks with what they wait for,
+// ready to be played many times. Built once per kind of pass and speed of GPU.
 #pragma once
 
-#include "sim/execution/machine_builder.hpp"
+#include "sim/execution/machine.hpp"
 #include "sim/hardware/kernel.hpp"
 #include "sim/plan/pass.hpp"
 
@@ -14,17 +14,14 @@
 
 namespace sim::execution {
 
-// A collective's kernel reads what it sends and writes what it receives.
-inline constexpr double memory_per_flow_byte = 2;
-
 inline constexpr std::uint32_t no_use = std::numeric_limits<std::uint32_t>::max();
 
 // A phase as a team plays it: its latency and flows are those of one of the team's uses.
 struct ScriptPhase {
   std::uint32_t use = no_use; // no_use: nothing is sent, only `latency` passes
   Seconds latency{};          // where there is no use
-  double bytes_per_flow = 0;
-  double flows_at_gpu = 0; // of its busiest GPU: what device memory sees
+  Bytes bytes_per_flow{};
+  double memory_per_byte = 0; // traffic of a GPU's memory for each byte of a flow
   bool with_next = false;
 };
 struct ScriptCollective {
@@ -39,8 +36,8 @@ ScriptCollective script_of(const network::Collective& collective, TeamKind kind,
 struct ScriptKernel {
   hardware::KernelDemand demand; // of a GPU of the script's speed
   double work = 0;               // bytes, or 1 when it moves none
-  double least_seconds = 0;      // that device memory takes to move its bytes
-  double peak_draw = 0;          // bytes per second of device memory, on a GPU left alone
+  Seconds least{};               // that device memory takes to move its bytes
+  BytesPerSecond peak_draw{};    // of device memory, on a GPU left alone
   bool beside = false;           // a collective of the pass may run beside it
 };
 
@@ -67,9 +64,9 @@ struct PassScript {
   std::vector<ScriptCollective> collectives;
   std::vector<std::uint32_t> task_of; // by collective
   bool overlaps = false;              // kernels may run beside collectives of the pass
-  double heaviest_beside = 0;         // largest peak_draw of those that may
-  // Bytes that one flow of each use moves in the whole pass, by kind: Tensor, Expert, Context.
-  std::array<std::vector<double>, 3> bytes_by_use;
+  BytesPerSecond heaviest_beside{};   // largest peak_draw of those that may
+  // What one flow of each use moves in the whole pass, by inner kind.
+  std::array<std::vector<Bytes>, inner_kinds.size()> bytes_by_use;
 };
 
 // `fuse`: kernels that follow one another while nothing else of the pass can run become one task.

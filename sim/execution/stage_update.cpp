@@ -19,22 +19,23 @@ struct UpdateWriter {
   double buckets;
   network::CollectivePlanner& planner;
   Patterns& patterns;
-  BesideData& beside;
+  BesideData beside{};
 
   void note_beside(const network::Collective& collective, const ScriptCollective& script) {
-    double bytes = 0;
+    Bytes moved{};
     for (const ScriptPhase& phase : script.phases)
-      bytes += memory_per_flow_byte * phase.flows_at_gpu * phase.bytes_per_flow;
+      moved += phase.memory_per_byte * phase.bytes_per_flow;
     const Seconds duration = planner.idle_duration(collective);
     if (duration > Seconds{})
-      beside.memory = std::max(beside.memory, bytes * byte / duration);
+      beside.memory = std::max(beside.memory, moved / duration);
     beside.held_sms = std::max(beside.held_sms, script.held_sms);
   }
-  void add(CollectiveKind kind, Bytes size, network::Group group, TeamKind team,
+  void add(CollectiveKind kind, Bytes size, network::Group group, TeamKind team, bool early,
            std::vector<ScriptCollective>& out) {
     const network::Collective collective = planner.plan(kind, size, group);
     out.push_back(script_of(collective, team, setting.stack->communication_sms, patterns));
-    note_beside(collective, out.back());
+    if (early)
+      note_beside(collective, out.back());
   }
   // Splits a collective's bytes so that the last of the buckets, which are equal, stands alone.
   void add_split(CollectiveKind kind, Bytes size, network::Group group, TeamKind team, bool overlap,
@@ -43,8 +44,8 @@ struct UpdateWriter {
       return;
     const double last = overlap ? 1 / std::max(1.0, buckets) : 1;
     if (last < 1)
-      add(kind, (1 - last) * size, group, team, early);
-    add(kind, last * size, group, team, late);
+      add(kind, (1 - last) * size, group, team, true, early);
+    add(kind, last * size, group, team, false, late);
   }
   void add_both(CollectiveKind kind, Bytes per_parameter, bool overlap,
                 std::vector<ScriptCollective>& early, std::vector<ScriptCollective>& late) {
@@ -58,12 +59,11 @@ struct UpdateWriter {
 
 StageUpdate stage_update(const plan::StepSetting& setting,
                          const std::vector<plan::StageChunk>& chunks, int stage,
-                         network::CollectivePlanner& planner, Patterns& patterns,
-                         BesideData& beside) {
+                         network::CollectivePlanner& planner, Patterns& patterns) {
   const plan::StackSpec& stack = *setting.stack;
   const plan::PrecisionSpec& precision = stack.precision;
-  UpdateWriter writer{
-      setting, plan::groups_of(setting.layout, setting.gpus()), {}, 0, planner, patterns, beside};
+  UpdateWriter writer{setting, plan::groups_of(setting.layout, setting.gpus()), {}, 0, planner,
+                      patterns};
   for (const int index :
        plan::chunks_on_rank(setting.layout, static_cast<int>(chunks.size()), stage)) {
     const plan::StageChunk& chunk = chunks[static_cast<std::size_t>(index)];
@@ -90,6 +90,7 @@ StageUpdate stage_update(const plan::StepSetting& setting,
   if (parameters > 0)
     update.optimizer = hardware::demand(kernel, accelerator)
                            .alone(accelerator, accelerator.streaming_multiprocessors);
+  update.beside = writer.beside;
   return update;
 }
 

@@ -1,19 +1,36 @@
 // SPDX-License-Identifier: Apache-2.0
-// What a pipeline stage does after its last pass: its share of gradients, optimizer and parameters.
+// Inside this room only. What a pipeline stage does after its last pass: its share of gradients,
+// optimizer and parameters.
 #pragma once
 
-#include "sim/execution/step_player.hpp"
+#include "sim/execution/script.hpp"
 #include "sim/plan/layout.hpp"
 
 #include <vector>
 
 namespace sim::execution {
 
-// New patterns are added to `patterns`; `beside` becomes the most that any of its early collectives
-// takes of a GPU on an idle fabric.
+// What data-parallel collectives take of a GPU while they run beside its passes.
+struct BesideData {
+  double held_sms = 0;
+  BytesPerSecond memory{}; // drawn of its device memory, on average
+};
+
+// Data-parallel work of a stage after its last pass. Collectives without phases take no time.
+struct StageUpdate {
+  // Split so that the first part can run under the last pass that makes weight gradients, and the
+  // second only after it (the last bucket).
+  std::vector<ScriptCollective> gradients_early, gradients_late;
+  // The early part of the parameter all-gather runs under the first forward passes of the next
+  // step: the first pass of a stage's last chunk does not end before it.
+  std::vector<ScriptCollective> parameters_early, parameters_late;
+  Seconds optimizer{}; // on a healthy GPU
+  BesideData beside;   // at most, of the early collectives, on an idle fabric
+};
+
+// New patterns are added to `patterns`.
 StageUpdate stage_update(const plan::StepSetting& setting,
                          const std::vector<plan::StageChunk>& chunks, int stage,
-                         network::CollectivePlanner& planner, Patterns& patterns,
-                         BesideData& beside);
+                         network::CollectivePlanner& planner, Patterns& patterns);
 
 } // namespace sim::execution

@@ -42,7 +42,7 @@ Player::Player(const StepPlan& plan)
       breakdowns_(machine_.actors.size()), teams_(machine_.teams.size()) {
   SIM_ASSERT(static_cast<std::size_t>(machine_.stages) == plan.program->ranks.size());
   for (const Actor& actor : machine_.actors)
-    weights_ += actor.weight;
+    actors_stood_for_ += actor.multiplicity;
   index_programs();
   link_trunks();
   if (plan.detail != Detail::Pass)
@@ -53,8 +53,7 @@ Player::Player(const StepPlan& plan)
 StepTiming Player::run() {
   for (Id actor = 0; actor < actors_.size(); ++actor) {
     if (!plan_.updates.empty())
-      actors_[actor].parameters_ended =
-          !start_sequence(actor, parameter_slot, update_of(actor).parameters_early);
+      actors_[actor].parameters_ended = !start_sequence(actor, update_of(actor).parameters_early);
     try_start(actor);
   }
   settle();
@@ -116,10 +115,11 @@ void Player::index_programs() {
 void Player::find_sizes() {
   const auto& programs = plan_.program->ranks;
   scripts_.resize(programs.size());
-  std::array<double, team_kinds> held{}, drawn{};
+  std::array<double, team_kinds> held{};
+  std::array<BytesPerSecond, team_kinds> drawn{};
   const auto note_held = [&](const std::vector<ScriptCollective>& collectives) {
     for (const ScriptCollective& collective : collectives) {
-      const auto kind = static_cast<std::size_t>(collective.kind);
+      const std::size_t kind = execution::at(collective.kind);
       held[kind] = std::max(held[kind], collective.held_sms);
       drawn[kind] = std::max(drawn[kind], peak_of(collective));
     }
@@ -139,7 +139,7 @@ void Player::find_sizes() {
           note_held(script.collectives);
         }
   }
-  for (const double most : drawn)
+  for (const BytesPerSecond most : drawn)
     collectives_draw_ += most;
   for (const StageUpdate& update : plan_.updates)
     for (const auto* list : {&update.gradients_early, &update.gradients_late,
@@ -151,34 +151,31 @@ void Player::find_sizes() {
   hold_scale_ = std::min(1.0, (plan_.accelerator->streaming_multiprocessors - 1) / all);
   waits_.resize(actors_.size() * most_tasks_);
   next_ready_.resize(actors_.size() * most_tasks_);
-  come_.resize(teams_.size() * most_collectives_);
+  arrived_.resize(teams_.size() * most_collectives_);
 }
 
 // What the collective draws of a GPU's memory at most, on an idle machine.
-double Player::peak_of(const ScriptCollective& collective) const {
-  double most = 0, together = 0;
+BytesPerSecond Player::peak_of(const ScriptCollective& collective) const {
+  BytesPerSecond most{}, together{};
   for (const ScriptPhase& phase : collective.phases) {
     if (phase.use != no_use)
-      together += memory_per_flow_byte * phase.flows_at_gpu *
-                  most_bound_[static_cast<std::size_t>(collective.kind)][phase.use];
+      together += phase.memory_per_byte * most_bound_[execution::at(collective.kind)][phase.use] *
+                  (byte / second);
     most = std::max(most, together);
     if (!phase.with_next)
-      together = 0;
+      together = BytesPerSecond{};
   }
   return most;
 }
 
 // What a kernel may draw of the memory beside all collectives of its pass without anybody noticing.
-double Player::memory_room(Id id) const {
-  return plan_.accelerator->memory_bandwidth / (byte / second) * machine_.actors[id].speed -
-         collectives_draw_;
+BytesPerSecond Player::memory_room(Id id) const {
+  return plan_.accelerator->memory_bandwidth * machine_.actors[id].speed - collectives_draw_;
 }
 
 // Device memories and SMs. Where passes are single activities, only data-parallel collectives hold
 // SMs, and memory is not played.
 void Player::add_gpus() {
-  if (plan_.accelerator == nullptr)
-    return;
   blocks_.resize(actors_.size());
   for (const Actor& actor : machine_.actors) {
     sms_.push_back(engine_.add_pool(plan_.accelerator->streaming_multiprocessors));
@@ -241,7 +238,7 @@ void Player::start_pass(Id id, const ScheduledPass& pass) {
   else
     start_script(id, pass);
   if (last_weights)
-    state.early_ended = !start_sequence(id, gradient_slot, update_of(id).gradients_early);
+    state.early_ended = !start_sequence(id, update_of(id).gradients_early);
 }
 
 // Gradients or parameters are under way, or may be before the actor's next pass.
@@ -259,7 +256,7 @@ void Player::start_block(Id id, const ScheduledPass& pass) {
     spec.work = draws.work > 0 ? draws.work : timing.duration / second;
     spec.bound = spec.work / (timing.duration / second);
     spec.draws = draws.draws;
-    if (plan_.accelerator != nullptr && data_may_run(id)) {
+    if (data_may_run(id)) {
       const PassTiming& beside = plan_.timing(actor, pass.pass, true);
       blocks_[id] = {spec.bound, spec.work / (beside.duration / second),
                      static_cast<double>(plan_.accelerator->streaming_multiprocessors)};
@@ -273,11 +270,10 @@ void Player::start_block(Id id, const ScheduledPass& pass) {
 void Player::end_block(Id id) {
   const ScheduledPass& p = program_of(id)[actors_[id].next];
   const PassTiming& timing = plan_.timing(machine_.actors[id], p.pass, false);
-  const double took = now() - actors_[id].pass_started, weight = machine_.actors[id].weight;
+  const double took = now() - actors_[id].pass_started, weight = machine_.actors[id].multiplicity;
   breakdown(id) += timing.breakdown;
   breakdown(id)[Category::Interference] += took * second - timing.duration;
   timing_.executed += weight * timing.executed;
-  // Weights of units are units: of GPUs alike in all of them.
   for (std::size_t d = 0; d < dimensions; ++d)
     timing_.communication[d] += weight * timing.communication[d];
   end_pass(id);
@@ -285,7 +281,7 @@ void Player::end_block(Id id) {
 
 void Player::end_pass(Id id) {
   ActorState& state = actors_[id];
-  const double weight = machine_.actors[id].weight;
+  const double weight = machine_.actors[id].multiplicity;
   const Seconds took = weight * (now() - state.pass_started) * second;
   switch (program_of(id)[state.next].pass.kind) {
   case PassKind::Forward:
@@ -331,15 +327,11 @@ void Player::leave_pass(Id id) {
 void Player::publish(Id id, int chunk, int micro_batch, bool forward) {
   const Actor& actor = machine_.actors[id];
   Output& output = (forward ? forward_ : backward_)[output_at(actor, chunk, micro_batch)];
-  output.made = true;
   output.made_at = now();
-  const bool last = forward && static_cast<std::size_t>(chunk) + 1 == chunks_;
   if (!forward && chunk == 0)
     return;
-  const auto read = static_cast<std::size_t>(forward ? chunk + 1 : chunk - 1);
-  const int reader =
-      last ? actor.stage : owner_[read * micro_batches_ + static_cast<std::size_t>(micro_batch)];
-  if (reader == actor.stage || plan_.message_bytes <= 0) {
+  const int reader = reader_of(actor.stage, chunk, micro_batch, forward);
+  if (reader == actor.stage || plan_.message <= Bytes{}) {
     arrive(id, chunk, micro_batch, forward);
     return;
   }
@@ -354,29 +346,32 @@ void Player::publish(Id id, int chunk, int micro_batch, bool forward) {
   const UseLinks& links = use_links_[team.first_use];
   engine::ActivitySpec spec;
   spec.latency = use.latency;
-  spec.work = plan_.message_bytes;
+  spec.work = plan_.message / byte;
   spec.bound = links.bound;
   spec.draws = std::span(use_draws_).subspan(links.first_draw, links.end_draw - links.first_draw);
   spec.tag = parcel_tag(parcel);
   engine_.start(spec);
 }
 
+// The last chunk's backward pass reads what its own forward pass has made.
+int Player::reader_of(int stage, int chunk, int micro_batch, bool forward) const {
+  const auto read = static_cast<std::size_t>(forward ? chunk + 1 : chunk - 1);
+  return read == chunks_ ? stage
+                         : owner_[read * micro_batches_ + static_cast<std::size_t>(micro_batch)];
+}
+
 Player::Id Player::message_team(Id id, int reader_stage) const {
-  const int stage = machine_.actors[id].stage;
-  const bool next = reader_stage == stage + 1 || (reader_stage == 0 && stage > 1);
-  const auto teams = machine_.teams_of(id, next ? TeamKind::Next : TeamKind::Previous);
-  SIM_ASSERT(teams.size() == 1);
-  return teams.front();
+  for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})
+    for (const Id team : machine_.teams_of(id, kind))
+      if (machine_.actors[machine_.members_of(machine_.teams[team]).back()].stage == reader_stage)
+        return team;
+  throw InternalError("a message between stages that are not neighbours");
 }
 
 void Player::arrive(Id sender, int chunk, int micro_batch, bool forward) {
   const Actor& actor = machine_.actors[sender];
   (forward ? forward_ : backward_)[output_at(actor, chunk, micro_batch)].arrived = true;
-  const bool last = forward && static_cast<std::size_t>(chunk) + 1 == chunks_;
-  const auto read = static_cast<std::size_t>(forward ? chunk + 1 : chunk - 1);
-  const int reader =
-      last ? actor.stage : owner_[read * micro_batches_ + static_cast<std::size_t>(micro_batch)];
-  try_start(machine_.at(actor.chain, reader));
+  try_start(machine_.at(actor.chain, reader_of(actor.stage, chunk, micro_batch, forward)));
 }
 
 std::uint32_t Player::parcel_tag(const Parcel& parcel) {
@@ -389,7 +384,7 @@ std::uint32_t Player::parcel_tag(const Parcel& parcel) {
     free_parcels_.pop_back();
     parcels_[place] = parcel;
   }
-  return static_cast<std::uint32_t>(actors_.size() + slot_count * teams_.size()) + place;
+  return static_cast<std::uint32_t>(actors_.size() + teams_.size()) + place;
 }
 
 void Player::end_parcel(std::uint32_t place) {
@@ -399,10 +394,8 @@ void Player::end_parcel(std::uint32_t place) {
     end_send(parcel);
     return;
   }
-  const int stage = machine_.actors[parcel.sender].stage;
-  const auto read = static_cast<std::size_t>(parcel.forward ? parcel.chunk + 1 : parcel.chunk - 1);
-  const int reader = owner_[read * micro_batches_ + static_cast<std::size_t>(parcel.micro_batch)];
-  SIM_ASSERT(reader != stage);
+  const int reader = reader_of(machine_.actors[parcel.sender].stage, parcel.chunk,
+                               parcel.micro_batch, parcel.forward);
   book_communication(plan::CommunicationDimension::Pipeline, parcel.started,
                      machine_.teams[message_team(parcel.sender, reader)]);
   arrive(parcel.sender, parcel.chunk, parcel.micro_batch, parcel.forward);
@@ -411,16 +404,16 @@ void Player::end_parcel(std::uint32_t place) {
 void Player::book_communication(plan::CommunicationDimension dimension, double since,
                                 const Team& team) {
   timing_.communication[static_cast<std::size_t>(dimension)] +=
-      (now() - since) * team.gpus * team.weight / machine_.gpus_per_actor * second;
+      (now() - since) * team.gpus * team.multiplicity / machine_.gpus_per_actor * second;
 }
 
 void Player::end_tag(std::uint32_t tag) {
   const auto actors = static_cast<std::uint32_t>(actors_.size());
-  const auto teams = static_cast<std::uint32_t>(slot_count * teams_.size());
+  const auto teams = static_cast<std::uint32_t>(teams_.size());
   if (tag >= actors + teams)
     end_parcel(tag - actors - teams);
   else if (tag >= actors)
-    end_activity_of((tag - actors) / static_cast<Id>(slot_count), (tag - actors) % slot_count);
+    end_activity_of(tag - actors);
   else if (actors_[tag].state != UpdateState::Passes)
     end_wait(tag);
   else if (plan_.detail == Detail::Pass)
@@ -450,15 +443,15 @@ StepTiming Player::result() {
   for (Id id = 0; id < actors_.size(); ++id) {
     SIM_ASSERT(actors_[id].state == UpdateState::Done);
     charge(id, plan_.after_end); // until the slowest actor is done
-    breakdown(id) *= machine_.actors[id].weight / weights_;
+    breakdown(id) *= machine_.actors[id].multiplicity / actors_stood_for_;
     timing_.breakdown += breakdown(id);
   }
   for (Seconds* mean :
        {&timing_.forward, &timing_.backward, &timing_.weight, &timing_.pairs, &timing_.optimizer})
-    *mean *= 1 / weights_;
+    *mean *= 1 / actors_stood_for_;
   for (Seconds& mean : timing_.communication)
-    mean *= 1 / weights_;
-  timing_.executed *= 1 / weights_;
+    mean *= 1 / actors_stood_for_;
+  timing_.executed *= 1 / actors_stood_for_;
   timing_.events = engine_.events();
   timing_.fingerprint = engine_.fingerprint();
   return timing_;

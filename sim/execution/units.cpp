@@ -5,15 +5,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <limits>
 
 namespace sim::execution {
 namespace {
 
-constexpr std::uint32_t none = std::numeric_limits<std::uint32_t>::max();
-constexpr std::array inner_kinds{TeamKind::Tensor, TeamKind::Expert, TeamKind::Context};
-
-std::size_t at(TeamKind kind) { return static_cast<std::size_t>(kind); }
 bool is_inner(TeamKind kind) {
   return std::find(inner_kinds.begin(), inner_kinds.end(), kind) != inner_kinds.end();
 }
@@ -93,9 +88,7 @@ public:
         out_.members.push_back(unit);
     }
     out_.teams.back().end_member = static_cast<std::uint32_t>(out_.members.size());
-    const std::size_t uses = whole_.patterns[at(team.kind)].size();
-    for (std::size_t pattern = 0; pattern < uses; ++pattern) {
-      const Use& use = whole_.uses[team.first_use + pattern];
+    for (const Use& use : whole_.uses_of(team)) {
       sum_.add(whole_.loads_of(use));
       end_use(use.latency);
     }
@@ -202,36 +195,33 @@ Machine interior_machine(const Machine& whole, const RankMap& map, int stage, in
           teams.push_back(id);
   }
   std::vector<std::uint32_t>
-      trunk_names; // trunks of the whole, few: found by search of a sorted list
+      trunk_ids; // trunks of the whole, few: found by search of a sorted list
   for (const std::uint32_t id : teams) {
-    const Team& team = whole.teams[id];
-    for (std::size_t p = 0; p < whole.patterns[at(team.kind)].size(); ++p)
-      for (const network::TrunkLoad& load : whole.loads_of(whole.uses[team.first_use + p]))
-        trunk_names.push_back(load.trunk);
+    for (const Use& use : whole.uses_of(whole.teams[id]))
+      for (const network::TrunkLoad& load : whole.loads_of(use))
+        trunk_ids.push_back(load.trunk);
   }
-  std::sort(trunk_names.begin(), trunk_names.end());
-  trunk_names.erase(std::unique(trunk_names.begin(), trunk_names.end()), trunk_names.end());
-  for (const std::uint32_t trunk : trunk_names)
+  std::sort(trunk_ids.begin(), trunk_ids.end());
+  trunk_ids.erase(std::unique(trunk_ids.begin(), trunk_ids.end()), trunk_ids.end());
+  for (const std::uint32_t trunk : trunk_ids)
     inside.trunks.push_back(whole.trunks[trunk]);
   for (const std::uint32_t id : teams) {
     Team team = whole.teams[id];
-    const std::size_t patterns = whole.patterns[at(team.kind)].size();
     const auto members = whole.members_of(team);
-    const std::uint32_t first_use = team.first_use;
+    const auto uses = whole.uses_of(team);
     team.first_member = static_cast<std::uint32_t>(inside.members.size());
     for (const std::uint32_t gpu : members)
       inside.members.push_back(local(gpu));
     team.end_member = static_cast<std::uint32_t>(inside.members.size());
     team.first_use = static_cast<std::uint32_t>(inside.uses.size());
-    for (std::size_t p = 0; p < patterns; ++p) {
-      Use use = whole.uses[first_use + p];
+    for (Use use : uses) {
       const auto loads = whole.loads_of(use);
       use.first_load = static_cast<std::uint32_t>(inside.loads.size());
       for (const network::TrunkLoad& load : loads)
         inside.loads.push_back(
             {static_cast<std::uint32_t>(
-                 std::lower_bound(trunk_names.begin(), trunk_names.end(), load.trunk) -
-                 trunk_names.begin()),
+                 std::lower_bound(trunk_ids.begin(), trunk_ids.end(), load.trunk) -
+                 trunk_ids.begin()),
              load.flows});
       use.end_load = static_cast<std::uint32_t>(inside.loads.size());
       inside.uses.push_back(use);
@@ -248,7 +238,7 @@ std::vector<std::uint64_t> content_of(const Machine& machine) {
   for (const Actor& actor : machine.actors)
     content.push_back(bits(actor.speed));
   for (const Trunk& trunk : machine.trunks) {
-    content.push_back(bits(trunk.capacity));
+    content.push_back(bits(trunk.capacity.base()));
     content.push_back(trunk.can_bind ? 1 : 0);
   }
   for (const Team& team : machine.teams) {
@@ -256,8 +246,7 @@ std::vector<std::uint64_t> content_of(const Machine& machine) {
     const auto members = machine.members_of(team);
     content.push_back(members.size());
     content.insert(content.end(), members.begin(), members.end());
-    for (std::size_t p = 0; p < machine.patterns[at(team.kind)].size(); ++p) {
-      const Use& use = machine.uses[team.first_use + p];
+    for (const Use& use : machine.uses_of(team)) {
       content.push_back(bits(use.latency.base()));
       content.push_back(use.end_load - use.first_load);
       for (const network::TrunkLoad& load : machine.loads_of(use)) {

@@ -33,25 +33,29 @@ bool is_equitable(const Machine& machine, const Partition& partition) {
   for (std::size_t id = 0; id < machine.teams.size(); ++id) {
     const Team& team = machine.teams[id];
     std::uint32_t place = 0;
-    const bool message = team.kind == TeamKind::Next || team.kind == TeamKind::Previous;
+    const bool message = is_message(team.kind);
     for (const std::uint32_t actor : machine.members_of(team)) {
       const std::uint32_t role = message ? place++ : 0;
       ++actors[actor][{partition.teams[id], role, 0}];
       ++teams[id][{partition.actors[actor], role, 0}];
     }
-    const std::size_t patterns = machine.patterns[static_cast<std::size_t>(team.kind)].size();
-    for (std::uint32_t p = 0; p < patterns; ++p)
-      for (const network::TrunkLoad& load : machine.loads_of(machine.uses[team.first_use + p])) {
-        ++trunks[load.trunk][{partition.teams[id], p, load.flows}];
-        ++teams[id][{partition.trunks[load.trunk], p + 2, load.flows}];
+    std::uint32_t pattern = 0;
+    for (const Use& use : machine.uses_of(team)) {
+      for (const network::TrunkLoad& load : machine.loads_of(use)) {
+        ++trunks[load.trunk][{partition.teams[id], pattern, load.flows}];
+        ++teams[id][{partition.trunks[load.trunk], pattern + 2, load.flows}];
       }
+      ++pattern;
+    }
   }
-  const auto alike = [](const std::vector<std::uint32_t>& classes, const std::vector<Sight>& sights) {
+  const auto alike = [](const std::vector<std::uint32_t>& classes,
+                        const std::vector<Sight>& sights) {
     std::map<std::uint32_t, const Sight*> first;
-    return std::all_of(classes.begin(), classes.end(), [&, i = std::size_t{0}](std::uint32_t c) mutable {
-      const Sight& own = sights[i++];
-      return *first.try_emplace(c, &own).first->second == own;
-    });
+    return std::all_of(classes.begin(), classes.end(),
+                       [&, i = std::size_t{0}](std::uint32_t c) mutable {
+                         const Sight& own = sights[i++];
+                         return *first.try_emplace(c, &own).first->second == own;
+                       });
   };
   return alike(partition.actors, actors) && alike(partition.teams, teams) &&
          alike(partition.trunks, trunks);
@@ -87,8 +91,8 @@ plan::ParallelismSpec layout_of(int tensor, int pipeline, int context, int exper
 }
 
 hardware::PoolSpec pool_with(int nodes, hardware::FabricBuilder builder) {
-  hardware::PoolSpec pool = pool_of(nodes, 450 * gigabyte / second, 50 * gigabyte / second,
-                                    1000 * gigabyte);
+  hardware::PoolSpec pool =
+      pool_of(nodes, 450 * gigabyte / second, 50 * gigabyte / second, 1000 * gigabyte);
   pool.fabric.spec.builder = builder;
   return pool;
 }
@@ -107,7 +111,7 @@ TEST_CASE("a healthy, full machine folds into one GPU a stage") {
   REQUIRE(one.actors.size() == 4);
   CHECK(one.chains == 1);
   for (const Actor& actor : one.actors)
-    CHECK(actor.weight == 128);
+    CHECK(actor.multiplicity == 128);
 }
 
 TEST_CASE("partitions are equitable, whatever is uneven") {
@@ -137,8 +141,7 @@ TEST_CASE("partitions are equitable, whatever is uneven") {
       speeds.assign(static_cast<std::size_t>(gpus), 1.0);
       speeds[random.below(static_cast<std::uint64_t>(gpus))] = 0.7;
     }
-    const Machine whole =
-        whole_machine(*fabric, layout, all_patterns(layout, gpus), speeds, false);
+    const Machine whole = whole_machine(*fabric, layout, all_patterns(layout, gpus), speeds, false);
     CHECK(is_equitable(whole, coarsest_partition(whole)));
     const Machine units = unit_machine(whole, RankMap(layout, gpus));
     CHECK(is_equitable(units, coarsest_partition(units)));

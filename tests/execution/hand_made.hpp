@@ -9,8 +9,17 @@
 
 namespace sim::execution::tests {
 
+inline hardware::AcceleratorSpec plain_chip() {
+  hardware::AcceleratorSpec accelerator;
+  accelerator.title = "test chip";
+  accelerator.memory_bandwidth = 1e12 * (byte / second);
+  accelerator.streaming_multiprocessors = 132;
+  return accelerator;
+}
+
 // Every use puts as many flows on the actor's link as the pattern's group is large.
-inline Machine machine_of(int stages, const Patterns& patterns, double capacity = 1e9,
+inline Machine machine_of(int stages, const Patterns& patterns,
+                          BytesPerSecond capacity = gigabyte / second,
                           Seconds message_latency = {}) {
   Machine machine;
   machine.stages = stages;

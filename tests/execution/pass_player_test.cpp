@@ -8,17 +8,10 @@ using namespace sim;
 using namespace sim::execution;
 using plan::PassTask;
 using tests::machine_of;
+using tests::plain_chip;
 using tests::sending;
 
 namespace {
-
-hardware::AcceleratorSpec chip() {
-  hardware::AcceleratorSpec accelerator;
-  accelerator.title = "test chip";
-  accelerator.memory_bandwidth = 1e12 * (byte / second);
-  accelerator.streaming_multiprocessors = 132;
-  return accelerator;
-}
 
 PassTask kernel(Seconds compute, double tiles, std::array<int, 2> after = {-1, -1},
                 bool background = false) {
@@ -44,7 +37,7 @@ PassTask communication(Seconds latency, int sms, std::array<int, 2> after = {-1,
 }
 
 StepTiming play(const std::vector<plan::Chain>& chains, bool fused = true) {
-  const hardware::AcceleratorSpec accelerator = chip();
+  const hardware::AcceleratorSpec accelerator = plain_chip();
   Patterns patterns;
   const PassScript script = compile({chains}, accelerator, 1, fused, patterns);
   const Machine machine = machine_of(1, patterns);
@@ -140,7 +133,7 @@ TEST_CASE("kernels that nothing can disturb are one task, and take as long as on
                           kernel(millisecond, 264, {3, -1}),
                           kernel(millisecond, 50, {5, -1})};
   Patterns patterns;
-  const hardware::AcceleratorSpec accelerator = chip();
+  const hardware::AcceleratorSpec accelerator = plain_chip();
   CHECK(compile({{chain}}, accelerator, 1, false, patterns).tasks.size() == chain.size());
   const PassScript fused = compile({{chain}}, accelerator, 1, true, patterns);
   REQUIRE(fused.tasks.size() == 4); // run, collective, run, weight gradient
@@ -160,14 +153,14 @@ TEST_CASE("kernels beside a branch of their pass stay apart") {
                           kernel(millisecond, 132, {0, -1}), kernel(millisecond, 132, {2, -1}),
                           kernel(millisecond, 132, {1, -1})};
   Patterns patterns;
-  const PassScript script = compile({{chain}}, chip(), 1, true, patterns);
+  const PassScript script = compile({{chain}}, plain_chip(), 1, true, patterns);
   CHECK(script.tasks.size() == chain.size());
   CHECK(play({chain}).duration / millisecond == Approx(4));
 }
 
 TEST_CASE("a slow GPU takes its share of the time longer for every kernel") {
   Patterns patterns;
-  hardware::AcceleratorSpec accelerator = chip();
+  hardware::AcceleratorSpec accelerator = plain_chip();
   PassTask moving;
   moving.kernel.demand.traffic = 1e9 * byte;
   moving.kernel.demand.all_sms = 132;

@@ -40,15 +40,17 @@ StepTiming play(StepPlan plan, const plan::PipelineProgram& program, const Fixed
   Patterns patterns;
   for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})
     patterns[static_cast<std::size_t>(kind)].resize(1);
-  const Machine machine =
-      machine_of(static_cast<int>(program.ranks.size()), patterns, 1e9, message_latency);
+  const Machine machine = machine_of(static_cast<int>(program.ranks.size()), patterns,
+                                     gigabyte / second, message_latency);
+  const hardware::AcceleratorSpec accelerator = tests::plain_chip();
+  plan.accelerator = &accelerator;
   plan.machine = &machine;
   plan.program = &program;
   plan.timing = [&times](const Actor&, const PassKey& key, bool) -> const PassTiming& {
     return times(key);
   };
   // Without bytes a message takes no time; these few take none to speak of.
-  plan.message_bytes = message_latency > Seconds{} ? 1e-9 : 0;
+  plan.message = (message_latency > Seconds{} ? 1e-9 : 0) * byte;
   return play_step(plan);
 }
 StepTiming play(const plan::PipelineProgram& program, const FixedTimes& times) {
@@ -167,7 +169,7 @@ TEST_CASE("a pass is slowed by other traffic on its link") {
   reduction.phases = {tests::sending(30 * byte, 3)};
   update.gradients_early = {script_of(reduction, TeamKind::Data, 0, patterns)};
   patterns[static_cast<std::size_t>(TeamKind::Interior)] = {network::Transfers{}};
-  Machine machine = machine_of(1, patterns, 4);
+  Machine machine = machine_of(1, patterns, 4 * (byte / second));
   Team inside;
   inside.kind = TeamKind::Interior;
   inside.first_use = static_cast<std::uint32_t>(machine.uses.size());
@@ -182,10 +184,12 @@ TEST_CASE("a pass is slowed by other traffic on its link") {
   PassTiming timing;
   timing.duration = 4 * second;
   timing.breakdown[Category::Productive] = timing.duration;
-  timing.bytes_by_use = {8};
+  timing.bytes_by_use = {8 * byte};
   const plan::PipelineProgram program =
       plan::one_forward_one_backward({1, 1, 1, plan::StepMode::Training});
   StepPlan plan;
+  const hardware::AcceleratorSpec accelerator = tests::plain_chip();
+  plan.accelerator = &accelerator;
   plan.machine = &machine;
   plan.program = &program;
   plan.timing = [&timing](const Actor&, const PassKey&, bool) -> const PassTiming& {
