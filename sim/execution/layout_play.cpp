@@ -134,7 +134,13 @@ const PassTiming& LayoutPlay::timing(Interior& interior, const plan::PassKey& ke
   return interior.times.emplace(same, std::move(result)).first->second;
 }
 
-std::vector<double> LayoutPlay::speeds() const { return {}; }
+std::vector<double> LayoutPlay::speeds() const {
+  const auto& slow = setting_.pool->slow_gpus;
+  std::vector<double> speeds(slow.empty() ? 0 : static_cast<std::size_t>(setting_.gpus()), 1.0);
+  for (const hardware::SlowGpuSpec& gpu : slow)
+    speeds[static_cast<std::size_t>(gpu.gpu)] = gpu.speed;
+  return speeds;
+}
 
 // Units of equal insides share the times of their passes; exact, each has its own.
 void LayoutPlay::build_units(const Machine& whole, bool exact, Stage& stage) {

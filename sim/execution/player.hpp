@@ -52,6 +52,7 @@ private:
     const std::vector<ScriptCollective>* list = nullptr; // null: nothing is under way
     std::uint32_t next = 0;
     std::uint32_t outstanding = 0; // teams of the actor that have not ended the current one
+    std::uint32_t running = 0;     // of these, under way
   };
 
   struct ActorState {
@@ -194,6 +195,7 @@ private:
   bool start_sequence(Id actor, const std::vector<ScriptCollective>& list);
   bool next_of_sequence(Id actor);
   void end_sequence(Id actor);
+  void note_running(Id team, bool begins);
   void end_data_collective(Id team);
   void end_passes(Id actor);
   void after_early(Id actor);

@@ -111,11 +111,14 @@ const Player::Route& Player::route(Id from, Id to, double network_weight) {
   const auto trunks = plan_.fabric->trunks();
   std::vector<topology::TrunkStep> steps;
   plan_.fabric->trunk_route(static_cast<int>(from), static_cast<int>(to), steps);
-  for (const topology::TrunkStep& step : steps)
+  for (const topology::TrunkStep& step : steps) {
+    if (step.share <= 0)
+      continue; // a broken path
     way.draws.push_back(
         {trunk_resources_[step.trunk], trunks[step.trunk].kind == topology::LinkKind::ScaleUp
                                            ? step.share
                                            : step.share * network_weight});
+  }
   way.latency = plan_.fabric->latency(static_cast<int>(from), static_cast<int>(to)) / second;
   return way;
 }

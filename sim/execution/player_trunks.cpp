@@ -48,7 +48,8 @@ void Player::link_trunks() {
   trunk_resources_.assign(trunks, none);
   for (std::size_t i = 0; i < trunks; ++i) {
     const double capacity = machine_.trunks[i].capacity.base();
-    if (messages[i] != 0 || peak[i] > capacity * (1 + rounding) || plan_.detail == Detail::Message)
+    if (messages[i] != 0 || peak[i] > capacity * (1 + rounding) ||
+        (plan_.detail == Detail::Message && capacity > 0))
       trunk_resources_[i] = engine_.add_resource(capacity);
   }
   for (std::size_t i = 0; i < machine_.uses.size(); ++i) {

@@ -10,7 +10,7 @@ namespace sim::execution {
 bool Player::start_sequence(Id id, const std::vector<ScriptCollective>& list) {
   Sequence& sequence = actors_[id].sequence;
   SIM_ASSERT(sequence.list == nullptr);
-  sequence = {&list, 0, 0};
+  sequence = {&list, 0, 0, 0};
   return next_of_sequence(id);
 }
 
@@ -30,6 +30,7 @@ bool Player::next_of_sequence(Id id) {
         continue;
       running.arrived = 0;
       running.loads_gpus = true;
+      note_running(team, true);
       start_collective(team, collective);
     }
     return true;
@@ -38,7 +39,19 @@ bool Player::next_of_sequence(Id id) {
   return false;
 }
 
+// After its passes, or held by its parameters, a member waits: for the collective while that runs,
+// for the team's last member before.
+void Player::note_running(Id team, bool begins) {
+  for (const Id actor : machine_.members_of(machine_.teams[team])) {
+    ActorState& state = actors_[actor];
+    if (state.held || state.state != UpdateState::Passes)
+      charge(actor, state.sequence.running > 0 ? Category::ExposedData : Category::Straggler);
+    begins ? ++state.sequence.running : --state.sequence.running;
+  }
+}
+
 void Player::end_data_collective(Id id) {
+  note_running(id, false);
   for (const Id actor : machine_.members_of(machine_.teams[id])) {
     Sequence& sequence = actors_[actor].sequence;
     if (--sequence.outstanding == 0 && !next_of_sequence(actor))

@@ -6,7 +6,9 @@
 #include "sim/base/fields.hpp"
 #include "sim/base/time.hpp"
 
+#include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -76,7 +78,9 @@ struct NodeSpec {
 };
 
 enum class FabricBuilder { RailOptimized, FatTree, MultiPlane };
-enum class RoutingPolicy { Adaptive, Static };
+enum class RoutingPolicy { Adaptive, Static, Ecmp };
+// From the inside out; a link's kind is the tier it belongs to.
+enum class LinkKind : std::uint8_t { ScaleUp, Nic, LeafUplink, SpineUplink };
 
 struct FabricSpec {
   FabricBuilder builder = FabricBuilder::RailOptimized;
@@ -88,6 +92,8 @@ struct FabricSpec {
   double leaf_oversubscription = 1; // down : up
   double spine_oversubscription = 1;
   RoutingPolicy routing = RoutingPolicy::Adaptive;
+  int queue_pairs = 4;        // ecmp: of one flow, each with a path of its own
+  std::int64_t hash_seed = 1; // ecmp
   double efficiency = 1;      // share of line rate that large collectives see
   Seconds scale_up_latency{}; // one small message inside a node
   Seconds leaf_latency{};     // one small message under one leaf
@@ -95,11 +101,26 @@ struct FabricSpec {
   Watts switch_power{};
 };
 
+struct SlowGpuSpec {
+  int gpu = 0;      // rank
+  double speed = 1; // of its kernels, relative to a healthy GPU
+};
+
+// Both directions of a link, all parallel cables of it, or all uplinks of a switch.
+struct WeakLinkSpec {
+  LinkKind tier = LinkKind::Nic;
+  int device = 0; // GPU, NIC (node x nics + i), leaf or spine at the lower end
+  std::optional<int> to = std::nullopt; // spine within the pod, or core of the set; absent: all
+  double capacity = 1;                  // relative to the healthy link; 0: broken
+};
+
 struct PoolSpec {
   Named<NodeSpec> node;
   int nodes = 0;
   Named<FabricSpec> fabric;
   Date acquired;
+  std::vector<SlowGpuSpec> slow_gpus;
+  std::vector<WeakLinkSpec> weak_links;
 };
 
 // The flat form (node, nodes, fabric beside one another) is one pool called "main".
@@ -198,6 +219,9 @@ template <class V> void fields(V& v, FabricSpec& s) {
   v("spine_oversubscription", s.spine_oversubscription, at_least_one,
     "Downlink over uplink capacity of a pod.");
   v("routing", s.routing, anything, "How flows choose among equal paths.");
+  v("queue_pairs", s.queue_pairs, Rule{.low = 1, .high = 128},
+    "Routing ecmp: queue pairs of one flow, each with an equal share and a path of its own.");
+  v("hash_seed", s.hash_seed, non_negative, "Routing ecmp: seed of the hash that chooses paths.");
   v("efficiency", s.efficiency, required(Rule{.low = 0, .high = 1, .low_open = true}),
     "Share of line rate that large collectives see.");
   v("scale_up_latency", s.scale_up_latency, required(non_negative), "Small message inside a node.");
@@ -206,11 +230,27 @@ template <class V> void fields(V& v, FabricSpec& s) {
   v("tier_latency", s.tier_latency, required(non_negative), "Added for each tier above the leaf.");
   v("switch_power", s.switch_power, non_negative, "Per switch.");
 }
+template <class V> void fields(V& v, SlowGpuSpec& s) {
+  v("gpu", s.gpu, required(non_negative), "Rank of the GPU, counted from 0.");
+  v("speed", s.speed, required(Rule{.low = 0, .high = 1, .low_open = true}),
+    "Speed of its kernels relative to a healthy GPU.");
+}
+template <class V> void fields(V& v, WeakLinkSpec& s) {
+  v("tier", s.tier, required(), "Which links.");
+  v("device", s.device, required(non_negative),
+    "Lower end: GPU, NIC (node x nics + i), leaf or spine, counted from 0.");
+  v("to", s.to, non_negative,
+    "Upper end of an uplink: spine of the leaf's pod, or core of the spine's set; absent: all.");
+  v("capacity", s.capacity, required(fraction),
+    "Capacity relative to the healthy link, both directions; 0: broken.");
+}
 template <class V> void fields(V& v, PoolSpec& s) {
   v("node", s.node, required(), "Node type.");
   v("nodes", s.nodes, required(at_least_one), "Number of nodes.");
   v("fabric", s.fabric, required(), "Scale-out network.");
   v("acquired", s.acquired, anything, "Day on which the nodes were bought.");
+  v("slow_gpus", s.slow_gpus, anything, "GPUs that are slower than they should be.");
+  v("weak_links", s.weak_links, anything, "Links that are weaker than they should be, or broken.");
 }
 template <class V> void fields(V& v, ClusterSpec& s) {
   // The flat form's keys stand directly under `cluster`; they are required unless `pools` is given.
@@ -218,6 +258,9 @@ template <class V> void fields(V& v, ClusterSpec& s) {
   v("nodes", s.main.nodes, non_negative, "Number of nodes.");
   v("fabric", s.main.fabric, anything, "Scale-out network.");
   v("acquired", s.main.acquired, anything, "Day on which the nodes were bought.");
+  v("slow_gpus", s.main.slow_gpus, anything, "GPUs that are slower than they should be.");
+  v("weak_links", s.main.weak_links, anything,
+    "Links that are weaker than they should be, or broken.");
   v("pools", s.pools, anything, "Several pools by name, instead of one.");
 }
 
@@ -242,7 +285,15 @@ template <> struct EnumNames<hardware::FabricBuilder> {
 template <> struct EnumNames<hardware::RoutingPolicy> {
   static constexpr std::array names{
       std::pair{hardware::RoutingPolicy::Adaptive, std::string_view{"adaptive"}},
-      std::pair{hardware::RoutingPolicy::Static, std::string_view{"static"}}};
+      std::pair{hardware::RoutingPolicy::Static, std::string_view{"static"}},
+      std::pair{hardware::RoutingPolicy::Ecmp, std::string_view{"ecmp"}}};
+};
+template <> struct EnumNames<hardware::LinkKind> {
+  static constexpr std::array names{
+      std::pair{hardware::LinkKind::ScaleUp, std::string_view{"scale-up"}},
+      std::pair{hardware::LinkKind::Nic, std::string_view{"nic"}},
+      std::pair{hardware::LinkKind::LeafUplink, std::string_view{"leaf-uplink"}},
+      std::pair{hardware::LinkKind::SpineUplink, std::string_view{"spine-uplink"}}};
 };
 template <> inline constexpr std::string_view catalogue_kind<hardware::KernelSpec> = "kernels";
 template <>

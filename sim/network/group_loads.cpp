@@ -72,6 +72,8 @@ void GroupLoads::add_route(int from, int to, double network_weight) {
 }
 
 void GroupLoads::note(std::uint32_t trunk, double flows) {
+  if (flows <= 0)
+    return; // a broken path
   if (flows_[trunk] == 0)
     touched_.push_back(trunk);
   flows_[trunk] += flows;

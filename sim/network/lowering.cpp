@@ -29,6 +29,8 @@ Lowering::Lowering(const topology::Fabric& fabric) : fabric_(fabric) {
     return;
   }
   for (const Link& link : fabric.links()) {
+    if (link.capacity == BytesPerSecond{}) // broken: no route takes it
+      continue;
     BytesPerSecond& least = capacities_.per_link[at(link.kind)];
     if (least == BytesPerSecond{} || link.capacity < least)
       least = link.capacity;

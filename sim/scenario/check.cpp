@@ -3,6 +3,7 @@
 
 #include "sim/base/quantity_text.hpp"
 
+#include <cstdint>
 #include <set>
 #include <vector>
 
@@ -47,6 +48,7 @@ private:
   void response(const rollout::LengthSpec& response, const std::string& path);
   void stage_pool(const std::string& pool, const std::string& path);
   void pool(const hardware::PoolSpec& pool, const std::string& path);
+  void slow_gpus(const hardware::PoolSpec& pool, const std::string& path);
   void attention(const workload::AttentionSpec& attention, const std::string& path);
   void amount(const std::string& text, const std::string& path);
 
@@ -185,6 +187,21 @@ void Checker::pool(const hardware::PoolSpec& pool, const std::string& path) {
         "must not be above power");
   if (pool.fabric.spec.tiers == 3 && pool.fabric.spec.pod_nodes == 0)
     say(path + ".fabric.pod_nodes", "three tiers need it", "write the nodes in one pod");
+  slow_gpus(pool, path + ".slow_gpus");
+}
+
+void Checker::slow_gpus(const hardware::PoolSpec& pool, const std::string& path) {
+  const std::int64_t gpus = std::int64_t{pool.nodes} * pool.node.spec.accelerators;
+  std::set<int> seen;
+  for (std::size_t i = 0; i < pool.slow_gpus.size(); ++i) {
+    const int gpu = pool.slow_gpus[i].gpu;
+    const std::string place = path + "." + std::to_string(i) + ".gpu";
+    if (gpu >= gpus)
+      say(place, "there is no GPU " + std::to_string(gpu),
+          "the pool has GPUs 0 to " + std::to_string(gpus - 1));
+    else if (!seen.insert(gpu).second)
+      say(place, "GPU " + std::to_string(gpu) + " stands here twice", "write one speed for it");
+  }
 }
 
 void Checker::model() {

@@ -47,14 +47,16 @@ void Reader::value(const Node& node, hardware::ClusterSpec& out, const Rule&,
   if (pools && out.pools.empty() && node.find("pools")->is_map())
     findings_.add(node.find("pools")->location, path + ".pools: there is no pool",
                   "write {name: {node: ...}}");
-  for (const char* key : {"node", "nodes", "fabric", "acquired"}) {
+  for (const std::string_view key :
+       {"node", "nodes", "fabric", "acquired", "slow_gpus", "weak_links"}) {
     const auto member = std::find_if(node.members.begin(), node.members.end(),
                                      [&](const Member& m) { return m.key == key; });
     if (pools && member != node.members.end())
-      findings_.add(member->key_location, path + "." + key + " stands beside pools",
+      findings_.add(member->key_location, path + "." + std::string(key) + " stands beside pools",
                     "write it inside a pool");
-    if (!pools && member == node.members.end() && std::string_view(key) != "acquired")
-      missing(node, path, key, "needed unless there are pools");
+    const bool needed = key == "node" || key == "nodes" || key == "fabric";
+    if (!pools && member == node.members.end() && needed)
+      missing(node, path, std::string(key), "needed unless there are pools");
   }
   if (const Node* nodes = node.find("nodes"); nodes != nullptr && nodes->is_scalar() &&
                                               out.main.nodes == 0 && !findings_.at(nodes->location))

@@ -6,20 +6,6 @@
 
 namespace sim::topology {
 
-std::string_view name_of(LinkKind kind) {
-  switch (kind) {
-  case LinkKind::ScaleUp:
-    return "scale-up";
-  case LinkKind::Nic:
-    return "nic";
-  case LinkKind::LeafUplink:
-    return "leaf-uplink";
-  case LinkKind::SpineUplink:
-    return "spine-uplink";
-  }
-  return "?";
-}
-
 void Fabric::add_loads(std::span<const Transfer> transfers, std::span<double> load) const {
   std::vector<RouteStep> steps;
   for (const Transfer& transfer : transfers) {

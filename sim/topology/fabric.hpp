@@ -9,30 +9,27 @@
 #include <cstdint>
 #include <memory>
 #include <span>
-#include <string_view>
 #include <vector>
 
 namespace sim::topology {
 
-// From the inside out; a link's kind is the tier it belongs to.
-enum class LinkKind : std::uint8_t { ScaleUp, Nic, LeafUplink, SpineUplink };
+using hardware::LinkKind;
 inline constexpr int link_kinds = 4;
-std::string_view name_of(LinkKind kind);
 
 using LinkId = std::uint32_t;
 
 // Vertices are numbered GPUs first (vertex = rank), then scale-up switches, NICs, leaves, spines,
 // cores. A NIC hangs on its GPUs by PCIe, which is no slower than the NIC and therefore no link of
 // its own: a route steps from a GPU to its NIC for free. Parallel cables between two switches are
-// one Link with their summed capacity under adaptive routing, one Link each under static routing.
+// one Link with their summed capacity under adaptive routing, else one Link each.
 struct Link {
   std::uint32_t from = 0, to = 0; // vertices
   LinkKind kind = LinkKind::ScaleUp;
-  BytesPerSecond capacity{}; // usable by large transfers: raw times efficiency
+  BytesPerSecond capacity{}; // usable by large transfers: raw times efficiency; 0: broken
 };
 
-// A link of a route and the share of the flow that takes it (equal-cost paths split a flow evenly
-// under adaptive routing).
+// A link of a route and the share of the flow that takes it (adaptive routing and queue pairs split
+// a flow).
 struct RouteStep {
   LinkId link = 0;
   double share = 1;
@@ -40,8 +37,9 @@ struct RouteStep {
 
 // Links over which every flow that uses one of them is always split evenly, so that they act as one
 // resource of their summed capacity. Every link belongs to exactly one trunk; a trunk has links of
-// one kind and direction. With adaptive routing all uplinks of a leaf are one trunk, all its
-// downlinks one, and so are all links from the spines of a pod and plane to the cores.
+// one kind and direction. Under adaptive routing and with all links healthy, all uplinks of a leaf
+// are one trunk, all its downlinks one, and so are all links from the spines of a pod and plane to
+// the cores.
 struct Trunk {
   LinkKind kind = LinkKind::ScaleUp;
   BytesPerSecond capacity{};
@@ -76,7 +74,8 @@ public:
   [[nodiscard]] virtual std::span<const Link> links() const = 0;
   // Appends the steps from GPU a to GPU b (a != b), by closed rules of the builder. Rail-aligned: a
   // transfer to another node first crosses the scale-up domain to the GPU with the destination's
-  // rail, then uses that rail's NIC (PXN).
+  // rail, then uses that rail's NIC (PXN). Throws InfeasibleError("cluster.weak_links") when broken
+  // links leave no path, here and in everything below that asks for routes.
   virtual void route(int a, int b, std::vector<RouteStep>& out) const = 0;
   [[nodiscard]] virtual std::span<const Trunk> trunks() const = 0;
   [[nodiscard]] virtual std::uint32_t trunk_of(LinkId link) const = 0;
@@ -105,8 +104,8 @@ public:
   [[nodiscard]] virtual int shortest_hops(int a, int b) const = 0;
 };
 
-// Throws InfeasibleError("cluster...") when the nodes do not fit the fabric or bandwidths do not
-// match. One node has no fabric: only its scale-up links are built.
+// Throws InfeasibleError("cluster...") when the nodes do not fit the fabric, bandwidths do not
+// match or a weak link does not exist. One node has no fabric: only its scale-up links are built.
 std::unique_ptr<Fabric> build(const hardware::PoolSpec& pool);
 
 } // namespace sim::topology

@@ -129,7 +129,7 @@ Layout lay_out(const hardware::PoolSpec& pool, const Wiring& wiring) {
     l.spine_uplinks = std::max(1, static_cast<int>(std::floor(l.mean_spine_uplinks + 0.5)));
     l.cores = fewest_switches(l.pods, l.spine_uplinks, ports);
   }
-  if (fabric.routing == hardware::RoutingPolicy::Static) {
+  if (has_link_per_cable(fabric.routing)) {
     l.leaf_copies = l.spines > 0 ? l.uplinks / l.spines : 1;
     l.spine_copies = l.cores > 0 ? l.spine_uplinks / l.cores : 1;
   }

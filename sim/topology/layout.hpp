@@ -63,6 +63,11 @@ struct Layout {
   }
 };
 
+// Whether each cable between two switches is a link of its own, since a flow takes one of them.
+inline bool has_link_per_cable(hardware::RoutingPolicy routing) {
+  return routing != hardware::RoutingPolicy::Adaptive;
+}
+
 // Throws InfeasibleError when the nodes do not fit or the NICs do not match.
 Layout lay_out(const hardware::PoolSpec& pool, const Wiring& wiring);
 

@@ -6,6 +6,8 @@
 #include "sim/topology/switched_fabric.hpp"
 
 #include <algorithm>
+#include <map>
+#include <utility>
 
 namespace sim::topology {
 namespace {
@@ -59,37 +61,68 @@ void SwitchedFabric::spread(const Crossings& crossings, std::span<double> load) 
 }
 
 void SwitchedFabric::add_loads(std::span<const Transfer> transfers, std::span<double> load) const {
-  if (fabric_.routing == hardware::RoutingPolicy::Static)
+  if (fabric_.routing != hardware::RoutingPolicy::Adaptive || broken_ends_)
     return Fabric::add_loads(transfers, load);
+  if (uneven_)
+    return add_uneven_loads(transfers, load);
   Crossings crossings(layout_);
   for (const Transfer& t : transfers) {
-    if (layout_.node_of(t.from) == layout_.node_of(t.to)) {
-      load[scale_up_link(t.from)] += t.flows;
-      load[scale_up_link(t.to) + 1] += t.flows;
+    const std::optional<Passage> p = add_end_loads(t, load);
+    if (!p || p->source_leaf == p->destination_leaf)
       continue;
-    }
-    const Passage p = passage(t.from, t.to);
-    if (p.relay != t.from) {
-      load[scale_up_link(t.from)] += t.flows;
-      load[scale_up_link(p.relay) + 1] += t.flows;
-    }
-    load[nic_link(p.source_nic)] += t.flows;
-    load[nic_link(p.destination_nic) + 1] += t.flows;
-    if (p.source_leaf == p.destination_leaf)
+    crossings.out_of_leaf[at(p->source_leaf)] += t.flows;
+    crossings.into_leaf[at(p->destination_leaf)] += t.flows;
+    if (p->source_pod == p->destination_pod)
       continue;
-    crossings.out_of_leaf[at(p.source_leaf)] += t.flows;
-    crossings.into_leaf[at(p.destination_leaf)] += t.flows;
-    if (p.source_pod == p.destination_pod)
-      continue;
-    crossings.out_of_pod[at(p.source_pod)] += t.flows;
-    crossings.into_pod[at(p.destination_pod)] += t.flows;
+    crossings.out_of_pod[at(p->source_pod)] += t.flows;
+    crossings.into_pod[at(p->destination_pod)] += t.flows;
   }
   spread(crossings, load);
 }
 
+// Scale-up and NIC links. Returns how the transfer passes between nodes, if it does.
+std::optional<SwitchedFabric::Passage> SwitchedFabric::add_end_loads(const Transfer& t,
+                                                                     std::span<double> load) const {
+  if (layout_.node_of(t.from) == layout_.node_of(t.to)) {
+    load[scale_up_link(t.from)] += t.flows;
+    load[scale_up_link(t.to) + 1] += t.flows;
+    return std::nullopt;
+  }
+  const Passage p = passage(t.from, t.to);
+  if (p.relay != t.from) {
+    load[scale_up_link(t.from)] += t.flows;
+    load[scale_up_link(p.relay) + 1] += t.flows;
+  }
+  load[nic_link(p.source_nic)] += t.flows;
+  load[nic_link(p.destination_nic) + 1] += t.flows;
+  return p;
+}
+
+// The split depends on both leaves, and on nothing else: one climb for each pair of leaves.
+void SwitchedFabric::add_uneven_loads(std::span<const Transfer> transfers,
+                                      std::span<double> load) const {
+  std::map<std::pair<int, int>, Transfer> by_leaves; // between the first GPUs seen, flows summed
+  for (const Transfer& t : transfers) {
+    const std::optional<Passage> p = add_end_loads(t, load);
+    if (!p || p->source_leaf == p->destination_leaf)
+      continue;
+    const auto [entry, first] =
+        by_leaves.emplace(std::pair{p->source_leaf, p->destination_leaf}, t);
+    if (!first)
+      entry->second.flows += t.flows;
+  }
+  std::vector<RouteStep> steps;
+  for (const auto& [leaves, t] : by_leaves) {
+    steps.clear();
+    climb_unevenly(passage(t.from, t.to), t.from, t.to, steps);
+    for (const RouteStep& step : steps)
+      load[step.link] += t.flows * step.share;
+  }
+}
+
 void SwitchedFabric::add_all_pairs(std::span<const int> members, int group_size,
                                    std::span<double> load) const {
-  if (fabric_.routing == hardware::RoutingPolicy::Static)
+  if (fabric_.routing != hardware::RoutingPolicy::Adaptive || broken_ends_ || uneven_)
     return Fabric::add_all_pairs(members, group_size, load);
   const std::size_t size = at(group_size);
   SIM_ASSERT(size > 0 && members.size() % size == 0);

@@ -18,6 +18,8 @@ SwitchedFabric::SwitchedFabric(const hardware::PoolSpec& pool, const Wiring& wir
   first_spine_vertex_ = vertex(first_leaf_vertex_, layout_.leaves());
   first_core_vertex_ = vertex(first_spine_vertex_, layout_.all_spines());
   build_links(pool);
+  weaken(pool.weak_links);
+  find_states();
   build_trunks();
 }
 
@@ -52,7 +54,7 @@ void SwitchedFabric::build_switch_links() {
   const BytesPerSecond cable = fabric_.link_bandwidth * fabric_.efficiency;
   first_leaf_ = static_cast<LinkId>(links_.size());
   if (l.spines > 0) {
-    const BytesPerSecond capacity = cable * (l.uplinks / l.spines / l.leaf_copies);
+    leaf_capacity_ = cable * (l.uplinks / l.spines / l.leaf_copies);
     for (int leaf = 0; leaf < l.leaves(); ++leaf) {
       const int plane = leaf / l.leaves_per_plane;
       const int pod = plane * l.pods + leaf % l.leaves_per_plane / l.leaves_per_pod;
@@ -60,22 +62,22 @@ void SwitchedFabric::build_switch_links() {
         for (int copy = 0; copy < l.leaf_copies; ++copy)
           connect(vertex(first_leaf_vertex_, leaf),
                   vertex(first_spine_vertex_, pod * l.spines + spine), LinkKind::LeafUplink,
-                  capacity);
+                  leaf_capacity_);
     }
   }
   first_spine_ = static_cast<LinkId>(links_.size());
   if (l.cores > 0) {
     // Under adaptive routing spines may differ by a cable, so that the pod has the capacity asked
     // for.
-    const bool fixed = fabric_.routing == hardware::RoutingPolicy::Static;
-    const BytesPerSecond capacity = fixed ? cable : cable * (l.mean_spine_uplinks / l.cores);
+    spine_capacity_ =
+        has_link_per_cable(fabric_.routing) ? cable : cable * (l.mean_spine_uplinks / l.cores);
     for (int s = 0; s < l.all_spines(); ++s) {
       const int plane = s / (l.pods * l.spines);
       const int first_core = (plane * l.spines + s % l.spines) * l.cores;
       for (int core = 0; core < l.cores; ++core)
         for (int copy = 0; copy < l.spine_copies; ++copy)
           connect(vertex(first_spine_vertex_, s), vertex(first_core_vertex_, first_core + core),
-                  LinkKind::SpineUplink, capacity);
+                  LinkKind::SpineUplink, spine_capacity_);
     }
   }
 }

@@ -147,3 +147,145 @@ TEST_CASE("partitions are equitable, whatever is uneven") {
     CHECK(is_equitable(units, coarsest_partition(units)));
   }
 }
+
+namespace {
+
+// A question with something uneven in it.
+struct Uneven {
+  hardware::PoolSpec pool;
+  workload::ModelSpec model;
+  plan::StackSpec stack;
+  StepSimulator::Request request;
+};
+
+template <class T> T one_of(RandomStream& random, std::initializer_list<T> choices) {
+  return choices.begin()[random.below(choices.size())];
+}
+
+// The network, and what is wrong with it.
+void make_uneven(RandomStream& random, hardware::PoolSpec& pool) {
+  hardware::FabricSpec& fabric = pool.fabric.spec;
+  const int gpus = 8 * pool.nodes;
+  fabric.builder =
+      one_of(random, {hardware::FabricBuilder::FatTree, hardware::FabricBuilder::RailOptimized,
+                      hardware::FabricBuilder::MultiPlane});
+  fabric.routing = one_of(random, {hardware::RoutingPolicy::Adaptive,
+                                   hardware::RoutingPolicy::Static, hardware::RoutingPolicy::Ecmp});
+  fabric.switch_ports = fabric.builder == hardware::FabricBuilder::FatTree ? 64 : 8;
+  fabric.leaf_oversubscription = one_of(random, {1.0, 3.0});
+  if (random.below(2) == 0) { // pods of three nodes, the last one not full
+    fabric.tiers = 3;
+    fabric.switch_ports = 64;
+    fabric.pod_nodes = 3;
+    fabric.spine_oversubscription = one_of(random, {1.0, 7.0});
+  }
+  for (std::uint64_t slow = random.below(3); slow > 0; --slow) {
+    const int gpu = static_cast<int>(random.below(static_cast<std::uint64_t>(gpus)));
+    const bool named = std::any_of(pool.slow_gpus.begin(), pool.slow_gpus.end(),
+                                   [&](const auto& other) { return other.gpu == gpu; });
+    if (!named)
+      pool.slow_gpus.push_back({gpu, one_of(random, {0.5, 0.8})});
+  }
+  if (random.below(2) == 0) {
+    hardware::WeakLinkSpec link;
+    link.tier = topology::LinkKind::Nic;
+    link.device = static_cast<int>(random.below(static_cast<std::uint64_t>(gpus)));
+    link.capacity = 0.5;
+    pool.weak_links.push_back(link);
+  }
+  if (random.below(2) == 0) {
+    hardware::WeakLinkSpec link;
+    link.tier = topology::LinkKind::LeafUplink;
+    link.device = 0;
+    link.to = 0;
+    link.capacity = one_of(random, {0.0, 0.25});
+    pool.weak_links.push_back(link);
+  }
+}
+
+Uneven draw(RandomStream& random) {
+  Uneven uneven;
+  uneven.pool = pool_of(one_of(random, {2, 3, 4, 8, 16}), 450 * gigabyte / second,
+                        50 * gigabyte / second, 1e6 * gigabyte);
+  make_uneven(random, uneven.pool);
+  const bool experts = random.below(2) == 0;
+  uneven.model = experts ? expert_model() : dense_model();
+  uneven.stack.communication_sms = 16;
+  uneven.stack.overlap.tensor = one_of(random, {0.0, 0.5});
+  uneven.stack.overlap.data_gradients = uneven.stack.overlap.data_parameters = random.below(2) == 0;
+  uneven.stack.dispatch_handshake = one_of(random, {Seconds{}, 50 * microsecond});
+  plan::ParallelismSpec& layout = uneven.request.layout;
+  layout.tensor = one_of(random, {1, 2, 8});
+  layout.pipeline = one_of(random, {1, 2});
+  layout.context = one_of(random, {1, 2});
+  layout.expert = experts ? one_of(random, {1, 4}) : 1;
+  layout.zero_stage = one_of(random, {0, 1});
+  if (layout.context == 1)
+    layout.rank_order = one_of(random, {plan::RankOrder::TensorContextDataPipeline,
+                                        plan::RankOrder::TensorContextPipelineData});
+  if (layout.pipeline == 2 && random.below(3) == 0)
+    layout.virtual_stages = experts ? 3 : 4;
+  if (layout.pipeline == 2 && layout.virtual_stages == 1 && random.below(2) == 0)
+    layout.schedule = plan::Schedule::DualPipe;
+  uneven.request.sequence_length = 4096;
+  const int data = 8 * uneven.pool.nodes / (layout.tensor * layout.pipeline * layout.context);
+  uneven.request.batch = 4 * std::max(1, data);
+  return uneven;
+}
+
+StepResult play(const Uneven& uneven, Fidelity fidelity) {
+  return StepSimulator(uneven.pool, uneven.model, uneven.stack, fidelity).step(uneven.request);
+}
+
+} // namespace
+
+TEST_CASE(
+    "folded and exact agree, whatever is uneven: slow GPUs, broken links, hashed routes, pods "
+    "that are not full",
+    "[slow]") {
+  RandomStream random(1, "uneven");
+  int played = 0, refused = 0;
+  while (played < 200) {
+    const Uneven uneven = draw(random);
+    const Detail detail = random.below(2) == 0 ? Detail::Pass : Detail::Kernel;
+    StepResult folded, exact;
+    try {
+      folded = play(uneven, {detail, false});
+    } catch (const InfeasibleError& error) {
+      ++refused;
+      REQUIRE(refused < 400); // a layout that does not divide, a network that does not reach
+      CHECK_THROWS_AS(play(uneven, {detail, true}), InfeasibleError);
+      continue;
+    }
+    exact = play(uneven, {detail, true});
+    ++played;
+    INFO("case " << played << ", " << uneven.pool.nodes << " nodes, detail " << name_of(detail));
+    CHECK(exact.duration / folded.duration == Approx(1).epsilon(1e-9));
+    for (std::size_t c = 0; c < categories; ++c)
+      CHECK(exact.breakdown.time[c] / folded.duration ==
+            Approx(folded.breakdown.time[c] / folded.duration).margin(1e-9));
+    for (std::size_t d = 0; d < exact.communication.size(); ++d)
+      CHECK(exact.communication[d] / folded.duration ==
+            Approx(folded.communication[d] / folded.duration).margin(1e-9));
+    CHECK(exact.breakdown.total() / exact.duration == Approx(1).epsilon(1e-9));
+  }
+}
+
+TEST_CASE("a slow GPU slows the step at most by its own factor, and not without work for it") {
+  hardware::PoolSpec pool =
+      pool_of(2, 450 * gigabyte / second, 50 * gigabyte / second, 1e6 * gigabyte);
+  Uneven healthy{pool, dense_model(), {}, {}};
+  healthy.request.layout.tensor = 8;
+  healthy.request.sequence_length = 4096;
+  healthy.request.batch = 8;
+  Uneven slow = healthy;
+  slow.pool.slow_gpus = {{3, 0.5}};
+  for (const Detail detail : {Detail::Pass, Detail::Kernel}) {
+    const StepResult before = play(healthy, {detail, false}), after = play(slow, {detail, false});
+    CHECK(after.duration > 1.3 * before.duration); // kernels take most of the step
+    CHECK(after.duration < 2 * before.duration);
+    // The other seven GPUs of its tensor group, and the other group, wait for it.
+    CHECK(after.breakdown[Category::Straggler] + after.breakdown[Category::Bubble] >
+          0.5 * (after.duration - before.duration));
+  }
+}

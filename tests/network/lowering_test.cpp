@@ -46,6 +46,22 @@ std::array<double, topology::link_kinds> by_definition(const topology::Fabric& f
 
 } // namespace
 
+TEST_CASE("the least capacity of a kind is that of a link that works") {
+  auto pool = test::four_leaves();
+  pool.weak_links = {{.tier = hardware::LinkKind::Nic, .device = 3, .capacity = 0.5},
+                     {.tier = hardware::LinkKind::LeafUplink, .device = 0, .to = 1, .capacity = 0}};
+  const auto fabric = topology::build(pool);
+  Lowering lowering(*fabric);
+  const auto& least = lowering.capacities().per_link;
+  CHECK(least[1] / (gigabyte / second) == Approx(24));
+  CHECK(least[2] / (gigabyte / second) == Approx(4 * 48));
+  // Everybody to everybody: 8 GPUs of leaf 0 send to 24 others over the one spine that they reach.
+  const Footprint& all = lowering.footprint(Pattern::AllPairs, {.size = 32, .stride = 1});
+  CHECK(all.flows[2] == Approx(8 * 24));
+  // NIC 3 carries the 24 flows of its GPU at half capacity; others, at twice the least, count half.
+  CHECK(all.flows[1] == Approx(24));
+}
+
 TEST_CASE("footprints are the largest loads of all routes") {
   for (const FabricBuilder builder :
        {FabricBuilder::RailOptimized, FabricBuilder::FatTree, FabricBuilder::MultiPlane})

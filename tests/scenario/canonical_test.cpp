@@ -113,5 +113,26 @@ TEST_CASE("several pools are written as pools") {
   CHECK(load_text(loaded.canonical, "t.yaml").canonical == loaded.canonical);
 }
 
+TEST_CASE("slow GPUs and weak links are part of what a scenario is") {
+  const std::string machines = "node: hgx-h800, nodes: 8, fabric: deepseek-mpft, slow_gpus: "
+                               "[{gpu: 5, speed: 0.8}], weak_links: [{tier: leaf-uplink, device: "
+                               "2, to: 1, capacity: 0}, {tier: nic, device: 3, capacity: 0.5}]";
+  for (const std::string& cluster : {machines, "pools: {main: {" + machines + "}}"}) {
+    const Loaded loaded = load_text(with({{2, "cluster: {" + cluster + "}"}}), "t.yaml");
+    CHECK(loaded.sha256 != load_text(joined(lines()), "t.yaml").sha256);
+    const Loaded again = load_text(loaded.canonical, "t.yaml");
+    CHECK(again.canonical == loaded.canonical);
+    const hardware::ClusterSpec& spec = again.scenario.cluster;
+    const hardware::PoolSpec& pool = spec.pools.empty() ? spec.main : spec.pools.at("main");
+    REQUIRE(pool.slow_gpus.size() == 1);
+    CHECK(pool.slow_gpus[0].speed == 0.8);
+    REQUIRE(pool.weak_links.size() == 2);
+    CHECK(pool.weak_links[0].tier == hardware::LinkKind::LeafUplink);
+    CHECK(pool.weak_links[0].to == 1);
+    CHECK_FALSE(pool.weak_links[1].to.has_value());
+    CHECK(pool.weak_links[1].capacity == 0.5);
+  }
+}
+
 } // namespace
 } // namespace sim::scenario

@@ -106,6 +106,15 @@ TEST_CASE("rules across the keys of models, nodes and pools") {
   CHECK_THAT(cluster("pools: {train: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft}}"),
              Catch::Contains(
                  "stages.pre-training.pool: the cluster has no pool 'main'; did you mean 'train'"));
+  const std::string flat = "node: hgx-h800, nodes: 8, fabric: deepseek-mpft, ";
+  CHECK(cluster(flat + "slow_gpus: [{gpu: 63, speed: 0.8}, {gpu: 0, speed: 1}]").empty());
+  CHECK_THAT(
+      cluster(flat + "slow_gpus: [{gpu: 0, speed: 0.8}, {gpu: 64, speed: 0.8}]"),
+      Catch::Contains("cluster.slow_gpus.1.gpu: there is no GPU 64; the pool has GPUs 0 to 63"));
+  CHECK_THAT(cluster(flat + "slow_gpus: [{gpu: 3, speed: 0.8}, {gpu: 3, speed: 0.8}]"),
+             Catch::Contains("cluster.slow_gpus.1.gpu: GPU 3 stands here twice"));
+  CHECK_THAT(cluster("pools: {main: {" + flat + "slow_gpus: [{gpu: 64, speed: 0.8}]}}"),
+             Catch::Contains("cluster.pools.main.slow_gpus.0.gpu: there is no GPU 64"));
   CHECK_THAT(cluster("pools: {}"), Catch::Contains("cluster.pools: there is no pool"));
 }
 

@@ -76,6 +76,48 @@ TEST_CASE("each slip gets one diagnostic with its place and what would be right"
       {2, "cluster: {node: hgx-h800, nodes: 8}", "2:10 the key 'cluster.fabric' is missing"},
       {2, "cluster: {pools: {a: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft}}, nodes: 8}",
        "2:74 cluster.nodes stands beside pools; write it inside a pool"},
+      {2, "cluster: {pools: {a: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft}}, slow_gpus: []}",
+       "2:74 cluster.slow_gpus stands beside pools; write it inside a pool"},
+      {2,
+       "cluster: {pools: {a: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft}}, weak_links: []}",
+       "2:74 cluster.weak_links stands beside pools"},
+      {2, "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, slow_gpus: [{gpu: 1}]}",
+       "2:72 the key 'cluster.slow_gpus.0.speed' is missing"},
+      {2,
+       "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, slow_gpus: [{gpu: -1, speed: "
+       "1}]}",
+       "2:78 cluster.slow_gpus.0.gpu: '-1' is out of range; must be at least 0"},
+      {2,
+       "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, slow_gpus: [{gpu: 1, speed: "
+       "0}]}",
+       "2:88 cluster.slow_gpus.0.speed: '0' is out of range; must be above 0, at most 1"},
+      {2,
+       "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, slow_gpus: [{gpu: 1, speed: "
+       "2}]}",
+       "2:88 cluster.slow_gpus.0.speed: '2' is out of range"},
+      {2,
+       "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, weak_links: [{tier: rack, "
+       "device: 1, capacity: 0}]}",
+       "2:80 cluster.weak_links.0.tier: unknown word 'rack'; write one of: scale-up, nic, "
+       "leaf-uplink, spine-uplink"},
+      {2,
+       "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, weak_links: [{tier: nic, "
+       "capacity: 0}]}",
+       "2:73 the key 'cluster.weak_links.0.device' is missing"},
+      {2,
+       "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, weak_links: [{tier: nic, "
+       "device: 1, capacity: 1.1}]}",
+       "2:106 cluster.weak_links.0.capacity: '1.1' is out of range; must be between 0 and 1"},
+      {2,
+       "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, weak_links: [{tier: "
+       "leaf-uplink, device: 1, to: -1, capacity: 1}]}",
+       "2:108 cluster.weak_links.0.to: '-1' is out of range; must be at least 0"},
+      {2,
+       "cluster: {node: hgx-h800, nodes: 8, fabric: {extends: deepseek-mpft, routing: ecmp, "
+       "queue_pairs: 0}}",
+       "2:98 cluster.fabric.queue_pairs: '0' is out of range; must be between 1 and 128"},
+      {2, "cluster: {node: hgx-h800, nodes: 8, fabric: {extends: deepseek-mpft, routing: hashed}}",
+       "2:79 cluster.fabric.routing: unknown word 'hashed'; write one of: adaptive, static, ecmp"},
       {8, "    tokens: NaN", "8:13 stages.pre-training.tokens: 'NaN' is not a finite number"},
       {8, "    tokens: 1e400",
        "8:13 stages.pre-training.tokens: '1e400' is beyond the range of numbers"},

@@ -74,7 +74,7 @@ TEST_CASE("counts are those of DeepSeek's table") {
 
 TEST_CASE("routes are contiguous, whole, and shortest up to one change of rail") {
   RandomStream random(1, "routes");
-  for (const auto& pool : test::various_pools()) {
+  for (const auto& pool : test::all_pools()) {
     const auto fabric = build(pool);
     const std::uint64_t gpus = static_cast<std::uint64_t>(fabric->gpus());
     for (int i = 0; i < 40; ++i) {
@@ -98,7 +98,7 @@ TEST_CASE("routes are contiguous, whole, and shortest up to one change of rail")
 
 TEST_CASE("loads of many transfers are the sum of their routes") {
   RandomStream random(2, "loads");
-  for (const auto& pool : test::various_pools()) {
+  for (const auto& pool : test::all_pools()) {
     const auto fabric = build(pool);
     const std::uint64_t gpus = static_cast<std::uint64_t>(fabric->gpus());
     std::vector<Transfer> transfers;
@@ -118,7 +118,7 @@ TEST_CASE("loads of many transfers are the sum of their routes") {
 }
 
 TEST_CASE("all pairs by counting are all pairs by routing") {
-  for (const auto& pool : test::various_pools()) {
+  for (const auto& pool : test::all_pools()) {
     const auto fabric = build(pool);
     // Groups of 4 with gaps of 3 ranks, which no node boundary respects; and one group of
     // everybody.

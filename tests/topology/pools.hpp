@@ -58,4 +58,61 @@ inline std::vector<sim::hardware::PoolSpec> various_pools() {
   return pools;
 }
 
+// A fat tree of 4 leaves with 8 uplinks, 4 to each of 2 spines; a node to a leaf.
+inline sim::hardware::PoolSpec four_leaves() {
+  return pool(sim::hardware::FabricBuilder::FatTree, 4, 2, 16);
+}
+
+// A fat tree of 4 pods of 2 leaves and 2 spines, each spine with 4 cables to each of 2 cores; a
+// node to a leaf.
+inline sim::hardware::PoolSpec four_pods() {
+  auto p = pool(sim::hardware::FabricBuilder::FatTree, 8, 3, 16);
+  p.fabric.spec.pod_nodes = 2;
+  return p;
+}
+
+// Weak and broken links of every tier under every routing, and hashed routing without. Every pair
+// still has a path.
+inline std::vector<sim::hardware::PoolSpec> various_weak_pools() {
+  using namespace sim::hardware;
+  std::vector<PoolSpec> pools;
+  for (PoolSpec p : various_pools()) {
+    if (p.fabric.spec.routing == RoutingPolicy::Static) {
+      p.fabric.spec.routing = RoutingPolicy::Ecmp;
+      p.fabric.spec.queue_pairs = 3;
+      pools.push_back(p);
+    }
+    p.weak_links = {{.tier = LinkKind::ScaleUp, .device = 9, .capacity = 0.5},
+                    {.tier = LinkKind::Nic, .device = 1, .capacity = 0.25}};
+    pools.push_back(p);
+  }
+  auto rails = pool(FabricBuilder::RailOptimized, 13, 3, 32);
+  rails.fabric.spec.pod_nodes = 5;
+  auto planes = pool(FabricBuilder::MultiPlane, 40, 3, 8); // 2 leaves and 2 spines a pod, 2 cores
+  planes.fabric.spec.pod_nodes = 8;
+  for (PoolSpec p : {four_leaves(), four_pods(), rails, planes})
+    for (const auto routing :
+         {RoutingPolicy::Adaptive, RoutingPolicy::Static, RoutingPolicy::Ecmp}) {
+      p.fabric.spec.routing = routing;
+      p.weak_links = {{.tier = LinkKind::LeafUplink, .device = 0, .to = 0, .capacity = 0.5},
+                      {.tier = LinkKind::LeafUplink, .device = 1, .to = 1, .capacity = 0}};
+      pools.push_back(p);
+      if (p.fabric.spec.tiers == 2)
+        continue;
+      p.weak_links.push_back(
+          {.tier = LinkKind::SpineUplink, .device = 1, .to = 0, .capacity = 0.75});
+      pools.push_back(p);
+      p.weak_links.push_back({.tier = LinkKind::SpineUplink, .device = 2, .to = 0, .capacity = 0});
+      pools.push_back(p);
+    }
+  return pools;
+}
+
+inline std::vector<sim::hardware::PoolSpec> all_pools() {
+  auto pools = various_pools();
+  for (const auto& p : various_weak_pools())
+    pools.push_back(p);
+  return pools;
+}
+
 } // namespace test

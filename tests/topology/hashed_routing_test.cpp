@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/topology/fabric.hpp"
+#include "tests/topology/pools.hpp"
+
+#include <catch2/catch.hpp>
+
+#include <array>
+#include <cmath>
+#include <set>
+#include <vector>
+
+using namespace sim;
+using namespace sim::topology;
+using hardware::RoutingPolicy;
+
+namespace {
+
+hardware::PoolSpec hashed(hardware::PoolSpec pool, std::int64_t seed, int queue_pairs) {
+  pool.fabric.spec.routing = RoutingPolicy::Ecmp;
+  pool.fabric.spec.hash_seed = seed;
+  pool.fabric.spec.queue_pairs = queue_pairs;
+  return pool;
+}
+
+std::vector<RouteStep> route(const Fabric& fabric, int a, int b) {
+  std::vector<RouteStep> steps;
+  fabric.route(a, b, steps);
+  return steps;
+}
+
+bool same(const std::vector<RouteStep>& a, const std::vector<RouteStep>& b) {
+  bool equal = a.size() == b.size();
+  for (std::size_t i = 0; equal && i < a.size(); ++i)
+    equal = a[i].link == b[i].link && a[i].share == b[i].share;
+  return equal;
+}
+
+} // namespace
+
+TEST_CASE("queue pairs share a flow: each tier carries all of it, up and down, in equal parts") {
+  for (const int queue_pairs : {1, 3, 4}) {
+    const auto fabric = build(hashed(test::four_pods(), 1, queue_pairs));
+    for (const int b : {16, 33, 63}) {
+      std::array<double, link_kinds> carried{};
+      std::set<LinkId> distinct;
+      for (const RouteStep& step : route(*fabric, 1, b)) {
+        const LinkKind kind = fabric->links()[step.link].kind;
+        carried[static_cast<std::size_t>(kind)] += step.share;
+        distinct.insert(step.link);
+        const double parts = step.share * queue_pairs;
+        if (kind != LinkKind::Nic)
+          CHECK(parts == Approx(std::round(parts)));
+      }
+      CHECK(distinct.size() == route(*fabric, 1, b).size());
+      CHECK(carried[0] == 0);
+      for (const std::size_t kind : {1U, 2U, 3U})
+        CHECK(carried[kind] == Approx(2));
+    }
+  }
+}
+
+TEST_CASE("a hash depends on its seed") {
+  const auto one = build(hashed(test::four_pods(), 1, 1)),
+             again = build(hashed(test::four_pods(), 1, 1)),
+             other = build(hashed(test::four_pods(), 2, 1));
+  int changed = 0;
+  for (int b = 16; b < 64; ++b) {
+    CHECK(same(route(*one, 0, b), route(*again, 0, b)));
+    changed += same(route(*one, 0, b), route(*other, 0, b)) ? 0 : 1;
+  }
+  CHECK(changed > 40); // 8 uplinks x 8 links to cores: 1 in 64 stays
+}
+
+TEST_CASE("hashes use all cables about equally") {
+  // 24 x 8 flows of one leaf on 8 uplinks: 24 each, standard deviation sqrt(192 x 7) / 8 = 4.6.
+  const auto fabric = build(hashed(test::four_leaves(), 1, 1));
+  std::vector<double> load(fabric->links().size());
+  std::vector<Transfer> transfers;
+  for (int a = 0; a < 8; ++a)
+    for (int b = 8; b < 32; ++b)
+      transfers.push_back({.from = a, .to = b});
+  fabric->add_loads(transfers, load);
+  int cables = 0;
+  for (LinkId i = 0; i < load.size(); ++i)
+    if (fabric->links()[i].kind == LinkKind::LeafUplink && load[i] > 0 &&
+        fabric->links()[i].from < fabric->links()[i].to && ++cables > 0)
+      CHECK(std::abs(load[i] - 24) < 4 * 4.6);
+  CHECK(cables == 8);
+}
+
+TEST_CASE("only the queue pairs that a broken cable had move") {
+  const auto healthy = build(hashed(test::four_leaves(), 1, 4));
+  auto pool = hashed(test::four_leaves(), 1, 4);
+  pool.weak_links = {{.tier = LinkKind::LeafUplink, .device = 0, .to = 1, .capacity = 0}};
+  const auto broken = build(pool);
+  for (int b = 8; b < 32; ++b) {
+    double carried = 0;
+    for (const RouteStep& step : route(*broken, 0, b))
+      if (broken->links()[step.link].kind == LinkKind::LeafUplink) {
+        CHECK(broken->links()[step.link].capacity > BytesPerSecond{});
+        carried += step.share;
+      }
+    CHECK(carried == 2);
+    if (b >= 16)
+      CHECK(same(route(*healthy, 8, b), route(*broken, 8, b)));
+  }
+}
