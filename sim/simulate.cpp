@@ -166,6 +166,9 @@ struct Simulation::State {
     base.scenario = loaded.scenario;
     base.parameters = workload::parameters(loaded.scenario.model.spec);
     base.weak_inputs = loaded.weak_inputs;
+    if (!loaded.scenario.probes.empty())
+      base.probes = probe::run(loaded.scenario.probes, pool_named(loaded.scenario.cluster, ""),
+                               loaded.scenario.model.spec, loaded.scenario.stack.spec);
     if (options.builds_on)
       base.builds_on = simulate_base(loaded, options, {});
   }

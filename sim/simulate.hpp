@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sim/economics/bill.hpp"
+#include "sim/probe/probe.hpp"
 #include "sim/scenario/load.hpp"
 #include "sim/training/result.hpp"
 #include "sim/workload/counts.hpp"
@@ -30,6 +31,7 @@ struct Result {
   scenario::Scenario scenario;
   workload::Parameters parameters;
   training::RunResult run;
+  std::vector<probe::ProbeResult> probes;
   economics::Bill bill;
   Date finish_date; // unknown without calendar.start
   std::vector<scenario::WeakInput> weak_inputs;

@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 # Writes OUTPUT, a C++ source with the text of every .yaml file below ROOT (see sim/scenario/embedded_catalog.hpp).
-# Usage: cmake -DOUTPUT=<file.cpp> -DROOT=<catalogue folder> -P embed-catalog.cmake
+# Usage: cmake -DOUTPUT=<file.cpp> -DROOT=<folder> [-DFUNCTION=<name, embedded_catalog>] -P embed-catalog.cmake
 if(NOT OUTPUT OR NOT ROOT)
   message(FATAL_ERROR "embed-catalog: OUTPUT and ROOT are required")
+endif()
+if(NOT FUNCTION)
+  set(FUNCTION embedded_catalog)
 endif()
 
 file(GLOB_RECURSE files RELATIVE ${ROOT} ${ROOT}/*.yaml)
@@ -44,6 +47,6 @@ foreach(name IN LISTS names)
   string(APPEND code "${pieces}R\"${delimiter}(${text})${delimiter}\"sv},\n")
 endforeach()
 string(APPEND code "};\n} // namespace\n\n")
-string(APPEND code "std::span<const EmbeddedEntry> embedded_catalog() { return std::span(entries).subspan(1); }\n\n")
+string(APPEND code "std::span<const EmbeddedEntry> ${FUNCTION}() { return std::span(entries).subspan(1); }\n\n")
 string(APPEND code "} // namespace sim::scenario\n")
 file(WRITE "${OUTPUT}" "${code}")

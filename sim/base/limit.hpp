@@ -27,6 +27,7 @@ inline constexpr std::int64_t failures = 1'000'000;
 inline constexpr std::int64_t replications = 1'000'000;
 inline constexpr std::int64_t replication_values = std::int64_t{1} << 26; // kept in memory: 1 GiB
 inline constexpr std::int64_t sweep_runs = std::int64_t{1} << 20;
+inline constexpr std::int64_t probes = 256;
 inline constexpr std::int64_t base_runs = 32; // a chain of builds_on
 } // namespace limit
 

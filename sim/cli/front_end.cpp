@@ -95,6 +95,7 @@ const std::vector<Command>& commands() {
       {"compare", "A B [C...]", "results side by side", compare_command},
       {"sweep", "STUDY --out FILE.csv", "a grid of scenarios to a table; goes on after a kill",
        sweep_command},
+      {"score", "[FAMILY|FILE]...", "published runs: predicted against measured", score_command},
       {"catalog", "[KIND] [NAME]", "chips, nodes, fabrics, models, stacks, prices",
        catalog_command},
       {"schema", "", "JSON Schema of the scenario language", schema_command}};

@@ -49,9 +49,18 @@ struct LedgerColumn : ColumnText {
   std::function<std::optional<double>(const Result&, execution::Category)> base_value;
 };
 
+struct ProbeColumn : ColumnText {
+  std::function<bool(const probe::ProbeSpec&)> applies;
+  std::function<std::optional<double>(const probe::ProbeResult&)> base_value;
+};
+
 const std::vector<TotalColumn>& total_columns();
 const std::vector<StageColumn>& stage_columns();
 const std::vector<LedgerColumn>& ledger_columns();
+const std::vector<ProbeColumn>& probe_columns();
+
+// Probes as a table for people, empty when there are none.
+std::string probes_text(const Result& result);
 
 // The value in the column's unit; empty where the result has none (MFU of a chip whose BF16 peak
 // nobody states).

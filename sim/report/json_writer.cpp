@@ -117,6 +117,14 @@ ordered_json weak_inputs_of(const Result& result) {
   return inputs;
 }
 
+ordered_json probe_of(const probe::ProbeResult& probe) {
+  ordered_json object = {{"name", probe.name}};
+  for (const ProbeColumn& column : probe_columns())
+    if (const auto value = value_of(column, probe))
+      object[column.name] = *value;
+  return object;
+}
+
 ordered_json builds_on_of(const Result& base) {
   return {
       {"scenario", base.scenario_name},
@@ -147,6 +155,8 @@ ordered_json to_json(const Result& result) {
   object["stages"] = ordered_json::array();
   for (const training::StageResult& stage : result.run.stages)
     object["stages"].push_back(stage_of(result, stage));
+  for (const probe::ProbeResult& probe : result.probes)
+    object["probes"].push_back(probe_of(probe));
   object["ledger"] = ledger_of(result);
   if (result.builds_on)
     object["builds_on"] = builds_on_of(*result.builds_on);

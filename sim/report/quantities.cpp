@@ -11,7 +11,7 @@ namespace {
 
 using execution::Category;
 
-const std::string totals = "totals.", stages = "stages.", ledger = "ledger.";
+const std::string totals = "totals.", stages = "stages.", ledger = "ledger.", probes = "probes.";
 
 bool starts_with(const std::string& text, const std::string& prefix) {
   return text.compare(0, prefix.size(), prefix) == 0;
@@ -54,6 +54,24 @@ std::optional<std::pair<Category, std::string>> split_ledger_path(const std::str
   return std::nullopt;
 }
 
+// "probes.<name>.<column>"; names hold no dots.
+std::optional<std::pair<std::string, std::string>> split_probe_path(const std::string& path) {
+  const std::size_t dot = path.find('.', probes.size());
+  if (!starts_with(path, probes) || dot == path.npos)
+    return std::nullopt;
+  return std::pair{path.substr(probes.size(), dot - probes.size()), path.substr(dot + 1)};
+}
+
+const ProbeColumn* find_probe_column(const scenario::Scenario& scenario,
+                                     const std::pair<std::string, std::string>& path) {
+  for (const probe::ProbeSpec& spec : scenario.probes)
+    if (spec.name == path.first) {
+      const ProbeColumn* column = named(probe_columns(), path.second);
+      return column != nullptr && column->applies(spec) ? column : nullptr;
+    }
+  return nullptr;
+}
+
 std::string list_key(const char* list, std::size_t index, const char* key) {
   return std::string(list) + "." + std::to_string(index) + "." + key;
 }
@@ -90,6 +108,10 @@ std::vector<std::string> quantity_paths(const scenario::Scenario& scenario) {
   for (std::size_t i = 0; i < execution::categories; ++i)
     for (const LedgerColumn& column : ledger_columns())
       paths.push_back(ledger + std::string(name_of(static_cast<Category>(i))) + "." + column.name);
+  for (const probe::ProbeSpec& spec : scenario.probes)
+    for (const ProbeColumn& column : probe_columns())
+      if (column.applies(spec))
+        paths.push_back(probes + spec.name + "." + column.name);
   return paths;
 }
 
@@ -98,6 +120,8 @@ const ColumnText* find_column(const scenario::Scenario& scenario, const std::str
     return named(total_columns(), path.substr(totals.size()));
   if (const auto split = split_ledger_path(path))
     return named(ledger_columns(), split->second);
+  if (const auto split = split_probe_path(path))
+    return find_probe_column(scenario, *split);
   const auto split = split_stage_path(scenario.stages, path);
   if (!split)
     return nullptr;
@@ -116,6 +140,10 @@ std::optional<Quantity> find_quantity(const Result& result, const std::string& p
     value = value_of(*static_cast<const TotalColumn*>(text), result);
   } else if (const auto entry = split_ledger_path(path)) {
     value = value_of(*static_cast<const LedgerColumn*>(text), result, entry->first);
+  } else if (const auto probe = split_probe_path(path)) {
+    for (const probe::ProbeResult& r : result.probes)
+      if (r.name == probe->first)
+        value = value_of(*static_cast<const ProbeColumn*>(text), r);
   } else if (const auto split = split_stage_path(result.run.stages, path)) {
     value =
         value_of(*static_cast<const StageColumn*>(text), result, result.run.stages[split->stage]);

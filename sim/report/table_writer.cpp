@@ -275,10 +275,14 @@ std::string weak_inputs_text(const std::vector<scenario::WeakInput>& inputs) {
 }
 
 std::string write_table(const Result& result, const Distributions* distributions) {
+  const std::string heading = heading_text(result.scenario, result.parameters);
+  if (result.run.stages.empty()) // probes alone
+    return page_of({heading, probes_text(result), published_text(result),
+                    weak_inputs_text(result.weak_inputs)});
   std::vector<std::string> sections{
-      heading_text(result.scenario, result.parameters) + "\n" + bill_text(result) +
-          builds_on_text(result),
+      heading + "\n" + bill_text(result) + builds_on_text(result),
       stages_text(result),
+      probes_text(result),
       layouts_text(result),
       events_text(result),
       ledger_text(result),

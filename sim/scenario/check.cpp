@@ -36,6 +36,7 @@ public:
   void pools();
   void model();
   void published();
+  void probes();
 
 private:
   void say(const std::string& path, const std::string& message, const std::string& remedy) {
@@ -59,7 +60,7 @@ private:
 void Checker::stages(const Node& list) {
   if (scenario_.stages.size() != list.items.size())
     return;
-  if (list.items.empty())
+  if (list.items.empty() && scenario_.probes.empty())
     say("stages", "there is no stage", "a run needs at least one");
   std::vector<bool> sound;
   for (const Node& item : list.items)
@@ -250,6 +251,26 @@ void Checker::amount(const std::string& text, const std::string& path) {
         "write a number with its unit, or alone for counts and shares");
 }
 
+void Checker::probes() {
+  std::set<std::string> names;
+  for (std::size_t i = 0; i < scenario_.probes.size(); ++i) {
+    const probe::ProbeSpec& probe = scenario_.probes[i];
+    const std::string path = "probes." + std::to_string(i);
+    if (probe.name.empty() || probe.name.find_first_of(". =\n\t") != std::string::npos)
+      say(path + ".name", "'" + probe.name + "' cannot be the name of a probe",
+          "use letters, digits, '-' and '_'");
+    else if (!names.insert(probe.name).second)
+      say(path + ".name", "two probes have the name '" + probe.name + "'", "choose another");
+    const int kinds = static_cast<int>(probe.matrix_multiply.has_value()) +
+                      static_cast<int>(probe.attention.has_value()) +
+                      static_cast<int>(probe.collective.has_value()) +
+                      static_cast<int>(probe.exchange.has_value());
+    if (kinds != 1)
+      say(path, "what is timed is said " + std::string(kinds == 0 ? "not at all" : "twice"),
+          "write one of matrix_multiply, attention, collective, exchange");
+  }
+}
+
 void Checker::published() {
   for (std::size_t i = 0; i < scenario_.published.size(); ++i)
     amount(scenario_.published[i].value, "published." + std::to_string(i) + ".value");
@@ -282,6 +303,8 @@ void check(const Scenario& scenario, const Node& root,
     checker.model();
   if (const Node* stages = root.find("stages"))
     checker.stages(*stages);
+  if (sound("probes"))
+    checker.probes();
   if (sound("published") || sound("assert"))
     checker.published();
 }

@@ -139,15 +139,11 @@ std::string resolve_path(const std::string& file, const std::string& path) {
       .string();
 }
 
-std::optional<Composed> compose(const std::string& text, const std::string& file,
-                                const LoadOptions& options, ProvenanceBook& book,
-                                Findings& findings) {
-  std::optional<Node> document = parse_document(text, file, findings);
-  if (!document)
-    return std::nullopt;
+std::optional<Composed> compose(Node document, const std::string& file, const LoadOptions& options,
+                                ProvenanceBook& book, Findings& findings) {
   Composer composer(book, findings);
   composer.set_first_file(file);
-  std::optional<Node> root = composer.whole(std::move(*document), file);
+  std::optional<Node> root = composer.whole(std::move(document), file);
   if (!root)
     return std::nullopt;
   Composed composed{std::move(*root), {}};

@@ -20,9 +20,8 @@ struct Composed {
 
 // Empty when no tree can be made. Lists of provenance and nothing else are joined across files; a
 // path under `builds_on` is made relative to the first file.
-std::optional<Composed> compose(const std::string& text, const std::string& file,
-                                const LoadOptions& options, ProvenanceBook& book,
-                                Findings& findings);
+std::optional<Composed> compose(Node document, const std::string& file, const LoadOptions& options,
+                                ProvenanceBook& book, Findings& findings);
 
 // `path` as written in `file`, from where `file` lies.
 std::string resolve_path(const std::string& file, const std::string& path);

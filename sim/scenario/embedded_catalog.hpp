@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// The catalogue that travels inside the program, written by tools/embed-catalog.cmake from
-// scenarios/catalog.
+// What travels inside the program, written by tools/embed-catalog.cmake: the catalogue from
+// scenarios/catalog, the published tables from scenarios/published.
 #pragma once
 
 #include <span>
@@ -10,11 +10,12 @@ namespace sim::scenario {
 
 struct EmbeddedEntry {
   std::string_view
-      name; // path below the catalogue without ".yaml": "accelerators/h800-sxm", "fitted"
+      name; // path below the folder without ".yaml": "accelerators/h800-sxm", "fitted"
   std::string_view text;
 };
 
 // Sorted by name, bytewise.
 std::span<const EmbeddedEntry> embedded_catalog();
+std::span<const EmbeddedEntry> embedded_published();
 
 } // namespace sim::scenario

@@ -8,6 +8,7 @@
 #include "sim/scenario/compose.hpp"
 #include "sim/scenario/document.hpp"
 #include "sim/scenario/entries.hpp"
+#include "sim/scenario/huggingface.hpp"
 #include "sim/scenario/reader.hpp"
 
 #include <filesystem>
@@ -58,20 +59,19 @@ void refuse_leftovers(const Node& root, Findings& findings) {
                    "it belongs at the top of a scenario file");
 }
 
-} // namespace
-
-Location Loaded::locate(const std::string& path) const { return nearest_place(locations, path); }
-
-Loaded load_text(const std::string& text, const std::string& file, const LoadOptions& options) {
-  Findings findings;
+Loaded load_document(std::optional<Node> document, const std::string& file,
+                     const LoadOptions& options, Findings& findings) {
   ProvenanceBook book;
   const Catalogue catalogue(options.catalog_directory);
   catalogue.check(findings);
-  std::optional<Composed> composed = compose(text, file, options, book, findings);
+  std::optional<Composed> composed;
+  if (document)
+    composed = compose(std::move(*document), file, options, book, findings);
   if (!composed) {
     findings.raise();
     fail_internal("a finding for a text without tree", __FILE__, __LINE__);
   }
+  read_huggingface(composed->root, findings);
   Values values(catalogue, book, findings, options.seed, options.replication);
   values.resolve(composed->root, "", "");
   refuse_leftovers(composed->root, findings);
@@ -97,6 +97,20 @@ Loaded load_text(const std::string& text, const std::string& file, const LoadOpt
   loaded.weak_inputs = book.weak_inputs();
   loaded.uncertain = values.uncertain();
   return loaded;
+}
+
+} // namespace
+
+Location Loaded::locate(const std::string& path) const { return nearest_place(locations, path); }
+
+Loaded load_text(const std::string& text, const std::string& file, const LoadOptions& options) {
+  Findings findings;
+  return load_document(parse_document(text, file, findings), file, options, findings);
+}
+
+Loaded load_tree(Node root, const std::string& file, const LoadOptions& options) {
+  Findings findings;
+  return load_document(std::move(root), file, options, findings);
 }
 
 Loaded load(const std::string& file, const LoadOptions& options) {

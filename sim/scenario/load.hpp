@@ -13,6 +13,8 @@
 
 namespace sim::scenario {
 
+struct Node;
+
 // A change of one value that a study's file asks for: diagnostics name its place there.
 struct PlacedSet {
   std::string argument; // "key.path=value"
@@ -59,5 +61,7 @@ Loaded load(const std::string& file, const LoadOptions& options = {});
 // The same for text that is in memory; `file` names it in diagnostics, and relative paths start
 // where it lies.
 Loaded load_text(const std::string& text, const std::string& file, const LoadOptions& options = {});
+// The same for a tree that stands within a file, such as the scenario of a published table.
+Loaded load_tree(Node root, const std::string& file, const LoadOptions& options = {});
 
 } // namespace sim::scenario

@@ -6,6 +6,7 @@
 #include "sim/economics/spec.hpp"
 #include "sim/hardware/spec.hpp"
 #include "sim/plan/spec.hpp"
+#include "sim/probe/spec.hpp"
 #include "sim/reliability/spec.hpp"
 #include "sim/training/spec.hpp"
 #include "sim/workload/spec.hpp"
@@ -49,6 +50,7 @@ struct Scenario {
   Named<plan::StackSpec> stack;
   Auto<plan::ParallelismSpec> parallelism;
   std::vector<training::StageSpec> stages;
+  std::vector<probe::ProbeSpec> probes;
   Named<reliability::ReliabilitySpec> reliability;
   reliability::CheckpointSpec checkpoint;
   economics::PriceSpec price;
@@ -94,6 +96,7 @@ template <class V> void fields(V& v, Scenario& s) {
     "Scenario of the run that this one starts from; not counted in the totals.");
   v("published", s.published, anything, "What was measured.");
   v("assert", s.asserts, anything, "Limits that make the run fail with exit code 1.");
+  v("probes", s.probes, anything, "Single kernels and collectives to time on the same machines.");
   v("provenance", s.provenance, anything, "Where this file's numbers come from.");
 }
 

@@ -142,6 +142,12 @@ private:
             std::string_view(key) == "name" ? "Name for people." : "Catalogue entry to start from.";
         fields.push_back(extra);
       }
+      if (type.catalogue == "models") {
+        FieldDescription extra;
+        extra.key = "huggingface";
+        extra.help = "A config.json of the Transformers library, relative to this file.";
+        fields.push_back(extra);
+      }
       for (FieldDescription& field : fields)
         field.rule.required = false;
       definitions_[type.catalogue] =

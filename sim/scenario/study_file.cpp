@@ -4,17 +4,17 @@
 #include "sim/scenario/compose.hpp"
 #include "sim/scenario/document.hpp"
 #include "sim/scenario/findings.hpp"
+#include "sim/scenario/map_reader.hpp"
 
-#include <algorithm>
 #include <optional>
 #include <set>
 
 namespace sim::scenario {
 namespace {
 
-class StudyReader {
+class StudyReader : private MapReader {
 public:
-  explicit StudyReader(Findings& findings) : findings_(findings) {}
+  explicit StudyReader(Findings& findings) : MapReader(findings) {}
 
   StudyFile study(const Node& root) {
     StudyFile study;
@@ -37,46 +37,6 @@ public:
   }
 
 private:
-  bool expect_map(const Node& node, const std::string& what, const std::vector<std::string>& known,
-                  const std::vector<std::string>& required) {
-    if (!node.is_map()) {
-      findings_.add(node.location, what + ": found " + describe(node), "write a map: {key: value}");
-      return false;
-    }
-    for (const Member& member : node.members)
-      if (std::find(known.begin(), known.end(), member.key) == known.end())
-        findings_.add(member.key_location, "unknown key '" + member.key + "' in " + what,
-                      suggestion(member.key, known));
-    for (const std::string& key : required)
-      if (node.find(key) == nullptr)
-        findings_.add(node.location, "the key '" + key + "' of " + what + " is missing");
-    return true;
-  }
-
-  std::string scalar(const Node& node, const std::string& what) {
-    if (node.is_scalar() && !node.text.empty())
-      return node.text;
-    findings_.add(node.location, what + ": found " + describe(node), "write a text");
-    return "";
-  }
-
-  std::string text(const Node& map, const std::string& key) {
-    const Node* found = map.find(key);
-    return found == nullptr ? "" : scalar(*found, key);
-  }
-
-  // The elements under a key, none when it is absent.
-  std::vector<const Node*> items(const Node& map, const std::string& key) {
-    std::vector<const Node*> found;
-    const Node* list = map.find(key);
-    if (list != nullptr && !list->is_sequence())
-      findings_.add(list->location, key + ": found " + describe(*list), "write a list: [...]");
-    else if (list != nullptr)
-      for (const Node& item : list->items)
-        found.push_back(&item);
-    return found;
-  }
-
   StudyAxis axis(const Node& node) {
     StudyAxis axis;
     const bool by_path = node.find("path") != nullptr || node.find("values") != nullptr;
@@ -85,7 +45,7 @@ private:
       axis.name = node.find("name") != nullptr ? text(node, "name") : path;
       for (const Node* value : items(node, "values"))
         axis.points.push_back({value->is_scalar() ? value->text : flow_text(*value),
-                               {{path + "=" + flow_text(*value), value->location}},
+                               {setting(path, *value)},
                                value->location});
     } else if (!by_path && expect_map(node, "an axis", {"name", "points", "path", "values"},
                                       {"name", "points"})) {
@@ -112,23 +72,9 @@ private:
     if (!expect_map(node, "a point", {"label", "set"}, {"label", "set"}))
       return point;
     point.label = text(node, "label");
-    const Node* set = node.find("set");
-    if (set == nullptr)
-      return point;
-    if (!set->is_map()) {
-      findings_.add(set->location, "set: found " + describe(*set), "write set: {key.path: value}");
-      return point;
-    }
-    for (const Member& member : set->members)
-      if (member.key.empty() || member.key.find('=') != std::string::npos)
-        findings_.add(member.key_location, "'" + member.key + "' is not a key path",
-                      "write key.path: value");
-      else
-        point.sets.push_back({member.key + "=" + flow_text(member.value), member.value.location});
+    point.sets = settings(node, "set");
     return point;
   }
-
-  Findings& findings_;
 };
 
 } // namespace

@@ -57,7 +57,7 @@ TEST_CASE("help and version") {
   CHECK(trainfare("--version").out.find("trainfare 0.") == 0);
   const Ran help = trainfare("--help");
   CHECK(help.exit_code == 0);
-  for (const char* command : {"run", "check", "compare", "sweep", "catalog", "schema"}) {
+  for (const char* command : {"run", "check", "compare", "sweep", "score", "catalog", "schema"}) {
     CHECK(contains(help.out, command));
     const Ran own = trainfare(std::string(command) + " --help");
     CHECK(own.exit_code == 0);
@@ -82,6 +82,8 @@ TEST_CASE("wrong usage: exit 2, told on standard error, nothing on standard outp
                                        "catalog no-such-kind",
                                        "catalog accelerators h100",
                                        "catalog a b c",
+                                       "score no-such-family",
+                                       "score deepseek-v3-step deepseek-v3-step",
                                        "sweep"};
   for (const std::string& arguments : wrong) {
     INFO(arguments);
@@ -112,6 +114,27 @@ TEST_CASE("bad input: exit 3, located, no output") {
   check_bad_input(trainfare("run '" + minimal + "' --set price.rental=2"), "rental");
   check_bad_input(trainfare("run '" + minimal + "' --case none"), "none");
   check_bad_input(trainfare("sweep '" + minimal + "'"), minimal);
+}
+
+TEST_CASE("score: families by name, tables by file, errors located") {
+  const TemporaryFolder folder;
+  const Ran named = trainfare("score deepseek-v3-step --json");
+  CHECK(named.exit_code == 0);
+  const auto json = nlohmann::json::parse(named.out);
+  CHECK(json["families"][0]["name"] == "deepseek-v3-step");
+  CHECK(json["rows"][0]["published"].get<double>() == 19.926);
+  const std::string file = SOURCE_DIR "/scenarios/published/deepseek-v3-step.yaml";
+  CHECK(trainfare("score '" + file + "' --json").out == named.out);
+  const Ran changed = trainfare("score '" + file + "' --json --set stack.jitter=0");
+  CHECK(changed.exit_code == 0);
+  CHECK(changed.out != named.out);
+  check_bad_input(trainfare("score '" + minimal + "'"), minimal);
+  check_bad_input(trainfare("score ./none.yaml"), "none.yaml:1:1");
+  const std::string bad = folder / "bad.yaml";
+  std::string text = read_text(file);
+  text.replace(text.find("[multi-plane, 19.926]"), 21, "[multi-plane, 19.9 s]");
+  write_text(bad, text);
+  check_bad_input(trainfare("score '" + bad + "'"), bad + ":");
 }
 
 TEST_CASE("quantities that no result has are found before the run") {

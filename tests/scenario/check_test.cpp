@@ -118,5 +118,26 @@ TEST_CASE("rules across the keys of models, nodes and pools") {
   CHECK_THAT(cluster("pools: {}"), Catch::Contains("cluster.pools: there is no pool"));
 }
 
+TEST_CASE("a probe times one thing, and a scenario may consist of probes alone") {
+  const auto probes = [](const std::string& list) {
+    return message_of(with({{12, "probes: [" + list + "]"}}));
+  };
+  CHECK(probes("{name: a, collective: {size: 1 GiB, ranks: 8}}").empty());
+  CHECK_THAT(probes("{name: a}"), Catch::Contains("probes.0: what is timed is said not at all"));
+  CHECK_THAT(
+      probes("{name: a, collective: {size: 1 GiB, ranks: 8}, exchange: {tokens: 1, ranks: 8}}"),
+      Catch::Contains("probes.0: what is timed is said twice"));
+  CHECK_THAT(probes("{name: a, exchange: {tokens: 1, ranks: 8}}, {name: a, exchange: {tokens: 1, "
+                    "ranks: 8}}"),
+             Catch::Contains("two probes have the name 'a'"));
+  CHECK_THAT(probes("{name: a.b, exchange: {tokens: 1, ranks: 8}}"),
+             Catch::Contains("'a.b' cannot be the name of a probe"));
+  const std::string head = "name: x\ncluster: {node: hgx-h800, nodes: 1, fabric: deepseek-mpft}\n"
+                           "model: deepseek-v3\nstack: deepseek-v3\nstages: []\n"
+                           "price: {rental: 1 USD/GPU-hour}\n";
+  CHECK_THAT(message_of(head), Catch::Contains("there is no stage"));
+  CHECK(message_of(head + "probes: [{name: a, exchange: {tokens: 1, ranks: 8}}]\n").empty());
+}
+
 } // namespace
 } // namespace sim::scenario

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: Apache-2.0
+// Probes: one kernel or one collective alone on the scenario's machines, as a benchmark times it.
+#pragma once
+
+#include "sim/base/fields.hpp"
+#include "sim/hardware/spec.hpp"
+
+#include <optional>
+#include <string>
+
+namespace sim::probe {
+
+enum class Pass { Forward, Backward };
+
+// `groups` products of (m x k) by (k x n).
+struct MatrixMultiplyProbe {
+  int groups = 1, m = 0, n = 0, k = 0;
+  hardware::Precision precision = hardware::Precision::Bf16;
+};
+// Fused attention, multi-head, in 16 bit.
+struct AttentionProbe {
+  int sequences = 1, sequence_length = 0, heads = 0, head_dim = 128;
+  bool causal = true;
+  Pass pass = Pass::Forward;
+};
+enum class Operation { AllReduce, ReduceScatter, AllGather, AllToAll };
+// Neighbouring ranks, from the first GPU on; all groups of the cluster do the same at once.
+struct CollectiveProbe {
+  Operation operation = Operation::AllReduce;
+  Bytes size{}; // as NCCL's tests: the buffer; all-gather, reduce-scatter: the whole
+  int ranks = 0;
+};
+enum class Direction { Dispatch, Combine };
+// Expert dispatch or combine of the scenario's model by its stack.
+struct ExchangeProbe {
+  Direction direction = Direction::Dispatch;
+  int tokens = 0; // of each rank
+  int ranks = 0;  // that share the experts
+};
+
+// Exactly one of them is given.
+struct ProbeSpec {
+  std::string name;
+  std::optional<MatrixMultiplyProbe> matrix_multiply;
+  std::optional<AttentionProbe> attention;
+  std::optional<CollectiveProbe> collective;
+  std::optional<ExchangeProbe> exchange;
+};
+
+template <class V> void fields(V& v, MatrixMultiplyProbe& s) {
+  v("groups", s.groups, at_least_one, "Independent products (grouped experts).");
+  v("m", s.m, required(at_least_one), "Rows of the result, of each group.");
+  v("n", s.n, required(at_least_one), "Columns of the result.");
+  v("k", s.k, required(at_least_one), "Inner dimension.");
+  v("precision", s.precision, anything, "Of the operands.");
+}
+template <class V> void fields(V& v, AttentionProbe& s) {
+  v("sequences", s.sequences, at_least_one, "Sequences of the batch.");
+  v("sequence_length", s.sequence_length, required(at_least_one), "Tokens of each.");
+  v("heads", s.heads, required(at_least_one), "Heads; as many for keys and values.");
+  v("head_dim", s.head_dim, at_least_one, "Dimension of a head.");
+  v("causal", s.causal, anything, "Half of the scores is masked and not counted.");
+  v("pass", s.pass, anything, "Backward counts 2.5 times the FLOPs of forward.");
+}
+template <class V> void fields(V& v, CollectiveProbe& s) {
+  v("operation", s.operation, anything, "What is done.");
+  v("size", s.size, required(positive),
+    "As NCCL's tests count: the buffer of a rank; all-gather and reduce-scatter: the whole.");
+  v("ranks", s.ranks, required(at_least_one), "Neighbouring GPUs that take part.");
+}
+template <class V> void fields(V& v, ExchangeProbe& s) {
+  v("direction", s.direction, anything, "Dispatch to experts, or combine.");
+  v("tokens", s.tokens, required(at_least_one), "Tokens of each rank.");
+  v("ranks", s.ranks, required(at_least_one), "Ranks that share the model's experts.");
+}
+template <class V> void fields(V& v, ProbeSpec& s) {
+  v("name", s.name, required(), "Name, unique in the scenario; quantities are addressed by it.");
+  v("matrix_multiply", s.matrix_multiply, anything, "A matrix multiply.");
+  v("attention", s.attention, anything, "A fused attention kernel.");
+  v("collective", s.collective, anything, "A collective on an idle fabric.");
+  v("exchange", s.exchange, anything, "Expert dispatch or combine on an idle fabric.");
+}
+
+} // namespace sim::probe
+
+namespace sim {
+inline namespace base {
+template <> struct EnumNames<probe::Pass> {
+  static constexpr std::array names{std::pair{probe::Pass::Forward, std::string_view{"forward"}},
+                                    std::pair{probe::Pass::Backward, std::string_view{"backward"}}};
+};
+template <> struct EnumNames<probe::Operation> {
+  static constexpr std::array names{
+      std::pair{probe::Operation::AllReduce, std::string_view{"all-reduce"}},
+      std::pair{probe::Operation::ReduceScatter, std::string_view{"reduce-scatter"}},
+      std::pair{probe::Operation::AllGather, std::string_view{"all-gather"}},
+      std::pair{probe::Operation::AllToAll, std::string_view{"all-to-all"}}};
+};
+template <> struct EnumNames<probe::Direction> {
+  static constexpr std::array names{
+      std::pair{probe::Direction::Dispatch, std::string_view{"dispatch"}},
+      std::pair{probe::Direction::Combine, std::string_view{"combine"}}};
+};
+} // namespace base
+} // namespace sim
