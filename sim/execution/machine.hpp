@@ -33,6 +33,7 @@ inline constexpr std::size_t team_kinds = 8;
 inline constexpr std::array inner_kinds{TeamKind::Tensor, TeamKind::Expert, TeamKind::Context};
 
 inline constexpr std::size_t at(TeamKind kind) { return static_cast<std::size_t>(kind); }
+inline constexpr bool is_inner(TeamKind kind) { return kind <= inner_kinds.back(); }
 inline constexpr bool is_message(TeamKind kind) {
   return kind == TeamKind::Next || kind == TeamKind::Previous;
 }

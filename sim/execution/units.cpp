@@ -1,17 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// From a machine of GPUs to a machine of units, and to the inside of one unit.
+// From a machine of GPUs to a machine of units.
 #include "sim/base/diagnostics.hpp"
 #include "sim/execution/machine_builder.hpp"
 
 #include <algorithm>
-#include <bit>
 
 namespace sim::execution {
 namespace {
-
-bool is_inner(TeamKind kind) {
-  return std::find(inner_kinds.begin(), inner_kinds.end(), kind) != inner_kinds.end();
-}
 
 // Sums loads by trunk, in the order in which trunks were first touched.
 class LoadSum {
@@ -151,8 +146,6 @@ private:
   std::vector<std::size_t> team_of_unit_; // number of the last data team that a unit joined
 };
 
-std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
-
 } // namespace
 
 Machine unit_machine(const Machine& whole, const RankMap& map) {
@@ -177,144 +170,6 @@ Machine unit_machine(const Machine& whole, const RankMap& map) {
   units.list_teams();
   units.list_chains();
   return units;
-}
-
-SharedLoads::SharedLoads(const Machine& whole, const RankMap& map) : shared_(whole.trunks.size()) {
-  constexpr std::uint32_t nobody = 0xffffffff;
-  std::vector<std::uint32_t> user(whole.trunks.size(), nobody); // unit
-  const auto for_each_load = [&](auto&& visit) {
-    for (const Team& team : whole.teams) {
-      if (!is_inner(team.kind))
-        continue;
-      const Actor& first = whole.actors[whole.members[team.first_member]];
-      std::size_t pattern = 0;
-      for (const Use& use : whole.uses_of(team)) {
-        for (const network::TrunkLoad& load : whole.loads_of(use))
-          visit(team, first, pattern, load);
-        ++pattern;
-      }
-    }
-  };
-  for_each_load([&](const Team&, const Actor& first, std::size_t, const auto& load) {
-    const std::uint32_t unit = static_cast<std::uint32_t>(first.stage * map.units_per_stage()) +
-                               first.chain / static_cast<std::uint32_t>(map.gpus_per_unit());
-    std::uint32_t& known = user[load.trunk];
-    shared_[load.trunk] =
-        static_cast<char>(shared_[load.trunk] || (known != nobody && known != unit));
-    known = unit;
-  });
-  if (std::find(shared_.begin(), shared_.end(), 1) == shared_.end())
-    return;
-  for_each_load([&](const Team& team, const Actor& first, std::size_t pattern, const auto& load) {
-    if (shared(load.trunk))
-      flows_[{first.stage, team.kind, pattern, load.trunk}] += load.flows;
-  });
-}
-
-double SharedLoads::of_stage(int stage, TeamKind kind, std::size_t pattern,
-                             const network::TrunkLoad& own) const {
-  return shared(own.trunk) ? flows_.at({stage, kind, pattern, own.trunk}) : own.flows;
-}
-
-Machine interior_machine(const Machine& whole, const RankMap& map, const SharedLoads& shared,
-                         int stage, int unit) {
-  Machine inside;
-  for (const TeamKind kind : inner_kinds)
-    inside.patterns[at(kind)] = whole.patterns[at(kind)];
-  std::vector<std::uint32_t> teams; // each once, in the order of the first member
-  const auto first = static_cast<std::uint32_t>(unit * map.gpus_per_unit());
-  const auto local = [&](std::uint32_t gpu) { return whole.actors[gpu].chain - first; };
-  for (std::uint32_t i = 0; i < static_cast<std::uint32_t>(map.gpus_per_unit()); ++i) {
-    const std::uint32_t gpu = whole.at(first + i, stage);
-    Actor actor = whole.actors[gpu];
-    actor.stage = 0;
-    actor.chain = i;
-    inside.actors.push_back(actor);
-    for (const TeamKind kind : inner_kinds)
-      for (const std::uint32_t id : whole.teams_of(gpu, kind))
-        if (whole.members[whole.teams[id].first_member] == gpu)
-          teams.push_back(id);
-  }
-  std::vector<std::uint32_t>
-      trunk_ids; // trunks of the whole, few: found by search of a sorted list
-  for (const std::uint32_t id : teams) {
-    for (const Use& use : whole.uses_of(whole.teams[id]))
-      for (const network::TrunkLoad& load : whole.loads_of(use))
-        trunk_ids.push_back(load.trunk);
-  }
-  std::sort(trunk_ids.begin(), trunk_ids.end());
-  trunk_ids.erase(std::unique(trunk_ids.begin(), trunk_ids.end()), trunk_ids.end());
-  for (const std::uint32_t trunk : trunk_ids)
-    inside.trunks.push_back(whole.trunks[trunk]);
-  // Flows of this unit on trunks that it shares, by kind, pattern and trunk.
-  std::map<std::tuple<TeamKind, std::size_t, std::uint32_t>, double> own;
-  for (const std::uint32_t id : teams) {
-    std::size_t pattern = 0;
-    for (const Use& use : whole.uses_of(whole.teams[id])) {
-      for (const network::TrunkLoad& load : whole.loads_of(use))
-        if (shared.shared(load.trunk))
-          own[{whole.teams[id].kind, pattern, load.trunk}] += load.flows;
-      ++pattern;
-    }
-  }
-  for (const std::uint32_t id : teams) {
-    Team team = whole.teams[id];
-    const auto members = whole.members_of(team);
-    const auto uses = whole.uses_of(team);
-    team.first_member = static_cast<std::uint32_t>(inside.members.size());
-    for (const std::uint32_t gpu : members)
-      inside.members.push_back(local(gpu));
-    team.end_member = static_cast<std::uint32_t>(inside.members.size());
-    team.first_use = static_cast<std::uint32_t>(inside.uses.size());
-    std::size_t pattern = 0;
-    for (Use use : uses) {
-      const auto loads = whole.loads_of(use);
-      use.first_load = static_cast<std::uint32_t>(inside.loads.size());
-      for (const network::TrunkLoad& load : loads) {
-        double flows = load.flows;
-        if (shared.shared(load.trunk))
-          flows *= shared.of_stage(stage, team.kind, pattern, load) /
-                   own.at({team.kind, pattern, load.trunk});
-        inside.loads.push_back(
-            {static_cast<std::uint32_t>(
-                 std::lower_bound(trunk_ids.begin(), trunk_ids.end(), load.trunk) -
-                 trunk_ids.begin()),
-             flows});
-      }
-      ++pattern;
-      use.end_load = static_cast<std::uint32_t>(inside.loads.size());
-      inside.uses.push_back(use);
-    }
-    inside.teams.push_back(team);
-  }
-  inside.list_teams();
-  inside.list_chains();
-  return inside;
-}
-
-std::vector<std::uint64_t> content_of(const Machine& machine) {
-  std::vector<std::uint64_t> content;
-  for (const Actor& actor : machine.actors)
-    content.push_back(bits(actor.speed));
-  for (const Trunk& trunk : machine.trunks) {
-    content.push_back(bits(trunk.capacity.base()));
-    content.push_back(trunk.can_bind ? 1 : 0);
-  }
-  for (const Team& team : machine.teams) {
-    content.push_back(static_cast<std::uint64_t>(team.kind));
-    const auto members = machine.members_of(team);
-    content.push_back(members.size());
-    content.insert(content.end(), members.begin(), members.end());
-    for (const Use& use : machine.uses_of(team)) {
-      content.push_back(bits(use.latency.base()));
-      content.push_back(use.end_load - use.first_load);
-      for (const network::TrunkLoad& load : machine.loads_of(use)) {
-        content.push_back(load.trunk);
-        content.push_back(bits(load.flows));
-      }
-    }
-  }
-  return content;
 }
 
 } // namespace sim::execution
