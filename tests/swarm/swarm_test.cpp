@@ -25,10 +25,13 @@ struct Outcome {
 };
 
 // The text must read well; a scenario that cannot be must say where.
-Outcome outcome_of(const std::string& text, const scenario::LoadOptions& options = {}) {
+Outcome outcome_of(const std::string& text, const scenario::LoadOptions& options = {},
+                   execution::Fidelity fidelity = {}) {
   const scenario::Loaded loaded = scenario::load_text(text, "swarm.yaml", options);
+  SimulateOptions how;
+  how.fidelity = fidelity;
   try {
-    return {simulate(loaded), ""};
+    return {simulate(loaded, how), ""};
   } catch (const InfeasibleError& error) {
     CHECK_FALSE(error.path().empty());
     CHECK_FALSE(error.message().empty());
@@ -121,6 +124,35 @@ void check_steps(swarm::Tree tree) {
       CHECK(thrice.run.stages[i].wall == 3 * once.result->run.stages[i].wall);
 }
 
+// About how many tasks of GPUs a run by kernels plays: an event of a step is a pass or a message.
+double tasks_of(const Result& result) {
+  double tasks = 0;
+  for (const training::StageResult& stage : result.run.stages)
+    tasks += 40.0 * double(stage.levels.size() + 1) * double(stage.step.events) *
+             double(stage.gpus) / std::max(1, stage.step.layout.pipeline);
+  return tasks;
+}
+
+// Folding changes nothing, whatever the detail.
+void check_exact(const std::string& text, const Result& first) {
+  constexpr double most_tasks = 1e6;
+  for (const execution::Detail detail : {execution::Detail::Pass, execution::Detail::Kernel}) {
+    if (tasks_of(first) > (detail == execution::Detail::Kernel ? most_tasks : 10 * most_tasks))
+      return;
+    const Result folded = *outcome_of(text, {}, {detail, false}).result;
+    const Result exact = *outcome_of(text, {}, {detail, true}).result;
+    for (const std::string& broken : swarm::broken_invariants(exact))
+      FAIL_CHECK(broken);
+    for (std::size_t i = 0; i < folded.run.stages.size(); ++i) {
+      const execution::StepResult &a = folded.run.stages[i].step, &b = exact.run.stages[i].step;
+      CHECK(b.duration / second == Approx(a.duration / second).epsilon(1e-9).margin(1e-12));
+      for (std::size_t c = 0; c < execution::categories; ++c)
+        CHECK(b.breakdown.time[c] / second ==
+              Approx(a.breakdown.time[c] / second).margin(1e-9 * (a.duration / second)));
+    }
+  }
+}
+
 // Threads change nothing.
 void check_replications(const std::string& text) {
   const tests::TemporaryFolder folder;
@@ -162,6 +194,8 @@ bool run_seed(std::uint64_t seed) {
     check_unused_pool(tree, *first.result);
   if (seed % 20 == 10)
     check_replications(text);
+  if (seed % 10 == 3)
+    check_exact(text, *first.result);
   return true;
 }
 
