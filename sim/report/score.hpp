@@ -64,7 +64,7 @@ struct FamilyScore {
   std::string name;
   std::size_t rows = 0, unsupported = 0, infeasible = 0;
   ErrorStatistics errors;
-  std::optional<double> baseline_mean; // the same rows by one MFU, fitted on them
+  std::optional<double> baseline_mean; // the rows that have an MFU, by one MFU fitted on them
   std::optional<double> baseline_mfu;  // causal attention, dense BF16 peak
 };
 
@@ -75,8 +75,8 @@ struct ResidualGroup {
 
 struct Score {
   std::vector<FamilyScore> families;
-  // Every family's rows, each with its own family's baseline; times, and rates as the times that
-  // they imply.
+  // Every family's rows, each with its own family's baseline where an MFU speaks of the quantity;
+  // times, and rates as the times that they imply.
   FamilyScore all;
   std::vector<ScoredRow> rows;
   std::vector<ResidualGroup> residuals; // by feature, then value; rates as times

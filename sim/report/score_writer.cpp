@@ -49,8 +49,9 @@ std::string family_table(const Score& score) {
   return table.text() +
          wrapped(
              "  errors in percent of what was published, of held-out values; mean, median, p90: "
-             "of their sizes; bias: mean with signs; one MFU: mean error of one MFU for "
-             "the whole family, fitted on it; all, residuals: times, and rates as the times they "
+             "of their sizes; bias: mean with signs; one MFU: mean error of one MFU, fitted "
+             "on the family's values that follow from time; all, residuals: times, and rates as "
+             "the times they "
              "imply, "
              "positive is slower than measured",
              4);

@@ -89,6 +89,11 @@ std::pair<const ColumnText*, double> published_number(const scenario::Scenario& 
   const report::ConvertedText converted = report::convert(m.value, *column);
   if (!converted.value)
     throw ScenarioError({{m.place, converted.problem, converted.remedy}});
+  constexpr double least = 1e-30; // as for any number of a scenario
+  if (!(*converted.value >= least))
+    throw ScenarioError(
+        {{m.place, "a published value of " + m.value + "; errors are relative to it",
+          "a value above zero, or null where none is published"}});
   return {column, *converted.value};
 }
 
@@ -188,6 +193,11 @@ report::FamilyScore family_score(const std::string& name, std::vector<Row*> rows
   return family;
 }
 
+// The error of the time that a rate implies.
+double in_time(double error_percent, Pace pace) {
+  return pace == Pace::Rate ? 100 * (1 / (1 + error_percent / 100) - 1) : error_percent;
+}
+
 report::FamilyScore all_of(const std::vector<report::FamilyScore>& families,
                            const std::vector<Row>& rows) {
   report::FamilyScore all;
@@ -203,7 +213,7 @@ report::FamilyScore all_of(const std::vector<report::FamilyScore>& families,
       if (is_evidence(value) && value.scored.time_error_percent()) {
         errors.push_back(*value.scored.time_error_percent());
         if (value.scored.baseline_error_percent)
-          baseline.push_back(*value.scored.baseline_error_percent);
+          baseline.push_back(in_time(*value.scored.baseline_error_percent, value.scored.pace));
       }
   all.errors = statistics_of(errors);
   if (!baseline.empty())

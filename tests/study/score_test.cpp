@@ -149,6 +149,30 @@ TEST_CASE("across families a rate counts by the time that it implies") {
   CHECK(score.residuals.front().errors.bias == Approx(-50).epsilon(1e-4));
 }
 
+TEST_CASE("across families the baseline counts by time too") {
+  // One rate was published once, and twice as large. The constant that fits best meets the first
+  // and is half of the second: 25 % on average; in time, twice as long: 50 %.
+  const report::Score score =
+      score_of(table_of("  - [16, null, 1000]\n  - [16, null, 2000]\n",
+                        "  - {name: rate, quantity: stages.t.tokens_per_second_per_gpu}\n"));
+  REQUIRE(score.families[0].baseline_mean.has_value());
+  CHECK(*score.families[0].baseline_mean == Approx(25).epsilon(1e-6));
+  REQUIRE(score.all.baseline_mean.has_value());
+  CHECK(*score.all.baseline_mean == Approx(50).epsilon(1e-6));
+}
+
+TEST_CASE("a published value that is not above zero is an error at its place") {
+  for (const std::string value : {"0", "-3", "1e-320"}) {
+    try {
+      score_of(table_of("  - [16, " + value + "]\n"));
+      FAIL("no error");
+    } catch (const ScenarioError& error) {
+      REQUIRE(error.diagnostics().size() == 1);
+      CHECK(error.diagnostics()[0].location.line == 15);
+    }
+  }
+}
+
 TEST_CASE("a quantity that no result has is an error at the column") {
   try {
     score_of(table_of("  - [16, 1, 2]\n", "  - {name: x, quantity: stages.t.no_such}\n"));
