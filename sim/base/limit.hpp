@@ -16,7 +16,8 @@ inline constexpr std::int64_t stages = 256;
 inline constexpr std::int64_t layers = 1024;
 inline constexpr std::int64_t passes = std::int64_t{1} << 20;     // of one step
 inline constexpr std::int64_t run_passes = std::int64_t{1} << 23; // of all steps simulated
-inline constexpr std::int64_t step_tasks = std::int64_t{1} << 31; // of all actors, --detail, --exact
+inline constexpr std::int64_t step_tasks = std::int64_t{1}
+                                           << 31; // of all actors, --detail, --exact
 inline constexpr std::int64_t step_messages = std::int64_t{1} << 30; // --detail message
 inline constexpr std::int64_t step_places = std::int64_t{1} << 28; // tasks waiting at a time: 2 GiB
 inline constexpr std::int64_t ramp_steps = 4096;

@@ -130,7 +130,7 @@ private:
     std::uint32_t steps = 0;
   };
   struct Route {
-    double latency = 0;
+    Seconds latency{};
     std::vector<engine::Draw> draws;
   };
 
@@ -239,8 +239,8 @@ private:
   std::size_t most_tasks_ = 0, most_collectives_ = 0; // of a pass
   std::vector<std::uint8_t> waits_;       // by actor and task: what it still waits for, at most two
   std::vector<std::uint32_t> next_ready_; // by actor and task
-  std::vector<std::uint32_t> arrived_;                // by team and collective: members that came
-  std::size_t waiting_for_norm_ = 0;                  // actors that wait for the norm
+  std::vector<std::uint32_t> arrived_;    // by team and collective: members that came
+  std::size_t waiting_for_norm_ = 0;      // actors that wait for the norm
 
   std::vector<BlockRates> blocks_; // by actor
   std::vector<engine::PoolId> sms_;

@@ -92,7 +92,7 @@ void Player::send(Id from, Id to, double network_weight, double latencies, Bytes
                   bool loads_gpus, std::uint32_t tag) {
   const Route& way = route(from, to, network_weight);
   engine::ActivitySpec spec;
-  spec.latency = latencies * way.latency * second;
+  spec.latency = latencies * way.latency;
   spec.work = bytes / byte;
   draws_ = way.draws;
   if (loads_gpus)
@@ -119,7 +119,7 @@ const Player::Route& Player::route(Id from, Id to, double network_weight) {
                                            ? step.share
                                            : step.share * network_weight});
   }
-  way.latency = plan_.fabric->latency(static_cast<int>(from), static_cast<int>(to)) / second;
+  way.latency = plan_.fabric->latency(static_cast<int>(from), static_cast<int>(to));
   return way;
 }
 

@@ -49,9 +49,9 @@ struct ScriptTask {
     Join // takes no time
   };
   What what = What::Kernel;
-  bool background = false; // nothing but the end of the pass waits for it
+  bool background = false;    // nothing but the end of the pass waits for it
   std::uint8_t waits_for = 0; // at most two
-  std::uint32_t index = 0; // of the kernel or collective
+  std::uint32_t index = 0;    // of the kernel or collective
   std::uint32_t first_successor = 0, end_successor = 0;
   Seconds productive{}, recomputed{}; // on a GPU left alone
   Flops executed{};

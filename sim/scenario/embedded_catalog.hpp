@@ -9,8 +9,7 @@
 namespace sim::scenario {
 
 struct EmbeddedEntry {
-  std::string_view
-      name; // path below the folder without ".yaml": "accelerators/h800-sxm", "fitted"
+  std::string_view name; // path below the folder without ".yaml": "accelerators/h800-sxm", "fitted"
   std::string_view text;
 };
 

@@ -29,7 +29,8 @@ parallelism: {tensor: 8, pipeline: 8, sequence_parallel: false}
 stages: [{name: step, kind: pretraining, steps: 1, sequence_length: 2048, batch: 16}]
 price: {rental: 2 USD/GPU-hour}
 )",
-                             "gpt3.yaml", [] {
+                             "gpt3.yaml",
+                             [] {
                                scenario::LoadOptions options;
                                options.sets = {"cluster.fabric.switch_ports=512"};
                                return options;

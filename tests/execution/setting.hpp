@@ -7,7 +7,8 @@
 
 namespace sim::execution::tests {
 
-inline hardware::PoolSpec pool_of(int nodes, BytesPerSecond scale_up, BytesPerSecond nic, Bytes memory) {
+inline hardware::PoolSpec pool_of(int nodes, BytesPerSecond scale_up, BytesPerSecond nic,
+                                  Bytes memory) {
   hardware::PoolSpec pool;
   hardware::NodeSpec& node = pool.node.spec;
   hardware::AcceleratorSpec& chip = node.accelerator.spec;
