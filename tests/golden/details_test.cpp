@@ -86,6 +86,17 @@ TEST_CASE("details agree within 2 % at 64 GPUs, folded and exact within 1e-9", "
   }
 }
 
+TEST_CASE("DeepSeek-V3's step on all 2,048 GPUs: folded and exact agree", "[figures][slow]") {
+  Cut whole{"deepseek-v3", {}, {}};
+  whole.request.sequence_length = 4096;
+  whole.request.batch = 15360;
+  const StepResult folded = step_of(whole, {}), exact = step_of(whole, {Detail::Pass, true});
+  CHECK(exact.duration / folded.duration == Approx(1).epsilon(1e-9));
+  for (std::size_t c = 0; c < execution::categories; ++c)
+    CHECK(exact.breakdown.time[c] / folded.duration ==
+          Approx(folded.breakdown.time[c] / folded.duration).margin(1e-9));
+}
+
 TEST_CASE("what a detail would take is limited before it is begun") {
   // 8,192 data-parallel ranks: each of their rings sends 8,191 chunks per rank and channel.
   Cut large{"minimal",
