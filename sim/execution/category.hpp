@@ -23,7 +23,7 @@ enum class Category : std::size_t {
   ExposedPipeline,
   ExposedData,
   Bubble,          // waiting for another pipeline stage
-  Straggler,       // waiting for the slowest of all ranks, through jitter
+  Straggler,       // waiting for a slower member of a team, or for the slowest rank through jitter
   Synchronisation, // host work per step that nothing hides
   Generation,      // decoding and prefill: productive work of a rollout or inference
   RolloutTail,     // fewer than a tenth of the sequence slots busy

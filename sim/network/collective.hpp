@@ -75,7 +75,7 @@ struct ExpertExchange {
       1; // share of the NIC's line rate that the kernel reaches; replaces the fabric's efficiency
 };
 
-// Capacity of the usable links by kind: what the execution room makes resources of.
+// Capacity of the usable links by kind, for closed forms and estimates; steps are played on trunks.
 //
 // per_link[kind] is the least capacity of one link of that kind; zero: the fabric has no such link,
 // and no phase uses the kind. A phase's flows are counted relative to it: a link with twice that
