@@ -138,6 +138,27 @@ const LayoutEstimate::Parts& LayoutEstimate::parts_of(const StepSetting& setting
   return parts_.insert_or_assign(shape, parts).first->second;
 }
 
+// Shards of weights and gradients travel beside the pass, whose kernels lack the SMs that they
+// hold; what is gathered before the first layer and reduced after the last unit hides under
+// nothing.
+void LayoutEstimate::add_shards(const StageChunk& chunk, const Parts& parts,
+                                ChunkCost& cost) const {
+  const PartCost& layer = chunk.dense_layers > 0 ? parts.dense : parts.experts;
+  const bool layers = chunk.layers() > 0;
+  const double held = setting_.stack->communication_sms,
+               all = setting_.accelerator().streaming_multiprocessors;
+  const auto beside = [&](Seconds pass, Seconds data) {
+    return std::max(pass + held / std::max(1.0, all - held) * std::min(pass, data), data);
+  };
+  const Seconds before = (chunk.embedding ? parts.embedding.forward.data : Seconds{}) +
+                         (layers ? layer.forward.data : Seconds{});
+  const Seconds after = chunk.embedding ? parts.embedding.backward.data
+                        : layers        ? layer.backward.data
+                                        : Seconds{};
+  cost.forward = beside(cost.forward, above_zero(cost.forward_data - before)) + before;
+  cost.backward = beside(cost.backward, above_zero(cost.backward_data - after)) + after;
+}
+
 LayoutEstimate::ChunkCost LayoutEstimate::chunk_cost(const StageChunk& chunk,
                                                      const Parts& parts) const {
   ChunkCost cost;
@@ -165,10 +186,7 @@ LayoutEstimate::ChunkCost LayoutEstimate::chunk_cost(const StageChunk& chunk,
                       setting_.accelerator().streaming_multiprocessors;
   cost.weight = deferrable;
   cost.backward = critical + deferrable - (1 - held) * std::min(gaps, deferrable);
-  // The first unit's weights and the last one's gradients hide under nothing.
-  const double units = std::max(1, chunk.layers() + (chunk.embedding ? 1 : 0) + (chunk.head ? 1 : 0));
-  cost.forward = std::max(cost.forward, cost.forward_data) + cost.forward_data / units;
-  cost.backward = std::max(cost.backward, cost.backward_data) + cost.backward_data / units;
+  add_shards(chunk, parts, cost);
   return cost;
 }
 

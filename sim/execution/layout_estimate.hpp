@@ -75,6 +75,7 @@ private:
   [[nodiscard]] ChainCost chain_cost(const plan::Chain& chain) const;
   [[nodiscard]] Seconds pair_time(const plan::Pass& pass) const;
   [[nodiscard]] ChunkCost chunk_cost(const plan::StageChunk& chunk, const Parts& parts) const;
+  void add_shards(const plan::StageChunk& chunk, const Parts& parts, ChunkCost& cost) const;
   Cut& cut_of(const plan::ParallelismSpec& layout);
   const std::vector<plan::ResidentParameters>& resident_of(Cut& cut,
                                                            const plan::ParallelismSpec& layout);
