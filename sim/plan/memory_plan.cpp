@@ -21,7 +21,7 @@ constexpr double wide = 2; // bytes of a 16-bit element
 Bytes layer_activations(const StepSetting& setting, workload::LayerKind kind, Recompute recompute) {
   const workload::ActivationElements elements =
       workload::activation_elements(*setting.model, kind, shard_of(setting));
-  if (recompute == Recompute::Full)
+  if (keeps_inputs_only(recompute))
     return wide * elements.boundary * byte;
   const double narrow = hardware::bytes_per_element(setting.stack->precision.gemm) / byte;
   double bytes = std::min(wide, narrow) * elements.inputs + wide * elements.others;

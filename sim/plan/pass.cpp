@@ -13,6 +13,21 @@ using workload::LayerKind;
 using workload::LayerOperators;
 using workload::Operator;
 
+namespace {
+
+// The part of a layer's last block that makes what its backward pass needs: all but the last
+// multiply and what follows. Experts need their outputs too, for the gradients of their weights.
+std::vector<Operator> until_last_multiply(std::vector<Operator> operators) {
+  const auto last = std::find_if(operators.rbegin(), operators.rend(), [](const Operator& op) {
+    return op.kind == workload::OperatorKind::Gemm;
+  });
+  if (last != operators.rend())
+    operators.erase(last.base() - 1, operators.end());
+  return operators;
+}
+
+} // namespace
+
 PassBuilder::PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks,
                          network::CollectivePlanner& planner)
     : setting_(setting), chunks_(std::move(chunks)), planner_(planner),
@@ -149,7 +164,7 @@ void PassBuilder::weight_layer(LayerKind kind, Cursor& cursor) {
   cursor.last = cursor.push_kernels(cursor.last, false);
 }
 
-void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor) {
+void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor, bool early_stop) {
   const LayerOperators& operators = layer(kind);
   tensor_collectives(true, cursor);
   context_gather(false, cursor);
@@ -159,6 +174,10 @@ void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor)
     forward_exchange(operators, role, cursor);
   else
     tensor_collectives(true, cursor);
+  if (kind == LayerKind::Dense && early_stop) {
+    forward_operators(until_last_multiply(operators.feed_forward), role, cursor);
+    return;
+  }
   forward_operators(operators.feed_forward, role, cursor);
   if (kind == LayerKind::Dense)
     tensor_collectives(false, cursor);
@@ -233,8 +252,8 @@ void PassBuilder::recompute(const LayerOperators& operators, LayerKind kind, Cur
   const Recompute recompute = setting_.stack->recompute;
   if (recompute == Recompute::None)
     return;
-  if (recompute == Recompute::Full) {
-    forward_layer(kind, KernelRole::Recompute, cursor);
+  if (keeps_inputs_only(recompute)) {
+    forward_layer(kind, KernelRole::Recompute, cursor, recompute == Recompute::FullEarlyStop);
     return;
   }
   for (const auto* part : {&operators.attention, &operators.router, &operators.experts,

@@ -59,7 +59,8 @@ private:
   void forward_chunk(const StageChunk& chunk, Cursor& cursor);
   void backward_chunk(const StageChunk& chunk, Cursor& cursor);
   void weight_chunk(const StageChunk& chunk, Cursor& cursor);
-  void forward_layer(workload::LayerKind kind, KernelRole role, Cursor& cursor);
+  void forward_layer(workload::LayerKind kind, KernelRole role, Cursor& cursor,
+                     bool early_stop = false);
   void backward_layer(workload::LayerKind kind, Cursor& cursor);
   void weight_layer(workload::LayerKind kind, Cursor& cursor);
   void forward_exchange(const workload::LayerOperators& layer, KernelRole role, Cursor& cursor);

@@ -14,7 +14,12 @@
 namespace sim::plan {
 
 enum class Schedule { OneForwardOneBackward, DualPipe };
-enum class Recompute { None, Norms, Selective, Full };
+// FullEarlyStop: PyTorch's non-reentrant checkpointing, which computes a layer again from its input
+// only until all that its backward pass needs is there.
+enum class Recompute { None, Norms, Selective, Full, FullEarlyStop };
+inline constexpr bool keeps_inputs_only(Recompute recompute) {
+  return recompute == Recompute::Full || recompute == Recompute::FullEarlyStop;
+}
 // Which ranks are neighbours, innermost first.
 enum class RankOrder { TensorContextDataPipeline, TensorContextPipelineData };
 
@@ -200,7 +205,8 @@ template <> struct EnumNames<plan::Recompute> {
       std::pair{plan::Recompute::None, std::string_view{"none"}},
       std::pair{plan::Recompute::Norms, std::string_view{"norms"}},
       std::pair{plan::Recompute::Selective, std::string_view{"selective"}},
-      std::pair{plan::Recompute::Full, std::string_view{"full"}}};
+      std::pair{plan::Recompute::Full, std::string_view{"full"}},
+      std::pair{plan::Recompute::FullEarlyStop, std::string_view{"full-early-stop"}}};
 };
 template <> struct EnumNames<plan::RankOrder> {
   static constexpr std::array names{std::pair{plan::RankOrder::TensorContextDataPipeline,
