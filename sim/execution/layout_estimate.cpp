@@ -57,7 +57,9 @@ LayoutEstimate::ChainCost LayoutEstimate::chain_cost(const plan::Chain& chain) c
     ends[i] = ready;
     if (!task.is_kernel) {
       cost.scale_out += scale_out_time(task.collective, planner_.capacities());
-      if (!task.background)
+      if (task.dimension == plan::CommunicationDimension::Data)
+        cost.data += planner_.idle_duration(task.collective);
+      else if (!task.background)
         ends[i] += planner_.idle_duration(task.collective);
     } else if (task.kernel.demand.all_sms > 0) { // else a join
       const Seconds alone =
@@ -103,7 +105,7 @@ const LayoutEstimate::Parts& LayoutEstimate::parts_of(const StepSetting& setting
                                                       const plan::Groups& groups) {
   const ParallelismSpec& layout = setting.layout;
   const auto shape = std::tuple(layout.tensor, layout.context, layout.expert, layout.micro_batch,
-                                groups.data.stride);
+                                groups.data.stride, groups.shard.size);
   const auto known = parts_.find(shape);
   const bool fresh = known == parts_.end(), training = setting.mode == StepMode::Training;
   Parts parts = fresh ? Parts{} : known->second;
@@ -136,6 +138,27 @@ const LayoutEstimate::Parts& LayoutEstimate::parts_of(const StepSetting& setting
   return parts_.insert_or_assign(shape, parts).first->second;
 }
 
+// Shards of weights and gradients travel beside the pass, whose kernels lack the SMs that they
+// hold; what is gathered before the first layer and reduced after the last unit hides under
+// nothing.
+void LayoutEstimate::add_shards(const StageChunk& chunk, const Parts& parts,
+                                ChunkCost& cost) const {
+  const PartCost& layer = chunk.dense_layers > 0 ? parts.dense : parts.experts;
+  const bool layers = chunk.layers() > 0;
+  const double held = setting_.stack->communication_sms,
+               all = setting_.accelerator().streaming_multiprocessors;
+  const auto beside = [&](Seconds pass, Seconds data) {
+    return std::max(pass + held / std::max(1.0, all - held) * std::min(pass, data), data);
+  };
+  const Seconds before = (chunk.embedding ? parts.embedding.forward.data : Seconds{}) +
+                         (layers ? layer.forward.data : Seconds{});
+  const Seconds after = chunk.embedding ? parts.embedding.backward.data
+                        : layers        ? layer.backward.data
+                                        : Seconds{};
+  cost.forward = beside(cost.forward, above_zero(cost.forward_data - before)) + before;
+  cost.backward = beside(cost.backward, above_zero(cost.backward_data - after)) + after;
+}
+
 LayoutEstimate::ChunkCost LayoutEstimate::chunk_cost(const StageChunk& chunk,
                                                      const Parts& parts) const {
   ChunkCost cost;
@@ -147,6 +170,8 @@ LayoutEstimate::ChunkCost LayoutEstimate::chunk_cost(const StageChunk& chunk,
     cost.pair += count * part.pair;
     cost.forward_scale_out += count * part.forward.scale_out;
     cost.backward_scale_out += count * part.backward.scale_out;
+    cost.forward_data += count * part.forward.data;
+    cost.backward_data += count * part.backward.data;
     critical += count * part.backward.critical;
     const bool first = deferrable <= Seconds{};
     gaps += count * part.backward.gaps + (first ? count - 1 : count) * part.backward.early_gaps;
@@ -161,6 +186,7 @@ LayoutEstimate::ChunkCost LayoutEstimate::chunk_cost(const StageChunk& chunk,
                       setting_.accelerator().streaming_multiprocessors;
   cost.weight = deferrable;
   cost.backward = critical + deferrable - (1 - held) * std::min(gaps, deferrable);
+  add_shards(chunk, parts, cost);
   return cost;
 }
 
@@ -292,10 +318,9 @@ Seconds LayoutEstimate::gather_time(Bytes size, network::Group group) const {
 Seconds LayoutEstimate::optimizer_time(const Trial& trial, const ResidentParameters& held) const {
   const ParallelismSpec& layout = trial.setting.layout;
   const plan::PrecisionSpec& precision = setting_.stack->precision;
-  const bool sharded = layout.zero_stage > 0;
-  const double parameters = (held.dense / (sharded ? trial.groups.data.size : 1) +
-                             held.experts / (sharded ? trial.groups.expert_data.size : 1)) /
-                            plan::weight_copies(layout);
+  const double parameters =
+      (held.dense / trial.groups.shard.size + held.experts / trial.groups.expert_shard.size) /
+      plan::weight_copies(layout);
   const Bytes bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
                       precision.gradient_bytes + precision.weight_bytes;
   const hardware::AcceleratorSpec& accelerator = setting_.accelerator();
@@ -312,7 +337,7 @@ Seconds LayoutEstimate::optimizer_time(const Trial& trial, const ResidentParamet
 Seconds LayoutEstimate::data_exchange(const Trial& trial) const {
   const ParallelismSpec& layout = trial.setting.layout;
   const plan::StackSpec& stack = *setting_.stack;
-  const bool sharded = layout.zero_stage > 0;
+  const plan::Groups& groups = trial.groups;
   const bool both_ways = layout.schedule == Schedule::DualPipe;
   const double turns = static_cast<double>(trial.chunks()) / layout.pipeline;
   Seconds most_after{}, most_before{}, filled{}, drained{};
@@ -324,9 +349,13 @@ Seconds LayoutEstimate::data_exchange(const Trial& trial) const {
       held += trial.resident[kind];
       layers += trial.cut.kinds[kind].layers();
     }
-    const auto whole = [&](Bytes bytes) {
-      return gather_time(bytes * held.dense, trial.groups.data) +
-             gather_time(bytes * held.experts, trial.groups.expert_data);
+    const auto within = [&](Bytes bytes) { // shards
+      return gather_time(bytes * held.dense, groups.shard) +
+             gather_time(bytes * held.experts, groups.expert_shard);
+    };
+    const auto between = [&](Bytes bytes) { // their copies
+      return gather_time(bytes * held.dense / groups.shard.size, groups.replicate) +
+             gather_time(bytes * held.experts / groups.expert_shard.size, groups.expert_replicate);
     };
     const double last = 1 / std::max(1.0, layers);
     const auto late = [last](Seconds time, bool overlapped) {
@@ -336,8 +365,11 @@ Seconds LayoutEstimate::data_exchange(const Trial& trial) const {
       return overlapped ? above_zero((1 - last) * time - room) : Seconds{};
     };
     const ChunkCost& pass = trial.chunk(static_cast<std::size_t>(r));
-    const Seconds reduce = (sharded ? 1 : 2) * whole(stack.precision.gradient_bytes);
-    const Seconds gather = sharded ? whole(stack.precision.weight_bytes) : Seconds{};
+    const Bytes gradient = stack.precision.gradient_bytes;
+    const Seconds reduce =
+        (layout.zero_stage == 1 ? within(gradient) : Seconds{}) + 2 * between(gradient);
+    const Seconds gather =
+        layout.zero_stage <= 2 ? within(stack.precision.weight_bytes) : Seconds{};
     const bool overlapped = stack.overlap.data_gradients, ahead = stack.overlap.data_parameters;
     most_after = std::max(
         most_after,

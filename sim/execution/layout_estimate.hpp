@@ -35,6 +35,7 @@ private:
     Seconds gaps{};       // of the critical path, without a kernel, once some are deferrable
     Seconds early_gaps{}; // the same before that
     Seconds scale_out{};  // the NIC is busy
+    Seconds data{};       // shards of weights and gradients travel, beside the rest
   };
   // Layer, embedding or head for one micro-batch. `pair`: its forward beside its backward pass.
   struct PartCost {
@@ -49,6 +50,7 @@ private:
   struct ChunkCost {
     Seconds forward{}, backward{}, weight{}, pair{};
     Seconds forward_scale_out{}, backward_scale_out{};
+    Seconds forward_data{}, backward_data{};
     [[nodiscard]] Seconds both() const { return forward + backward; }
   };
   // The model cut into chunks. Most chunks are alike: costs are computed for each kind once.
@@ -73,6 +75,7 @@ private:
   [[nodiscard]] ChainCost chain_cost(const plan::Chain& chain) const;
   [[nodiscard]] Seconds pair_time(const plan::Pass& pass) const;
   [[nodiscard]] ChunkCost chunk_cost(const plan::StageChunk& chunk, const Parts& parts) const;
+  void add_shards(const plan::StageChunk& chunk, const Parts& parts, ChunkCost& cost) const;
   Cut& cut_of(const plan::ParallelismSpec& layout);
   const std::vector<plan::ResidentParameters>& resident_of(Cut& cut,
                                                            const plan::ParallelismSpec& layout);
@@ -88,7 +91,7 @@ private:
 
   plan::StepSetting setting_;
   network::CollectivePlanner& planner_;
-  std::map<std::tuple<int, int, int, int, int>, Parts> parts_;
+  std::map<std::tuple<int, int, int, int, int, int>, Parts> parts_;
   std::map<int, Cut> cuts_; // by number of chunks
 };
 

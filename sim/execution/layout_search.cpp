@@ -119,6 +119,7 @@ private:
               layout.context = context;
               layout.expert = expert;
               layout.micro_batch = micro_batch;
+              layout.zero_stage = setting_.stack->sharding.zero_stage;
               if (divides(layout, gpus))
                 with_schedules(layout);
             }

@@ -5,7 +5,7 @@
 // code as a whole one.
 //
 // An actor is a GPU, or a *unit*: all GPUs of a pipeline stage that a pass couples, through tensor,
-// context or expert parallelism.
+// context or expert parallelism, or through shards of weights or gradients.
 #pragma once
 
 #include "sim/network/group_loads.hpp"
@@ -22,15 +22,18 @@ enum class TeamKind : std::uint8_t {
   Tensor,
   Expert,
   Context,
-  Data,       // replicas of the dense weights
-  ExpertData, // replicas of the same experts
-  Next,       // message to the next stage of the pipeline, from the last to the first
-  Previous,   // the other way
-  Interior    // of a unit: what its passes put on trunks, of all teams inside it
+  Shard,       // ranks that share the dense weights and gradients of a pass (ZeRO 2 and 3)
+  ExpertShard, // ranks that share those of the same experts
+  Data,        // replicas of the dense weights
+  ExpertData,  // replicas of the same experts
+  Next,        // message to the next stage of the pipeline, from the last to the first
+  Previous,    // the other way
+  Interior     // of a unit: what its passes put on trunks, of all teams inside it
 };
-inline constexpr std::size_t team_kinds = 8;
+inline constexpr std::size_t team_kinds = 10;
 // The kinds whose teams act inside passes, in the order in which Interior lists their patterns.
-inline constexpr std::array inner_kinds{TeamKind::Tensor, TeamKind::Expert, TeamKind::Context};
+inline constexpr std::array inner_kinds{TeamKind::Tensor, TeamKind::Expert, TeamKind::Context,
+                                        TeamKind::Shard, TeamKind::ExpertShard};
 
 inline constexpr std::size_t at(TeamKind kind) { return static_cast<std::size_t>(kind); }
 inline constexpr bool is_inner(TeamKind kind) { return kind <= inner_kinds.back(); }

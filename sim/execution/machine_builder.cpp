@@ -76,9 +76,19 @@ private:
 
 } // namespace
 
+namespace {
+
+// Ranks of a stage that a pass couples are neighbours.
+int coupled_ranks(const plan::ParallelismSpec& layout, const plan::Groups& groups) {
+  const int shard = layout.zero_stage >= 2 ? groups.shard.size : 1;
+  return layout.tensor * std::lcm(std::lcm(layout.context, layout.expert), shard);
+}
+
+} // namespace
+
 RankMap::RankMap(const plan::ParallelismSpec& layout, int gpus)
     : gpus_(gpus), stages_(layout.pipeline),
-      gpus_per_unit_(layout.tensor * std::lcm(layout.context, layout.expert)),
+      gpus_per_unit_(coupled_ranks(layout, plan::groups_of(layout, gpus))),
       apart_(plan::groups_of(layout, gpus).pipeline.stride) {
   SIM_ASSERT(gpus % (stages_ * gpus_per_unit_) == 0);
 }
@@ -116,6 +126,8 @@ Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpe
   writer.add_groups(TeamKind::Tensor, groups.tensor);
   writer.add_groups(TeamKind::Expert, groups.expert);
   writer.add_groups(TeamKind::Context, groups.context);
+  writer.add_groups(TeamKind::Shard, groups.shard);
+  writer.add_groups(TeamKind::ExpertShard, groups.expert_shard);
   writer.add_groups(TeamKind::Data, groups.data);
   writer.add_groups(TeamKind::ExpertData, groups.expert_data);
   for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})

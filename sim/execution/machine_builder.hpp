@@ -41,7 +41,7 @@ Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpe
                       const Patterns& patterns, const std::vector<double>& speeds, bool around);
 
 // The same machine with units for actors: what passes put on trunks is one Interior team each,
-// whose patterns are those of Tensor, Expert and Context, in this order.
+// whose patterns are those of the inner kinds, in their order.
 Machine unit_machine(const Machine& whole, const RankMap& map);
 
 // What the passes of all units of a stage put on trunks that several of them use.

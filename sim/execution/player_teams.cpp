@@ -19,6 +19,8 @@ plan::CommunicationDimension dimension_of(TeamKind kind) {
   case TeamKind::Next:
   case TeamKind::Previous:
     return plan::CommunicationDimension::Pipeline;
+  case TeamKind::Shard:
+  case TeamKind::ExpertShard:
   case TeamKind::Data:
   case TeamKind::ExpertData:
   case TeamKind::Interior:
@@ -106,12 +108,11 @@ bool Player::draws_memory(Id id) const {
     return false;
   const Team& team = machine_.teams[id];
   const auto members = machine_.members_of(team);
-  return dimension_of(team.kind) == plan::CommunicationDimension::Data ||
-         std::any_of(members.begin(), members.end(), [&](Id actor) {
-           const ActorState& state = actors_[actor];
-           return state.script == nullptr || state.beside_data ||
-                  state.script->heaviest_beside > memory_room(actor);
-         });
+  return !is_inner(team.kind) || std::any_of(members.begin(), members.end(), [&](Id actor) {
+    const ActorState& state = actors_[actor];
+    return state.script == nullptr || state.beside_data ||
+           state.script->heaviest_beside > memory_room(actor);
+  });
 }
 
 // The SMs of its kernel, on every member, also while it is stalled. A unit of GPUs has teams beside
@@ -188,7 +189,7 @@ void Player::end_collective(Id id) {
     load_gpus(id, collective, false);
   const plan::CommunicationDimension dimension = dimension_of(collective.kind);
   book_communication(dimension, running.started, id);
-  if (dimension == plan::CommunicationDimension::Data) {
+  if (!is_inner(collective.kind)) {
     end_data_collective(id);
     return;
   }

@@ -8,18 +8,20 @@
 namespace sim::execution {
 namespace {
 
-TeamKind kind_of(plan::CommunicationDimension dimension) {
-  switch (dimension) {
+TeamKind kind_of(const plan::PassTask& task) {
+  switch (task.dimension) {
   case plan::CommunicationDimension::Tensor:
     return TeamKind::Tensor;
   case plan::CommunicationDimension::Expert:
     return TeamKind::Expert;
   case plan::CommunicationDimension::Context:
     return TeamKind::Context;
-  default:
+  case plan::CommunicationDimension::Data:
+    return task.of_experts ? TeamKind::ExpertShard : TeamKind::Shard;
+  case plan::CommunicationDimension::Pipeline:
     break;
   }
-  throw InternalError("a pass communicates over tensor, expert and context ranks only");
+  throw InternalError("stages communicate between passes");
 }
 
 // A collective's kernel reads what it sends and writes what it receives.
@@ -171,7 +173,7 @@ private:
     added.what = ScriptTask::What::Collective;
     added.index = static_cast<std::uint32_t>(script_.collectives.size());
     script_.collectives.push_back(
-        script_of(task.collective, kind_of(task.dimension), task.held_sms, patterns_));
+        script_of(task.collective, kind_of(task), task.held_sms, patterns_));
     script_.task_of.push_back(index);
   }
 

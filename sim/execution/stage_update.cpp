@@ -47,10 +47,11 @@ struct UpdateWriter {
       add(kind, (1 - last) * size, group, team, true, early);
     add(kind, last * size, group, team, false, late);
   }
-  void add_both(CollectiveKind kind, Bytes per_parameter, bool overlap,
+  void add_both(CollectiveKind kind, const plan::ResidentParameters& parameters,
+                Bytes per_parameter, network::Group dense, network::Group experts, bool overlap,
                 std::vector<ScriptCollective>& early, std::vector<ScriptCollective>& late) {
-    add_split(kind, per_parameter * held.dense, groups.data, TeamKind::Data, overlap, early, late);
-    add_split(kind, per_parameter * held.experts, groups.expert_data, TeamKind::ExpertData, overlap,
+    add_split(kind, per_parameter * parameters.dense, dense, TeamKind::Data, overlap, early, late);
+    add_split(kind, per_parameter * parameters.experts, experts, TeamKind::ExpertData, overlap,
               early, late);
   }
 };
@@ -70,18 +71,24 @@ StageUpdate stage_update(const plan::StepSetting& setting,
     writer.held += plan::resident_parameters(*setting.model, chunk, setting.layout);
     writer.buckets += chunk.layers();
   }
-  const bool sharded = setting.layout.zero_stage > 0;
+  const plan::Groups& groups = writer.groups;
+  const int zero_stage = setting.layout.zero_stage;
+  const plan::ResidentParameters shard{writer.held.dense / groups.shard.size,
+                                       writer.held.experts / groups.expert_shard.size};
   StageUpdate update;
-  writer.add_both(sharded ? CollectiveKind::ReduceScatter : CollectiveKind::AllReduce,
-                  precision.gradient_bytes, stack.overlap.data_gradients, update.gradients_early,
+  // From stage 2 on, passes reduce and scatter gradients themselves.
+  if (zero_stage == 1)
+    writer.add_both(CollectiveKind::ReduceScatter, writer.held, precision.gradient_bytes,
+                    groups.shard, groups.expert_shard, stack.overlap.data_gradients,
+                    update.gradients_early, update.gradients_late);
+  writer.add_both(CollectiveKind::AllReduce, shard, precision.gradient_bytes, groups.replicate,
+                  groups.expert_replicate, stack.overlap.data_gradients, update.gradients_early,
                   update.gradients_late);
-  if (sharded)
-    writer.add_both(CollectiveKind::AllGather, precision.weight_bytes,
-                    stack.overlap.data_parameters, update.parameters_early, update.parameters_late);
-  const double shards = sharded ? writer.groups.data.size : 1,
-               expert_shards = sharded ? writer.groups.expert_data.size : 1;
-  const double parameters = (writer.held.dense / shards + writer.held.experts / expert_shards) /
-                            plan::weight_copies(setting.layout);
+  if (zero_stage == 1 || zero_stage == 2)
+    writer.add_both(CollectiveKind::AllGather, writer.held, precision.weight_bytes, groups.shard,
+                    groups.expert_shard, stack.overlap.data_parameters, update.parameters_early,
+                    update.parameters_late);
+  const double parameters = shard.total() / plan::weight_copies(setting.layout);
   // Reads and writes the state, reads the gradient, writes the working copy.
   const Bytes bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
                       precision.gradient_bytes + precision.weight_bytes;

@@ -21,8 +21,9 @@ using plan::StepMode;
 using plan::StepSetting;
 
 auto order_of(const ParallelismSpec& p) {
-  return std::tuple(p.tensor, p.pipeline, p.context, p.expert, p.data, p.zero_stage, p.micro_batch,
-                    p.schedule, p.sequence_parallel, p.virtual_stages, p.rank_order);
+  return std::tuple(p.tensor, p.pipeline, p.context, p.expert, p.data, p.zero_stage, p.data_shard,
+                    p.reshard_after_forward, p.micro_batch, p.schedule, p.sequence_parallel,
+                    p.virtual_stages, p.rank_order);
 }
 // What the passes of a step depend on; the batch only sets how many there are.
 auto pass_order(const StepSetting& s) {

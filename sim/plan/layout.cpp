@@ -61,6 +61,32 @@ void check_batch(const ParallelismSpec& layout, const StepSetting& setting) {
             "another batch, or virtual_stages: 1");
 }
 
+// Fills in data_shard: 1 where nothing is sharded.
+void resolve_sharding(ParallelismSpec& layout) {
+  const int replicas = layout.data * layout.context;
+  if (layout.data_shard == 0)
+    layout.data_shard = layout.zero_stage == 0 ? 1 : replicas;
+  const int shard = layout.data_shard;
+  require(layout.zero_stage > 0 || shard == 1, "parallelism.data_shard",
+          fmt::format("data_shard = {} but zero_stage 0 shards nothing", shard),
+          "leave data_shard out, or choose a zero_stage of 1 to 3");
+  require(
+      replicas % shard == 0, "parallelism.data_shard",
+      fmt::format("data_shard = {} does not divide the {} data and context ranks", shard, replicas),
+      fmt::format("a divisor of {}", replicas));
+  require(layout.zero_stage == 0 || shard % layout.expert == 0, "parallelism.data_shard",
+          fmt::format("data_shard = {} is no multiple of expert = {}: whole experts would lie "
+                      "within fewer ranks than they are spread over",
+                      shard, layout.expert),
+          fmt::format("a multiple of {} that divides {}", layout.expert, replicas));
+  require(layout.zero_stage < 2 || layout.schedule == Schedule::OneForwardOneBackward,
+          "parallelism.zero_stage",
+          fmt::format("zero_stage {} reduces the gradients of every backward pass, and DualPipe "
+                      "leaves weight gradients to later passes",
+                      layout.zero_stage),
+          "zero_stage 0 or 1, or schedule: 1f1b");
+}
+
 } // namespace
 
 ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting) {
@@ -95,6 +121,7 @@ ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting
       fmt::format("context = {} ranks and the data ranks beyond the pipeline are not evenly spaced",
                   layout.context),
       "rank_order: tensor-context-data-pipeline");
+  resolve_sharding(layout);
   check_model(layout, *setting.model);
   check_batch(layout, setting);
   return layout;
@@ -111,6 +138,15 @@ Groups groups_of(const ParallelismSpec& layout, int gpus) {
   groups.data = {replicas, replica_stride};
   groups.expert = {layout.expert, replica_stride};
   groups.expert_data = {replicas / layout.expert, replica_stride * layout.expert};
+  const int given = layout.data_shard > 0 ? layout.data_shard : replicas;
+  const int shard = layout.zero_stage > 0 ? given : 1;
+  groups.shard = {shard, replica_stride};
+  groups.expert_shard = {std::max(1, shard / layout.expert), replica_stride * layout.expert};
+  const auto beyond = [](network::Group all, network::Group part) {
+    return network::Group{all.size / part.size, part.stride * part.size};
+  };
+  groups.replicate = beyond(groups.data, groups.shard);
+  groups.expert_replicate = beyond(groups.expert_data, groups.expert_shard);
   groups.pipeline = {layout.pipeline, pipeline_inside ? inner : gpus / layout.pipeline};
   return groups;
 }

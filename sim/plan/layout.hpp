@@ -22,7 +22,7 @@ struct StepSetting {
   const hardware::PoolSpec* pool = nullptr;
   const workload::ModelSpec* model = nullptr;
   const StackSpec* stack = nullptr;
-  ParallelismSpec layout; // data resolved
+  ParallelismSpec layout; // data and data_shard resolved
   double sequence_length = 0;
   double attended_length =
       0; // packed documents: mean squared over mean length; 0: one document a sequence
@@ -37,13 +37,16 @@ struct StepSetting {
   }
 };
 
-// Fills in `data` and refuses what cannot be: degrees that do not divide GPUs, heads, layers,
-// experts or batch; DualPipe's conditions. Throws InfeasibleError with the key to change.
+// Fills in `data` and `data_shard` and refuses what cannot be: degrees that do not divide GPUs,
+// heads, layers, experts or batch; DualPipe's conditions. Throws InfeasibleError with the key to
+// change.
 ParallelismSpec resolve(const ParallelismSpec& layout, const StepSetting& setting);
 
 // Process groups of a layout.
 struct Groups {
   network::Group tensor, context, data, expert, expert_data, pipeline;
+  // What the ZeRO stage shards over, and the ranks that hold the same shard.
+  network::Group shard, expert_shard, replicate, expert_replicate;
 };
 Groups groups_of(const ParallelismSpec& layout, int gpus);
 

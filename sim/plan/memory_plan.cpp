@@ -10,6 +10,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
+#include <numeric>
 
 namespace sim::plan {
 namespace {
@@ -19,7 +21,7 @@ constexpr double wide = 2; // bytes of a 16-bit element
 Bytes layer_activations(const StepSetting& setting, workload::LayerKind kind, Recompute recompute) {
   const workload::ActivationElements elements =
       workload::activation_elements(*setting.model, kind, shard_of(setting));
-  if (recompute == Recompute::Full)
+  if (keeps_inputs_only(recompute))
     return wide * elements.boundary * byte;
   const double narrow = hardware::bytes_per_element(setting.stack->precision.gemm) / byte;
   double bytes = std::min(wide, narrow) * elements.inputs + wide * elements.others;
@@ -42,20 +44,62 @@ Bytes chunk_activations(const StepSetting& setting, const StageChunk& chunk) {
   return sum;
 }
 
+// Whole weights and gradients of the units under way (zero_stage 2 and 3): the weights that are
+// gathered, with those that stay; gradients of the head, and of any other unit with the one before,
+// which are reduced.
+struct UnshardedUnits {
+  Bytes weights{}, head_gradients{}, gradients{};
+};
+UnshardedUnits unsharded_units(const StepSetting& setting, const StageChunk& chunk) {
+  const ParallelismSpec& layout = setting.layout;
+  const StackSpec& stack = *setting.stack;
+  const bool training = setting.mode == StepMode::Training;
+  const UnitParameters units = unit_parameters(*setting.model, chunk, layout);
+  const double head = units.tied ? units.embedding.total() : units.head.total();
+  std::vector<double> sizes;
+  const auto add = [&](const ResidentParameters& unit, int count) {
+    sizes.insert(sizes.end(), static_cast<std::size_t>(count), unit.total());
+  };
+  add(units.dense_layer, chunk.dense_layers);
+  add(units.expert_layer, chunk.expert_layers);
+  add(units.prediction_module, chunk.prediction_modules);
+  add(units.embedding, units.tied ? 0 : 1);
+  std::sort(sizes.begin(), sizes.end(), std::greater<>());
+  const auto largest = [&](int count) {
+    const auto end = sizes.begin() + std::min(count, static_cast<int>(sizes.size()));
+    return std::accumulate(sizes.begin(), end, 0.0);
+  };
+  UnshardedUnits under_way;
+  if (layout.zero_stage == 3) {
+    const int ahead = stack.overlap.data_parameters ? stack.sharding.prefetch : 0;
+    const bool stay = training && !layout.reshard_after_forward;
+    under_way.weights = stack.precision.weight_bytes *
+                        (head + largest(stay ? static_cast<int>(sizes.size()) : 1 + ahead));
+  }
+  if (layout.zero_stage >= 2 && training) {
+    under_way.head_gradients = stack.precision.gradient_bytes * head;
+    under_way.gradients =
+        stack.precision.gradient_bytes * (units.tied ? head + largest(1) : largest(2));
+  }
+  return under_way;
+}
+
 // Logits and their gradient on the last stage; one layer's working set elsewhere (all of a layer
-// when it is recomputed).
+// when it is recomputed); and the whole gradients that lie beside them.
 Bytes temporaries(const StepSetting& setting, const StageChunk& chunk) {
   const double tokens = shard_of(setting).tokens();
+  const UnshardedUnits units = unsharded_units(setting, chunk);
   Bytes most{};
   if (chunk.head)
-    most = (4 + wide) * tokens * setting.model->vocabulary / setting.layout.tensor * byte;
+    most = (4 + wide) * tokens * setting.model->vocabulary / setting.layout.tensor * byte +
+           units.head_gradients;
   const auto kind =
       chunk.expert_layers > 0 ? workload::LayerKind::Experts : workload::LayerKind::Dense;
   if (chunk.layers() > 0) {
     // Keys and values of whole sequences lie there once gathered, and their gradients beside them.
     const double gathered = 2 * workload::gathered_kv_elements(*setting.model, shard_of(setting));
-    most =
-        std::max(most, layer_activations(setting, kind, Recompute::None) + wide * gathered * byte);
+    most = std::max(most, layer_activations(setting, kind, Recompute::None) +
+                              wide * gathered * byte + units.gradients);
   }
   return most;
 }
@@ -64,8 +108,9 @@ MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& 
                      double in_flight, int rank) {
   const ParallelismSpec& layout = setting.layout;
   const PrecisionSpec& precision = setting.stack->precision;
+  const Groups groups = groups_of(layout, setting.gpus());
   ResidentParameters held;
-  Bytes activations{};
+  Bytes activations{}, one{}, all{}; // one, all: whole weights of a chunk
   MemoryPlan plan;
   const std::vector<int> local = chunks_on_rank(layout, static_cast<int>(chunks.size()), rank);
   for (const int index : local) {
@@ -73,18 +118,21 @@ MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& 
     held += resident_parameters(*setting.model, chunk, layout);
     activations += chunk_activations(setting, chunk) / static_cast<double>(local.size());
     plan.temporaries = std::max(plan.temporaries, temporaries(setting, chunk));
+    const Bytes gathered = unsharded_units(setting, chunk).weights;
+    one = std::max(one, gathered);
+    all += gathered;
   }
+  plan.temporaries += layout.reshard_after_forward ? one : all;
   plan.stage = rank;
-  plan.weights = precision.weight_bytes * (held.dense + held.experts);
+  const ResidentParameters shard{held.dense / groups.shard.size,
+                                 held.experts / groups.expert_shard.size};
+  plan.weights = precision.weight_bytes * (layout.zero_stage >= 3 ? shard : held).total();
   plan.framework = setting.stack->framework_memory;
   if (setting.mode == StepMode::Training) {
-    plan.gradients = precision.gradient_bytes * (held.dense + held.experts);
-    const Bytes state = precision.master_bytes + precision.moment_bytes;
-    const double replicas = layout.zero_stage == 0 ? 1 : layout.data * layout.context;
-    const double expert_replicas = layout.zero_stage == 0 ? 1 : replicas / layout.expert;
+    plan.gradients = precision.gradient_bytes * (layout.zero_stage >= 2 ? shard : held).total();
     // Both copies of a weight share one optimizer state.
     plan.optimizer =
-        state * (held.dense / replicas + held.experts / expert_replicas) / weight_copies(layout);
+        (precision.master_bytes + precision.moment_bytes) * shard.total() / weight_copies(layout);
     plan.activations = in_flight * activations;
   }
   plan.capacity = setting.accelerator().memory;
@@ -125,8 +173,8 @@ void require_fit(const MemoryPlan& memory, const StepSetting& setting) {
                   setting.accelerator().title, gib(memory.weights), gib(memory.gradients),
                   gib(memory.optimizer), gib(memory.activations), gib(memory.temporaries),
                   gib(memory.framework), gib(memory.fragmentation)),
-      "more pipeline, tensor, expert or context parallelism, a smaller micro_batch, or recompute "
-      "in the stack");
+      "more pipeline, tensor, expert or context parallelism, a higher zero_stage, a smaller "
+      "micro_batch, or recompute in the stack");
 }
 
 } // namespace sim::plan

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sim/plan/pass.hpp"
+#include "sim/plan/pass_cursor.hpp"
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/workload/counts.hpp"
@@ -13,32 +13,20 @@ using workload::LayerKind;
 using workload::LayerOperators;
 using workload::Operator;
 
-// Where the next task of a chain is attached.
-struct PassBuilder::Cursor {
-  Chain& chain;
-  int last = -1;       // end of the critical path so far
-  bool weights = true; // weight gradients run in this pass
-  double exchange_slowdown = 1;
-  std::vector<PlannedKernel> scratch{};
+namespace {
 
-  int push(PassTask task) {
-    chain.push_back(std::move(task));
-    return static_cast<int>(chain.size()) - 1;
-  }
-  // Kernels in `scratch`, one after another; returns the last one's index.
-  int push_kernels(int after, bool background) {
-    int previous = after;
-    for (PlannedKernel& kernel : scratch) {
-      PassTask task;
-      task.kernel = kernel;
-      task.after = {previous, -1};
-      task.background = background;
-      previous = push(std::move(task));
-    }
-    scratch.clear();
-    return previous;
-  }
-};
+// The part of a layer's last block that makes what its backward pass needs: all but the last
+// multiply and what follows. Experts need their outputs too, for the gradients of their weights.
+std::vector<Operator> until_last_multiply(std::vector<Operator> operators) {
+  const auto last = std::find_if(operators.rbegin(), operators.rend(), [](const Operator& op) {
+    return op.kind == workload::OperatorKind::Gemm;
+  });
+  if (last != operators.rend())
+    operators.erase(last.base() - 1, operators.end());
+  return operators;
+}
+
+} // namespace
 
 PassBuilder::PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks,
                          network::CollectivePlanner& planner)
@@ -61,7 +49,7 @@ Pass PassBuilder::build(const PassKey& key) {
   const double slowdown =
       key.kind == PassKind::Pair ? setting_.stack->overlapped_communication_slowdown : 1;
   const StageChunk& chunk = chunks_[static_cast<std::size_t>(key.chunk)];
-  Cursor cursor{pass.chains[0]};
+  Cursor cursor{.chain = pass.chains[0]};
   cursor.exchange_slowdown = slowdown;
   switch (key.kind) {
   case PassKind::Forward:
@@ -79,7 +67,7 @@ Pass PassBuilder::build(const PassKey& key) {
     break;
   case PassKind::Pair: {
     forward_chunk(chunk, cursor);
-    Cursor backward{pass.chains[1]};
+    Cursor backward{.chain = pass.chains[1]};
     backward.exchange_slowdown = slowdown;
     backward_chunk(chunks_[static_cast<std::size_t>(key.backward_chunk)], backward);
     break;
@@ -89,17 +77,26 @@ Pass PassBuilder::build(const PassKey& key) {
 }
 
 void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
-  if (chunk.embedding)
+  plan_gathers(chunk, false, cursor);
+  if (chunk.embedding) {
+    begin_unit(cursor);
     forward_operators(embedding_, KernelRole::Forward, cursor);
-  for (int i = 0; i < chunk.dense_layers; ++i)
-    forward_layer(LayerKind::Dense, KernelRole::Forward, cursor);
-  for (int i = 0; i < chunk.expert_layers; ++i)
-    forward_layer(LayerKind::Experts, KernelRole::Forward, cursor);
+  }
+  const auto layers = [&](LayerKind kind, int count) {
+    for (int i = 0; i < count; ++i) {
+      begin_unit(cursor);
+      forward_layer(kind, KernelRole::Forward, cursor);
+    }
+  };
+  layers(LayerKind::Dense, chunk.dense_layers);
+  layers(LayerKind::Experts, chunk.expert_layers);
   if (!chunk.head)
     return;
+  begin_unit(cursor);
   forward_operators(head_, KernelRole::Forward, cursor);
   // Prediction modules serve training only.
   for (int i = 0; i < chunk.prediction_modules && setting_.mode == StepMode::Training; ++i) {
+    begin_unit(cursor);
     forward_operators(projection_, KernelRole::Forward, cursor);
     forward_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense,
                   KernelRole::Forward, cursor);
@@ -108,20 +105,34 @@ void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
 }
 
 void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
+  const UnitParameters units = unit_parameters(*setting_.model, chunk, setting_.layout);
+  plan_gathers(chunk, true, cursor);
   if (chunk.head) {
     for (int i = 0; i < chunk.prediction_modules; ++i) {
+      begin_unit(cursor);
       backward_operators(head_, cursor);
       backward_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense, cursor);
       backward_operators(projection_, cursor);
+      end_unit(units.prediction_module, cursor);
     }
+    begin_unit(cursor);
     backward_operators(head_, cursor);
+    end_unit(units.head, cursor);
   }
-  for (int i = 0; i < chunk.expert_layers; ++i)
-    backward_layer(LayerKind::Experts, cursor);
-  for (int i = 0; i < chunk.dense_layers; ++i)
-    backward_layer(LayerKind::Dense, cursor);
-  if (chunk.embedding)
-    backward_operators(embedding_, cursor);
+  const auto layers = [&](LayerKind kind, const ResidentParameters& unit, int count) {
+    for (int i = 0; i < count; ++i) {
+      begin_unit(cursor);
+      backward_layer(kind, cursor);
+      end_unit(unit, cursor);
+    }
+  };
+  layers(LayerKind::Experts, units.expert_layer, chunk.expert_layers);
+  layers(LayerKind::Dense, units.dense_layer, chunk.dense_layers);
+  if (!chunk.embedding)
+    return;
+  begin_unit(cursor);
+  backward_operators(embedding_, cursor);
+  end_unit(units.embedding, cursor);
 }
 
 void PassBuilder::weight_chunk(const StageChunk& chunk, Cursor& cursor) {
@@ -153,7 +164,7 @@ void PassBuilder::weight_layer(LayerKind kind, Cursor& cursor) {
   cursor.last = cursor.push_kernels(cursor.last, false);
 }
 
-void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor) {
+void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor, bool early_stop) {
   const LayerOperators& operators = layer(kind);
   tensor_collectives(true, cursor);
   context_gather(false, cursor);
@@ -163,6 +174,10 @@ void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor)
     forward_exchange(operators, role, cursor);
   else
     tensor_collectives(true, cursor);
+  if (kind == LayerKind::Dense && early_stop) {
+    forward_operators(until_last_multiply(operators.feed_forward), role, cursor);
+    return;
+  }
   forward_operators(operators.feed_forward, role, cursor);
   if (kind == LayerKind::Dense)
     tensor_collectives(false, cursor);
@@ -237,8 +252,8 @@ void PassBuilder::recompute(const LayerOperators& operators, LayerKind kind, Cur
   const Recompute recompute = setting_.stack->recompute;
   if (recompute == Recompute::None)
     return;
-  if (recompute == Recompute::Full) {
-    forward_layer(kind, KernelRole::Recompute, cursor);
+  if (keeps_inputs_only(recompute)) {
+    forward_layer(kind, KernelRole::Recompute, cursor, recompute == Recompute::FullEarlyStop);
     return;
   }
   for (const auto* part : {&operators.attention, &operators.router, &operators.experts,
@@ -272,7 +287,9 @@ void PassBuilder::backward_operators(const std::vector<Operator>& operators, Cur
     cursor.last = cursor.push_kernels(gradient_ready, false);
     if (cursor.weights) {
       lower_weight_gradient(*op, lowering_, cursor.scratch);
-      cursor.push_kernels(gradient_ready, true);
+      const int made = cursor.push_kernels(gradient_ready, true);
+      if (reduces_in_pass() && made != gradient_ready)
+        cursor.weight_gradients.push_back(made);
     }
   }
 }

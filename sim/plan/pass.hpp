@@ -7,6 +7,7 @@
 #include "sim/network/collective.hpp"
 #include "sim/plan/kernels.hpp"
 #include "sim/plan/layout.hpp"
+#include "sim/plan/resident.hpp"
 
 #include <array>
 #include <cstddef>
@@ -22,6 +23,7 @@ struct PassTask {
   PlannedKernel kernel;           // is_kernel
   network::Collective collective; // otherwise
   CommunicationDimension dimension = CommunicationDimension::Tensor;
+  bool of_experts = false; // dimension Data: among the ranks that share the weights of experts
   int held_sms = 0;
   std::array<int, 2> after{-1, -1}; // tasks of the same chain that must have ended; -1: none
   bool background =
@@ -57,7 +59,8 @@ private:
   void forward_chunk(const StageChunk& chunk, Cursor& cursor);
   void backward_chunk(const StageChunk& chunk, Cursor& cursor);
   void weight_chunk(const StageChunk& chunk, Cursor& cursor);
-  void forward_layer(workload::LayerKind kind, KernelRole role, Cursor& cursor);
+  void forward_layer(workload::LayerKind kind, KernelRole role, Cursor& cursor,
+                     bool early_stop = false);
   void backward_layer(workload::LayerKind kind, Cursor& cursor);
   void weight_layer(workload::LayerKind kind, Cursor& cursor);
   void forward_exchange(const workload::LayerOperators& layer, KernelRole role, Cursor& cursor);
@@ -66,6 +69,14 @@ private:
                          Cursor& cursor, bool first_quantised = false);
   void backward_operators(const std::vector<workload::Operator>& operators, Cursor& cursor);
   void recompute(const workload::LayerOperators& layer, workload::LayerKind kind, Cursor& cursor);
+  // Sharded weights and gradients (pass_shards.cpp).
+  [[nodiscard]] bool reduces_in_pass() const;
+  void plan_gathers(const StageChunk& chunk, bool backward, Cursor& cursor) const;
+  void begin_unit(Cursor& cursor);
+  void end_unit(const ResidentParameters& unit, Cursor& cursor);
+  void copy(Bytes size, Cursor& cursor);
+  int shard_collective(network::CollectiveKind kind, Bytes size, bool of_experts, bool background,
+                       Cursor& cursor);
   void tensor_collectives(bool gather, Cursor& cursor, int copies = 1);
   void context_gather(bool backward, Cursor& cursor);
   void exchange(hardware::Precision precision, Cursor& cursor);

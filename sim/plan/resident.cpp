@@ -5,33 +5,45 @@
 
 namespace sim::plan {
 
-ResidentParameters resident_parameters(const workload::ModelSpec& model, const StageChunk& chunk,
-                                       const ParallelismSpec& layout) {
+UnitParameters unit_parameters(const workload::ModelSpec& model, const StageChunk& chunk,
+                               const ParallelismSpec& layout) {
   const double tensor = layout.tensor;
-  ResidentParameters sum;
-  const auto add_layers = [&](workload::LayerKind kind, double count) {
+  const auto layer_of = [&](workload::LayerKind kind) {
     const workload::LayerParameters layer = workload::layer_parameters(model, kind);
-    sum.dense += count * ((layer.attention + layer.dense) / tensor + layer.norms);
-    sum.experts += count * layer.experts / (tensor * layout.expert);
+    return ResidentParameters{(layer.attention + layer.dense) / tensor + layer.norms,
+                              layer.experts / (tensor * layout.expert)};
   };
-  add_layers(workload::LayerKind::Dense, chunk.dense_layers);
-  if (chunk.expert_layers > 0)
-    add_layers(workload::LayerKind::Experts, chunk.expert_layers);
+  UnitParameters units;
+  units.dense_layer = layer_of(workload::LayerKind::Dense);
+  if (model.experts)
+    units.expert_layer = layer_of(workload::LayerKind::Experts);
   const workload::Parameters all = workload::parameters(model);
   if (chunk.embedding)
-    sum.dense += (all.embedding + all.positions) / tensor;
-  if (chunk.head) {
-    // A tied head on another rank than the embedding is a second copy of it.
-    const double head = model.tied_embeddings && !chunk.embedding ? all.embedding : all.head;
-    sum.dense += head / tensor + all.final_norm;
-    if (chunk.prediction_modules > 0) {
-      const auto kind = model.experts ? workload::LayerKind::Experts : workload::LayerKind::Dense;
-      const double experts =
-          workload::layer_parameters(model, kind).experts * chunk.prediction_modules;
-      sum.dense += (all.prediction_modules - experts) / tensor;
-      sum.experts += experts / (tensor * layout.expert);
-    }
+    units.embedding.dense = (all.embedding + all.positions) / tensor;
+  if (!chunk.head)
+    return units;
+  units.tied = model.tied_embeddings && chunk.embedding;
+  // A tied head on another rank than the embedding is a second copy of it.
+  const double head = model.tied_embeddings && !chunk.embedding ? all.embedding : all.head;
+  (units.tied ? units.embedding : units.head).dense += head / tensor + all.final_norm;
+  if (chunk.prediction_modules > 0) {
+    const auto kind = model.experts ? workload::LayerKind::Experts : workload::LayerKind::Dense;
+    const double experts = workload::layer_parameters(model, kind).experts;
+    const double module = all.prediction_modules / model.multi_token_prediction;
+    units.prediction_module = {(module - experts) / tensor, experts / (tensor * layout.expert)};
   }
+  return units;
+}
+
+ResidentParameters resident_parameters(const workload::ModelSpec& model, const StageChunk& chunk,
+                                       const ParallelismSpec& layout) {
+  const UnitParameters units = unit_parameters(model, chunk, layout);
+  ResidentParameters sum;
+  sum += chunk.dense_layers * units.dense_layer;
+  sum += chunk.expert_layers * units.expert_layer;
+  sum += units.embedding;
+  sum += units.head;
+  sum += chunk.prediction_modules * units.prediction_module;
   return sum;
 }
 

@@ -17,9 +17,23 @@ struct ResidentParameters {
     experts += o.experts;
     return *this;
   }
+  friend ResidentParameters operator*(double count, const ResidentParameters& o) {
+    return {count * o.dense, count * o.experts};
+  }
+  [[nodiscard]] double total() const { return dense + experts; }
 };
 ResidentParameters resident_parameters(const workload::ModelSpec& model, const StageChunk& chunk,
                                        const ParallelismSpec& layout);
+
+// The same of the parts of a chunk, each a unit whose weights or gradients are sharded as one
+// (zero_stage 2 and 3). A prediction module is one: its layer and its projection.
+struct UnitParameters {
+  ResidentParameters dense_layer, expert_layer, prediction_module;
+  ResidentParameters embedding, head; // of the chunk; zero where it has none
+  bool tied = false;                  // embedding and head are one table and one unit, `embedding`
+};
+UnitParameters unit_parameters(const workload::ModelSpec& model, const StageChunk& chunk,
+                               const ParallelismSpec& layout);
 
 // Indices of the chunks on a pipeline rank: DualPipe holds its own and the mirrored one.
 std::vector<int> chunks_on_rank(const ParallelismSpec& layout, int chunks, int rank);

@@ -14,7 +14,12 @@
 namespace sim::plan {
 
 enum class Schedule { OneForwardOneBackward, DualPipe };
-enum class Recompute { None, Norms, Selective, Full };
+// FullEarlyStop: PyTorch's non-reentrant checkpointing, which computes a layer again from its input
+// only until all that its backward pass needs is there.
+enum class Recompute { None, Norms, Selective, Full, FullEarlyStop };
+inline constexpr bool keeps_inputs_only(Recompute recompute) {
+  return recompute == Recompute::Full || recompute == Recompute::FullEarlyStop;
+}
 // Which ranks are neighbours, innermost first.
 enum class RankOrder { TensorContextDataPipeline, TensorContextPipelineData };
 
@@ -26,6 +31,8 @@ struct ParallelismSpec {
   int expert = 1;
   int data = 0; // 0: GPUs / (tensor * pipeline * context)
   int zero_stage = 1;
+  int data_shard = 0;                // 0: all data * context ranks
+  bool reshard_after_forward = true; // zero_stage 3
   int micro_batch = 1;
   Schedule schedule = Schedule::OneForwardOneBackward;
   bool sequence_parallel = true; // with tensor > 1
@@ -51,11 +58,20 @@ struct OverlapSpec {
       false; // dispatch and combine of one micro-batch under the computation of another
 };
 
+// zero_stage 2 and 3.
+struct ShardingSpec {
+  int zero_stage = 1;          // of layouts that the program searches for
+  int prefetch = 1;            // units whose weights are gathered ahead of the one that computes
+  double gather_copies = 0;    // of a unit's weights, out of the buffer that they are gathered in
+  double reduction_copies = 0; // of its gradients, before they are reduced
+};
+
 struct StackSpec {
   std::string title;
   PrecisionSpec precision;
   Recompute recompute = Recompute::None;
   OverlapSpec overlap;
+  ShardingSpec sharding;
   int communication_sms = 16; // held by a running collective kernel
   int dispatch_sms = 24;      // held by MoE dispatch and combine kernels
   double all_to_all_efficiency =
@@ -81,6 +97,7 @@ struct PortSpec {
 };
 
 inline constexpr Rule any_degree{.low = 1, .high = 1 << 20};
+inline constexpr Rule zero_stages{.low = 0, .high = 3};
 
 template <class V> void fields(V& v, ParallelismSpec& s) {
   v("tensor", s.tensor, any_degree, "Tensor-parallel degree.");
@@ -89,8 +106,18 @@ template <class V> void fields(V& v, ParallelismSpec& s) {
   v("expert", s.expert, any_degree, "Expert-parallel degree, taken from the data-parallel ranks.");
   v("data", s.data, Rule{.low = 0, .high = 1 << 20},
     "Data-parallel degree; absent: what the other degrees leave.");
-  v("zero_stage", s.zero_stage, Rule{.low = 0, .high = 1},
-    "0: plain data parallelism; 1: optimizer state is sharded.");
+  v("zero_stage", s.zero_stage, zero_stages,
+    "Sharded over data-parallel ranks: 0: nothing; 1: optimizer state; 2: gradients too, reduced "
+    "in "
+    "every micro-batch; 3: weights too (FSDP), gathered unit by unit (a layer, the embedding, the "
+    "head) for every pass.");
+  v("data_shard", s.data_shard, Rule{.low = 0, .high = 1 << 20},
+    "Neighbouring data and context ranks that zero_stage shards over, with copies beyond them "
+    "(HSDP); "
+    "absent: all.");
+  v("reshard_after_forward", s.reshard_after_forward, anything,
+    "zero_stage 3: backward gathers the weights again (FULL_SHARD); false: they stay from a "
+    "micro-batch's forward to its backward pass (SHARD_GRAD_OP).");
   v("micro_batch", s.micro_batch, any_degree, "Sequences per micro-batch.");
   v("schedule", s.schedule, anything, "Pipeline schedule.");
   v("sequence_parallel", s.sequence_parallel, anything,
@@ -120,11 +147,24 @@ template <class V> void fields(V& v, OverlapSpec& s) {
   v("expert_pairs", s.expert_pairs, anything,
     "Dispatch and combine run under another micro-batch's computation.");
 }
+template <class V> void fields(V& v, ShardingSpec& s) {
+  v("zero_stage", s.zero_stage, zero_stages,
+    "ZeRO stage of layouts that the program searches for.");
+  v("prefetch", s.prefetch, Rule{.low = 0, .high = 1024},
+    "zero_stage 3: units whose weights are gathered ahead of the one that computes; 0: none, as "
+    "without overlap.data_parameters.");
+  v("gather_copies", s.gather_copies, non_negative,
+    "zero_stage 3: times that a unit's weights are copied once gathered (FSDP2: 1).");
+  v("reduction_copies", s.reduction_copies, non_negative,
+    "zero_stage 2, 3: times that a unit's gradients are copied or scaled before they are reduced "
+    "(FSDP: into one flat tensor, and scaled: 2).");
+}
 template <class V> void fields(V& v, StackSpec& s) {
   v("title", s.title, required(), "Name for people.");
   v("precision", s.precision, anything, "Precision recipe.");
   v("recompute", s.recompute, anything, "What the backward pass computes again.");
   v("overlap", s.overlap, anything, "What runs under computation.");
+  v("sharding", s.sharding, anything, "How sharded gradients and weights are handled.");
   v("communication_sms", s.communication_sms, non_negative, "SMs held by a running collective.");
   v("dispatch_sms", s.dispatch_sms, non_negative, "SMs held by expert dispatch and combine.");
   v("all_to_all_efficiency", s.all_to_all_efficiency, positive,
@@ -165,7 +205,8 @@ template <> struct EnumNames<plan::Recompute> {
       std::pair{plan::Recompute::None, std::string_view{"none"}},
       std::pair{plan::Recompute::Norms, std::string_view{"norms"}},
       std::pair{plan::Recompute::Selective, std::string_view{"selective"}},
-      std::pair{plan::Recompute::Full, std::string_view{"full"}}};
+      std::pair{plan::Recompute::Full, std::string_view{"full"}},
+      std::pair{plan::Recompute::FullEarlyStop, std::string_view{"full-early-stop"}}};
 };
 template <> struct EnumNames<plan::RankOrder> {
   static constexpr std::array names{std::pair{plan::RankOrder::TensorContextDataPipeline,

@@ -201,6 +201,7 @@ void add_memory_and_layout(StageTable& t) {
       {"expert", &plan::ParallelismSpec::expert},
       {"data", &plan::ParallelismSpec::data},
       {"zero_stage", &plan::ParallelismSpec::zero_stage},
+      {"data_shard", &plan::ParallelismSpec::data_shard},
       {"micro_batch", &plan::ParallelismSpec::micro_batch},
       {"virtual_stages", &plan::ParallelismSpec::virtual_stages}};
   for (const auto& [name, member] : degrees)

@@ -225,7 +225,12 @@ std::string layout_text(const plan::ParallelismSpec& l) {
     text += fmt::format(", context {}", l.context);
   if (l.expert > 1)
     text += fmt::format(", expert {}", l.expert);
-  text += fmt::format(", data {}, ZeRO {}, micro-batch {}", l.data, l.zero_stage, l.micro_batch);
+  text += fmt::format(", data {}, ZeRO {}", l.data, l.zero_stage);
+  if (l.zero_stage > 0 && l.data_shard < l.data * l.context)
+    text += fmt::format(" over {}", l.data_shard);
+  if (l.zero_stage == 3 && !l.reshard_after_forward)
+    text += " without resharding";
+  text += fmt::format(", micro-batch {}", l.micro_batch);
   if (l.pipeline > 1)
     text += ", " + std::string(name_of(l.schedule));
   if (l.virtual_stages > 1)

@@ -221,13 +221,19 @@ Uneven draw(RandomStream& random) {
   layout.pipeline = one_of(random, {1, 2});
   layout.context = one_of(random, {1, 1, 2, 4});
   layout.expert = experts ? one_of(random, {1, 2, 4, 8}) : 1;
-  layout.zero_stage = one_of(random, {0, 1});
+  layout.zero_stage = one_of(random, {0, 1, 2, 3});
+  layout.reshard_after_forward = random.below(2) == 0;
+  if (layout.zero_stage > 0)
+    layout.data_shard = one_of(random, {0, 0, 2, 8});
+  uneven.stack.sharding.prefetch = one_of(random, {0, 1, 2});
+  uneven.stack.sharding.reduction_copies = one_of(random, {0.0, 2.0});
   if (layout.context == 1)
     layout.rank_order = one_of(random, {plan::RankOrder::TensorContextDataPipeline,
                                         plan::RankOrder::TensorContextPipelineData});
   if (layout.pipeline == 2 && random.below(3) == 0)
     layout.virtual_stages = experts ? 3 : 4;
-  if (layout.pipeline == 2 && layout.virtual_stages == 1 && random.below(2) == 0)
+  if (layout.pipeline == 2 && layout.virtual_stages == 1 && layout.zero_stage < 2 &&
+      random.below(2) == 0)
     layout.schedule = plan::Schedule::DualPipe;
   uneven.request.mode =
       random.below(8) == 0 ? plan::StepMode::ForwardOnly : plan::StepMode::Training;

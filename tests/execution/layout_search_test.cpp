@@ -54,6 +54,7 @@ struct Case {
     };
     const int experts = model.experts ? model.experts->routed : 1;
     ParallelismSpec p;
+    p.zero_stage = stack.sharding.zero_stage;
     for (p.tensor = 1; p.tensor <= 8; p.tensor *= 2)
       for (p.pipeline = 1; p.pipeline <= model.layers; ++p.pipeline)
         for (p.context = 1; p.context <= 4; p.context *= 2)
@@ -107,10 +108,18 @@ Case paired_case() {
   return c;
 }
 
+Case sharded_case(int zero_stage, Case c) {
+  c.stack.sharding.zero_stage = zero_stage;
+  c.pool.node.spec.accelerator.spec.memory = 20 * gibibyte;
+  return c;
+}
+
 } // namespace
 
 TEST_CASE("the layout found is within 5 % of the best of all, and the estimate near the play") {
-  const Case c = GENERATE(dense_case(), long_case(), expert_case(), paired_case());
+  const Case c = GENERATE(dense_case(), long_case(), expert_case(), paired_case(),
+                          sharded_case(3, dense_case()), sharded_case(2, dense_case()),
+                          sharded_case(3, long_case()), sharded_case(3, expert_case()));
   StepSimulator simulator(c.pool, c.model, c.stack);
   const auto fabric = topology::build(c.pool);
   network::CollectivePlanner planner(*fabric);
@@ -133,7 +142,9 @@ TEST_CASE("the layout found is within 5 % of the best of all, and the estimate n
 }
 
 TEST_CASE("candidates are legal, fit, differ, and stay within the bounds") {
-  const Case c = GENERATE(dense_case(), long_case(), expert_case(), paired_case());
+  const Case c = GENERATE(dense_case(), long_case(), expert_case(), paired_case(),
+                          sharded_case(3, dense_case()), sharded_case(2, dense_case()),
+                          sharded_case(3, long_case()), sharded_case(3, expert_case()));
   plan::StepSetting setting = c.setting();
   const std::vector<ParallelismSpec> all = candidate_layouts(setting, 40);
   std::map<std::tuple<int, int, int, int>, int> variants;

@@ -44,6 +44,12 @@ std::vector<Cut> cuts() {
        {"cluster.nodes=8", "model.layers=8", "parallelism.pipeline=2", "parallelism.expert=32",
         "parallelism.data=4"},
        request(32768, 5355, 64)},
+      {"minimal",
+       {"parallelism={tensor: 1, zero_stage: 3}", "stack.sharding.reduction_copies=2"},
+       request(8192, 0, 128)},
+      {"minimal",
+       {"parallelism={tensor: 2, pipeline: 2, zero_stage: 3, data_shard: 4}"},
+       request(8192, 0, 128)},
   };
 }
 

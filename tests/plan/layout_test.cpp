@@ -192,6 +192,74 @@ TEST_CASE_METHOD(Fixture,
   CHECK(forward.optimizer / byte == 0);
 }
 
+TEST_CASE_METHOD(Fixture, "memory by ZeRO stage: 2 + 2 + 12 bytes, each over the shards") {
+  PrecisionSpec precision;
+  precision.gradient_bytes = 2 * byte;
+  StackSpec own;
+  own.precision = precision;
+  setting.stack = &own;
+  pool.nodes = 1;
+  pool.node.spec.accelerators = 8;
+  setting.batch = 8;
+  const double n = 8030261248.0, table = 128256.0 * 4096;
+  const double layer = (n - 2 * table - 4096) / 32;
+  Bytes without{};
+  for (const int stage : {0, 1, 2, 3}) {
+    ParallelismSpec layout;
+    layout.zero_stage = stage;
+    setting.layout = resolve(layout, setting);
+    const MemoryPlan plan = memory_plan(setting);
+    // Rajbhandari et al. 2020 (arXiv 1910.02054), figure 1.
+    CHECK(plan.optimizer / byte == Approx(12 * n / (stage >= 1 ? 8 : 1)));
+    CHECK(plan.gradients / byte == Approx(2 * n / (stage >= 2 ? 8 : 1)));
+    CHECK(plan.weights / byte == Approx(2 * n / (stage >= 3 ? 8 : 1)));
+    if (stage == 0)
+      without = plan.temporaries;
+    // Beside the logits, which need more than a layer does: gradients of the head. Weights: the
+    // head, which stays, and the two largest others.
+    const double head = 2 * (table + 4096);
+    const double under_way = stage == 3 ? 2 * head + 2 * (table + layer) : stage == 2 ? head : 0;
+    CHECK((plan.temporaries - without) / byte == Approx(under_way).margin(1));
+  }
+  ParallelismSpec kept;
+  kept.zero_stage = 3;
+  kept.reshard_after_forward = false;
+  setting.layout = resolve(kept, setting);
+  CHECK((memory_plan(setting).temporaries - without) / byte == Approx(2 * (table + 4096) + 2 * n));
+  kept.data_shard = 2; // HSDP: four copies of two shards
+  setting.layout = resolve(kept, setting);
+  CHECK(memory_plan(setting).weights / byte == Approx(2 * n / 2));
+}
+
+TEST_CASE_METHOD(Fixture, "sharding that cannot be is refused with the key to change") {
+  setting.batch = 512;
+  ParallelismSpec layout;
+  layout.zero_stage = 3;
+  CHECK(refusal(layout).empty());
+  layout.data_shard = 3;
+  CHECK(refusal(layout) == "parallelism.data_shard");
+  layout.data_shard = 8;
+  CHECK(refusal(layout).empty());
+  layout.zero_stage = 0;
+  CHECK(refusal(layout) == "parallelism.data_shard");
+  layout = {};
+  layout.pipeline = 2;
+  layout.schedule = Schedule::DualPipe;
+  CHECK(refusal(layout).empty());
+  for (const int stage : {2, 3}) {
+    layout.zero_stage = stage;
+    CHECK(refusal(layout) == "parallelism.zero_stage");
+  }
+  model.experts = workload::ExpertsSpec{32, 0, 4, 1024, 0};
+  layout = {};
+  layout.zero_stage = 3;
+  layout.expert = 8;
+  layout.data_shard = 4; // a shard group holds half of the experts
+  CHECK(refusal(layout) == "parallelism.data_shard");
+  layout.data_shard = 16;
+  CHECK(refusal(layout).empty());
+}
+
 TEST_CASE_METHOD(Fixture, "context parallelism keeps what a layer gathers, and its gradients") {
   model.vocabulary = 1000; // so that a layer needs more than the logits
   pool.nodes = 1;

@@ -174,6 +174,11 @@ TEST_CASE_METHOD(Fixture, "recomputation runs again what the stack drops") {
   stack.recompute = Recompute::Full;
   const double head = 2.0 * 2048 * 1024 * 32000;
   CHECK(executed(build(m, {}, PassKind::Backward), true) / flop == Approx(forward / flop - head));
+  // Stopping early leaves out the down projections.
+  stack.recompute = Recompute::FullEarlyStop;
+  const double down = 2.0 * 2048 * 4096 * 1024 * m.layers;
+  CHECK(executed(build(m, {}, PassKind::Backward), true) / flop ==
+        Approx(forward / flop - head - down));
 }
 
 TEST_CASE_METHOD(Fixture, "8-bit multiplies bring casts: one forward, one for each gradient") {

@@ -45,6 +45,16 @@ void choose_schedule(Choices& choices, const Model& model, Layout& layout) {
   layout.micro_batch = choices.one_of({1, 1, 2});
 }
 
+void choose_sharding(Choices& choices, Layout& layout) {
+  const int zero_stage = choices.one_of({0, 1, 1, 1, 2, 3, 3});
+  layout.tree["zero_stage"] = layout.dual_pipe ? std::min(zero_stage, 1) : zero_stage;
+  if (zero_stage > 0 && choices.chance(30))
+    layout.tree["data_shard"] =
+        layout.expert * common_power(layout.data * layout.context / layout.expert, 64, 8);
+  if (choices.chance(30))
+    layout.tree["reshard_after_forward"] = false;
+}
+
 } // namespace
 
 std::int64_t Layout::batch(Choices& choices) const {
@@ -71,7 +81,7 @@ Layout random_layout(Choices& choices, const Model& model, const Machine& machin
   if (choices.chance(40))
     tree["data"] = layout.data;
   tree["micro_batch"] = layout.micro_batch;
-  tree["zero_stage"] = choices.one_of({0, 1, 1, 1});
+  choose_sharding(choices, layout);
   if (layout.virtual_stages > 1)
     tree["virtual_stages"] = layout.virtual_stages;
   if (layout.dual_pipe)

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside this room only. Where the next task of a chain is attached.
+#pragma once
+
+#include "sim/plan/pass.hpp"
+
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace sim::plan {
+
+struct PassBuilder::Cursor {
+  Chain& chain;
+  int last = -1;       // end of the critical path so far
+  bool weights = true; // weight gradients run in this pass
+  double exchange_slowdown = 1;
+  std::vector<PlannedKernel> scratch{};
+  // zero_stage 3: units in the order of the pass, zero where the weights are there; the last task
+  // of each gather so far, -1: none; the next unit to run.
+  std::vector<ResidentParameters> units{};
+  std::vector<int> gathers{};
+  std::size_t next_unit = 0;
+  std::vector<int> weight_gradients{}; // of the current unit, where its end waits for them
+
+  int push(PassTask task) {
+    chain.push_back(std::move(task));
+    return static_cast<int>(chain.size()) - 1;
+  }
+  // Kernels in `scratch`, one after another; returns the last one's index.
+  int push_kernels(int after, bool background) {
+    int previous = after;
+    for (PlannedKernel& kernel : scratch) {
+      PassTask task;
+      task.kernel = kernel;
+      task.after = {previous, -1};
+      task.background = background;
+      previous = push(std::move(task));
+    }
+    scratch.clear();
+    return previous;
+  }
+  // Ends when both have ended; takes no time.
+  int join(int one, int other) {
+    PassTask task;
+    task.after = {one, other};
+    return push(std::move(task));
+  }
+};
+
+} // namespace sim::plan
