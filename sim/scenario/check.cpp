@@ -264,10 +264,11 @@ void Checker::probes() {
     const int kinds = static_cast<int>(probe.matrix_multiply.has_value()) +
                       static_cast<int>(probe.attention.has_value()) +
                       static_cast<int>(probe.collective.has_value()) +
-                      static_cast<int>(probe.exchange.has_value());
+                      static_cast<int>(probe.exchange.has_value()) +
+                      static_cast<int>(probe.layer.has_value());
     if (kinds != 1)
       say(path, "what is timed is said " + std::string(kinds == 0 ? "not at all" : "twice"),
-          "write one of matrix_multiply, attention, collective, exchange");
+          "write one of matrix_multiply, attention, collective, exchange, layer");
   }
 }
 

@@ -29,7 +29,9 @@ hardware::PoolSpec pool() {
   hardware::KernelSpec& kernels = chip.kernels.spec;
   kernels.gemm[Precision::Bf16] = {0.8, 300, 128, 128, 1};
   kernels.gemm[Precision::Fp8] = {0.8, 300, 128, 128, 1};
-  kernels.attention.forward_fraction = kernels.attention.backward_fraction = 0.5;
+  kernels.attention.standard = "fused";
+  kernels.attention.implementations["fused"] = {0.5, 0.5, 0, 1, 128};
+  chip.special_function_peak = 4e12 * (flop / second);
   kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}};
   pool.fabric.spec.switch_ports = 64;
   pool.fabric.spec.link_bandwidth = node.nic.bandwidth;
