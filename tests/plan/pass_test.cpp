@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/plan/pass.hpp"
 
+#include "sim/base/diagnostics.hpp"
 #include "sim/topology/fabric.hpp"
 #include "sim/workload/counts.hpp"
 
@@ -176,6 +177,38 @@ TEST_CASE_METHOD(Fixture, "recomputation runs again what the stack drops") {
   stack.recompute = Recompute::Full;
   const double head = 2.0 * 2048 * 1024 * 32000;
   CHECK(executed(build(m, {}, PassKind::Backward), true) / flop == Approx(forward / flop - head));
+}
+
+TEST_CASE_METHOD(Fixture, "unfused attention executes what the mask hides, twice that backward") {
+  const workload::ModelSpec m = model(false);
+  stack.attention = "unfused";
+  const Flops forward = executed(build(m, {}, PassKind::Forward));
+  const workload::TrainingFlops training = workload::training_flops_per_token(m, 2048);
+  CHECK(forward / flop == Approx(2048 * training.full / flop / 3).epsilon(1e-9));
+  // Two products forward, four backward: scores are kept, not computed again.
+  CHECK(executed(build(m, {}, PassKind::Backward)) / forward == Approx(2).epsilon(1e-9));
+  CHECK(executed(build(m, {}, PassKind::Weight)) / flop ==
+        Approx((forward / flop - 2048.0 * 4 * 2048 * 16 * 64 * m.layers)).epsilon(1e-9));
+  stack.recompute = Recompute::Selective;
+  CHECK(executed(build(m, {}, PassKind::Backward), true) / flop ==
+        Approx(2048.0 * 4 * 2048 * 16 * 64 * m.layers));
+  stack.attention = "none-such";
+  CHECK_THROWS_AS(build(m, {}, PassKind::Forward), InfeasibleError);
+}
+
+TEST_CASE_METHOD(Fixture, "a parallel block gathers once and reduces once a layer and direction") {
+  workload::ModelSpec m = model(false);
+  m.parallel_block = true;
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == 2 * m.layers);
+  CHECK(count(build(m, layout, PassKind::Backward), CommunicationDimension::Tensor) ==
+        2 * m.layers);
+  layout.sequence_parallel = false;
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == m.layers);
+  const workload::TrainingFlops training = workload::training_flops_per_token(m, 2048);
+  CHECK(executed(build(m, {}, PassKind::Forward)) / flop ==
+        Approx(2048 * training.causal / flop / 3).epsilon(1e-9));
 }
 
 TEST_CASE_METHOD(Fixture, "8-bit multiplies bring casts: one forward, one for each gradient") {
