@@ -58,20 +58,27 @@ Bytes partial_sums(const GemmKernel& kernel, const Tiling& tiling) {
 Tiling fastest_tiling(const GemmKernel& kernel, const GemmKernelSpec& gemm, double sms) {
   const TileShape whole{row_tile(kernel.m, gemm.tile_m), double(gemm.tile_n)};
   Tiling best = tiling_of(kernel, gemm, whole, 1);
-  const auto time = [sms](const Tiling& t) { return std::ceil(t.tiles / sms) * t.cost; };
+  double least = std::ceil(best.tiles / sms) * best.cost;
   const auto consider = [&](const TileShape& shape) {
-    for (int splits = 1; splits <= gemm.most_splits; splits *= 2) {
-      const Tiling next = tiling_of(kernel, gemm, shape, splits);
-      if (splits > 1 && next.tiles > sms)
-        break;
-      if (time(next) < time(best))
+    Tiling next = tiling_of(kernel, gemm, shape, 1);
+    const double tiles = next.tiles;
+    for (int splits = 1; splits <= gemm.most_splits && (splits == 1 || splits * tiles <= sms);
+         splits *= 2) {
+      if (splits > 1)
+        next = tiling_of(kernel, gemm, shape, splits);
+      const double time = std::ceil(next.tiles / sms) * next.cost;
+      if (time < least) {
         best = next;
+        least = time;
+      }
     }
   };
-  consider(whole);
-  if (gemm.half_tile_fraction == 0)
-    return best;
+  if (best.tiles * 2 <= sms)
+    consider(whole);
   const double half = gemm.half_tile_fraction;
+  const double filled = kernel.groups * kernel.m * kernel.n * (kernel.k + gemm.half_k) / sms;
+  if (half == 0 || (best.tiles > sms && least * half <= filled))
+    return best; // smaller tiles have nothing to gain
   const bool rows = whole.rows / 2 >= least_tile, columns = whole.columns / 2 >= least_tile;
   if (rows)
     consider({whole.rows / 2, whole.columns, half});
