@@ -214,6 +214,9 @@ void Checker::model() {
         "leave it out, or write experts");
   if ((!model.experts || model.dense_layers > 0) && model.inner == 0)
     say("model.inner", "dense layers need it", "write the inner dimension of the feed-forward");
+  if (model.parallel_block && model.experts)
+    say("model.parallel_block", "attention and experts do not run as one block",
+        "leave out one of them");
   if (!model.experts)
     return;
   if (model.experts->active > model.experts->routed)
