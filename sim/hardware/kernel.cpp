@@ -11,6 +11,7 @@ namespace sim::hardware {
 namespace {
 
 constexpr double least_row_tile = 16; // rows of the smallest tensor-core instruction
+constexpr double least_tile = 64;     // edge below which libraries cut no tile of a large product
 
 // Shapes from expected row counts carry rounding noise: 128.0000000001 rows are one tile of 128.
 double tiles_along(double length, double tile) {
@@ -23,6 +24,69 @@ double row_tile(double rows, int tile_m) {
   while (tile / 2 >= rows && tile / 2 >= least_row_tile)
     tile /= 2;
   return tile;
+}
+
+// How a library cuts a product into tiles, and K into parts when tiles are few.
+struct Tiling {
+  double tiles = 0;  // parts of K counted
+  double cost = 0;   // multiply-adds in the time of one tile, fill and loss of small tiles included
+  double splits = 1; // parts of K
+};
+
+struct TileShape {
+  double rows = 0, columns = 0, fraction = 1; // fraction: rate relative to the library's whole tile
+};
+
+Tiling tiling_of(const GemmKernel& kernel, const GemmKernelSpec& gemm, const TileShape& shape,
+                 double splits) {
+  Tiling made;
+  made.splits = splits;
+  made.tiles = splits * kernel.groups * tiles_along(kernel.m, shape.rows) *
+               tiles_along(kernel.n, shape.columns);
+  made.cost = shape.rows * shape.columns * (kernel.k / splits + gemm.half_k) / shape.fraction;
+  return made;
+}
+
+// FP32 partial sums, written and read again.
+Bytes partial_sums(const GemmKernel& kernel, const Tiling& tiling) {
+  constexpr double moved = 2 * 4; // bytes for each element and part
+  return tiling.splits > 1 ? tiling.splits * kernel.groups * kernel.m * kernel.n * moved * byte
+                           : Bytes{};
+}
+
+// The least waves times cost of a tile on a whole chip: the library does not know what else runs.
+Tiling fastest_tiling(const GemmKernel& kernel, const GemmKernelSpec& gemm, double sms) {
+  const TileShape whole{row_tile(kernel.m, gemm.tile_m), double(gemm.tile_n)};
+  Tiling best = tiling_of(kernel, gemm, whole, 1);
+  double least = std::ceil(best.tiles / sms) * best.cost;
+  const auto consider = [&](const TileShape& shape) {
+    Tiling next = tiling_of(kernel, gemm, shape, 1);
+    const double tiles = next.tiles;
+    for (int splits = 1; splits <= gemm.most_splits && (splits == 1 || splits * tiles <= sms);
+         splits *= 2) {
+      if (splits > 1)
+        next = tiling_of(kernel, gemm, shape, splits);
+      const double time = std::ceil(next.tiles / sms) * next.cost;
+      if (time < least) {
+        best = next;
+        least = time;
+      }
+    }
+  };
+  if (best.tiles * 2 <= sms)
+    consider(whole);
+  const double half = gemm.half_tile_fraction;
+  const double filled = kernel.groups * kernel.m * kernel.n * (kernel.k + gemm.half_k) / sms;
+  if (half == 0 || (best.tiles > sms && least * half <= filled))
+    return best; // smaller tiles have nothing to gain
+  const bool rows = whole.rows / 2 >= least_tile, columns = whole.columns / 2 >= least_tile;
+  if (rows)
+    consider({whole.rows / 2, whole.columns, half});
+  if (columns)
+    consider({whole.rows, whole.columns / 2, half});
+  if (rows && columns)
+    consider({whole.rows / 2, whole.columns / 2, half * half});
+  return best;
 }
 
 // size / (share size / (size + half_size)), for `kernels` launches of equal size.
@@ -69,6 +133,26 @@ const GemmKernelSpec& gemm_kernels(const AcceleratorSpec& accelerator, Precision
         "choose a known precision, or give these kernels in cluster.node.accelerator.kernels.gemm");
   }
   return found->second;
+}
+
+// How much longer the last multiprocessor works than the mean. Without a mask query tiles are
+// equal: whole waves. With one they are evenly spread between nothing and the longest, and taken in
+// order: when none is left, those running are 2/3 of the longest on average and half done, the last
+// of them ends a longest one later, so 1 - 1/3 of the longest after the mean.
+double tile_imbalance(const AttentionKernel& kernel, int query_tile, double multiprocessors) {
+  const double tiles = kernel.heads * tiles_along(kernel.queries, query_tile);
+  if (kernel.masked_edges == 0)
+    return tiles_along(tiles, multiprocessors) * multiprocessors / tiles;
+  const double longest =
+      kernel.longest_keys * kernel.heads * kernel.queries / kernel.scores; // over the mean
+  const double share = multiprocessors / tiles;                            // of a multiprocessor
+  return std::max(longest * share, 1 + 2.0 / 3 * longest * share);
+}
+
+// Near the ridge neither hides the other in full: a 4-norm of both.
+Seconds beside_traffic(Seconds compute, Seconds traffic) {
+  const double share = traffic / compute;
+  return compute * std::sqrt(std::sqrt(1 + share * share * share * share));
 }
 
 } // namespace
@@ -122,26 +206,50 @@ KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator
   KernelDemand result;
   result.gap = kernels.launch_gap;
   result.all_sms = accelerator.streaming_multiprocessors;
-  result.traffic = effective_traffic(kernel.traffic, kernels.memory.gemm, kernels.memory, 1);
-  if (kernel.groups == 0 || kernel.m == 0 || kernel.n == 0 || kernel.k == 0)
+  if (kernel.groups == 0 || kernel.m == 0 || kernel.n == 0 || kernel.k == 0) {
+    result.traffic = effective_traffic(kernel.traffic, kernels.memory.gemm, kernels.memory, 1);
     return result;
-
-  const double tile_m = row_tile(kernel.m, gemm.tile_m);
-  const double tile_n = gemm.tile_n;
-  result.tiles = kernel.groups * tiles_along(kernel.m, tile_m) * tiles_along(kernel.n, tile_n);
-  const Flops padded = 2 * result.tiles * tile_m * tile_n * kernel.k * flop;
-  double share = gemm.peak_fraction * kernel.k / (kernel.k + gemm.half_k);
+  }
+  const Tiling tiling = fastest_tiling(kernel, gemm, result.all_sms);
+  const Bytes traffic = kernel.traffic + partial_sums(kernel, tiling);
+  result.traffic = effective_traffic(traffic, kernels.memory.gemm, kernels.memory, 1);
+  result.tiles = tiling.tiles;
+  double share = gemm.peak_fraction;
   if (kernel.direction == GemmDirection::WeightGradient)
     share *= gemm.weight_gradient_fraction;
+  const Flops padded = 2 * tiling.tiles * tiling.cost * flop;
   result.compute = padded / (rate * (share * kernels.sustained_fraction));
   return result;
 }
 
+const AttentionKernelSpec& attention_kernels(const AcceleratorSpec& accelerator,
+                                             const std::string& implementation) {
+  const AttentionKernelsSpec& kernels = accelerator.kernels->attention;
+  const auto found =
+      kernels.implementations.find(implementation.empty() ? kernels.standard : implementation);
+  if (found != kernels.implementations.end())
+    return found->second;
+  std::string known;
+  for (const auto& entry : kernels.implementations)
+    known += entry.first + ", ";
+  throw InfeasibleError("stack.attention",
+                        "no attention kernels '" +
+                            (implementation.empty() ? kernels.standard : implementation) +
+                            "' are known for " + accelerator.title + "; known: " + known +
+                            std::string(unfused_attention),
+                        "choose a known one, or give these kernels in "
+                        "cluster.node.accelerator.kernels.attention.implementations");
+}
+
 KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accelerator) {
   const KernelSpec& kernels = accelerator.kernels.spec;
-  const AttentionKernelSpec& attention = kernels.attention;
+  const AttentionKernelSpec& attention = attention_kernels(accelerator, kernel.implementation);
   // Attention is always in 16 bit: what the user can change is the chip.
   const FlopsPerSecond rate = peak(accelerator, Precision::Bf16, "cluster");
+  if (accelerator.special_function_peak <= FlopsPerSecond{})
+    throw InfeasibleError("cluster",
+                          "how fast " + accelerator.title + " computes exponentials is not known",
+                          "give special_function_peak of the accelerator");
 
   KernelDemand result;
   result.gap = kernels.launch_gap;
@@ -150,14 +258,25 @@ KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accele
   if (kernel.flops == Flops{})
     return result;
 
-  const double length = kernel.sequence_length;
-  SIM_ASSERT(length > 0);
+  SIM_ASSERT(kernel.heads > 0 && kernel.queries > 0 && kernel.scores > 0);
   const bool forward = kernel.direction == AttentionDirection::Forward;
   const double fraction = forward ? attention.forward_fraction : attention.backward_fraction;
-  const double half = forward ? attention.forward_half_length : attention.backward_half_length;
-  const double share = fraction * length / (length + half) * kernels.sustained_fraction;
-  const double diagonal_waste = kernel.causal ? 1 + attention.query_tile / length : 1;
-  result.compute = kernel.flops * diagonal_waste / (rate * share);
+  if (fraction <= 0)
+    throw InfeasibleError("stack.attention",
+                          "the backward pass of attention kernels '" + kernel.implementation +
+                              "' is not known for " + accelerator.title,
+                          "choose others, or give backward_fraction in "
+                          "cluster.node.accelerator.kernels.attention.implementations");
+  const Seconds products = kernel.flops / (rate * fraction);
+  const Seconds exponentials =
+      attention.exposed_exponentials * (kernel.scores * flop) / accelerator.special_function_peak;
+  const double keys = kernel.scores / (kernel.heads * kernel.queries);
+  const double extra_keys =
+      kernel.masked_edges * attention.query_tile / 2.0 + attention.half_length;
+  const Seconds compute = (products + exponentials) * (1 + extra_keys / keys) *
+                          tile_imbalance(kernel, attention.query_tile, result.all_sms) /
+                          kernels.sustained_fraction;
+  result.compute = beside_traffic(compute, result.traffic / accelerator.memory_bandwidth);
   return result;
 }
 

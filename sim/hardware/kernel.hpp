@@ -5,9 +5,12 @@
 //   matrix multiply  tiles = G ceil(M/Tm) ceil(N/Tn);  waves = ceil(tiles / SMs);
 //                    u = G M N / (waves SMs Tm Tn);  eta = peak_fraction K / (K + half_k) u
 //                    sustained_fraction; time = 2 G M N K / (peak (SMs / all SMs) eta);  fewer rows
-//                    than half of Tm halve Tm, down to 16
-//   attention        FLOPs (1 + tile / s for causal masks) / (peak fraction s / (s + half_length)
-//   sustained (SMs / all SMs)) memory-bound     bytes / (bandwidth share size / (size + half_size))
+//                    than half of Tm halve Tm, down to 16; smaller tiles and split K where the
+//                    library has them and they end first
+//   attention        scores (FLOPs a score / (peak fraction) + exposed / exponentials a second)
+//                    (1 + (edges tile / 2 + half_length) / keys) times the imbalance of query tiles
+//                    over SMs
+//   memory-bound     bytes / (bandwidth share size / (size + half_size))
 // and no kernel is faster than its memory traffic allows. Model and sources: README.md of this
 // room.
 #pragma once
@@ -15,6 +18,7 @@
 #include "sim/hardware/spec.hpp"
 
 #include <cstdint>
+#include <string>
 
 namespace sim::hardware {
 
@@ -29,12 +33,17 @@ struct GemmKernel {
   GemmDirection direction = GemmDirection::Forward;
   Bytes traffic{}; // operands and result, once each
 };
-// Causal or full attention of `heads` heads for one batch of sequences; always in 16 bit.
+// The main kernel of fused attention, always in 16 bit: a band of scores for each of `heads`
+// (sequences x heads) pairs of queries and keys. Scores and FLOPs leave out what is masked.
 struct AttentionKernel {
-  Flops flops{};              // executed, masked half left out
-  double sequence_length = 0; // keys that a query tile sees at most
-  bool causal = true;
+  Flops flops{};           // executed
+  double heads = 0;        // each with query tiles of its own
+  double queries = 0;      // of a head
+  double scores = 0;       // of all heads
+  double longest_keys = 0; // that the last query of a head sees
+  double masked_edges = 1; // of the band: 0 full, 1 causal, 2 causal with a window
   AttentionDirection direction = AttentionDirection::Forward;
+  std::string implementation{}; // empty: the accelerator's default
   Bytes traffic{};
 };
 struct MemoryKernel {
@@ -59,11 +68,17 @@ struct KernelDemand {
 };
 
 // Throw InfeasibleError("stack.precision.gemm", ...) when the accelerator has no peak or no kernels
-// for the precision, and InfeasibleError("cluster", ...) when attention finds no 16-bit peak. No
-// precision stands in for another.
+// for the precision, InfeasibleError("stack.attention", ...) when it has no attention kernels of
+// the name, and InfeasibleError("cluster", ...) when attention finds no 16-bit peak. No precision
+// and no implementation stands in for another.
 KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator);
 KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accelerator);
 KernelDemand demand(const MemoryKernel& kernel, const AcceleratorSpec& accelerator);
+
+// By name, empty: the accelerator's default. Throws InfeasibleError("stack.attention", ...) naming
+// those that exist.
+const AttentionKernelSpec& attention_kernels(const AcceleratorSpec& accelerator,
+                                             const std::string& implementation);
 
 Bytes bytes_per_element(Precision precision); // without block scales
 

@@ -10,6 +10,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace sim::hardware {
@@ -23,16 +24,29 @@ struct GemmKernelSpec {
   double half_k = 0; // elements of K at which half of peak_fraction is reached
   int tile_m = 128, tile_n = 128;
   double weight_gradient_fraction = 1; // of peak_fraction, for K-grouped FP32 accumulation
+  double half_tile_fraction = 0; // rate of a tile of half the area; 0: the library has one tile
+  int most_splits = 1;           // parts into which the library cuts K when tiles are few
 };
 
-// Fused attention: share of peak = fraction * s / (s + half_length).
+// One implementation of fused attention. While tensor cores run they reach a fraction of peak; part
+// of the exponentials is not hidden beside them; each query tile waits for its first keys.
 struct AttentionKernelSpec {
-  double forward_fraction = 0, forward_half_length = 0;
-  double backward_fraction = 0, backward_half_length = 0;
+  double forward_fraction = 0, backward_fraction = 0;
+  double half_length = 0;          // keys
+  double exposed_exponentials = 1; // share of their time that nothing hides
   int query_tile = 128;
+};
+
+// Attention by name of the implementation, and decoding.
+struct AttentionKernelsSpec {
+  std::string standard; // what runs where a stack names none
+  std::map<std::string, AttentionKernelSpec> implementations;
   double decode_bandwidth_fraction = 0.8; // of memory bandwidth, reading the KV cache
   double decode_compute_fraction = 0.6;   // of BF16 peak, absorbed latent attention
 };
+
+// Attention of two batched matrix multiplies with softmax between them; every chip has it.
+inline constexpr std::string_view unfused_attention = "unfused";
 
 // Memory-bound kernels: share of memory bandwidth by kind, times size / (size + half_size).
 struct MemoryKernelSpec {
@@ -43,7 +57,7 @@ struct MemoryKernelSpec {
 // What the kernels of one chip generation reach.
 struct KernelSpec {
   std::map<Precision, GemmKernelSpec> gemm;
-  AttentionKernelSpec attention;
+  AttentionKernelsSpec attention;
   MemoryKernelSpec memory;
   Seconds launch_gap{}; // between back-to-back kernels on a stream
   double sustained_fraction =
@@ -53,6 +67,7 @@ struct KernelSpec {
 struct AcceleratorSpec {
   std::string title;
   std::map<Precision, FlopsPerSecond> peak; // dense
+  FlopsPerSecond special_function_peak{};   // exponentials
   Bytes memory{};
   BytesPerSecond memory_bandwidth{};
   int streaming_multiprocessors = 0;
@@ -138,17 +153,25 @@ template <class V> void fields(V& v, GemmKernelSpec& s) {
   v("tile_n", s.tile_n, at_least_one, "Columns of one output tile.");
   v("weight_gradient_fraction", s.weight_gradient_fraction, positive,
     "Weight-gradient rate relative to the forward kernel (FP32 accumulation).");
+  v("half_tile_fraction", s.half_tile_fraction, fraction,
+    "Rate of a tile of half the area relative to the whole one; 0: the library has one tile.");
+  v("most_splits", s.most_splits, at_least_one,
+    "Parts into which the library cuts K when there are fewer tiles than multiprocessors.");
 }
 template <class V> void fields(V& v, AttentionKernelSpec& s) {
   v("forward_fraction", s.forward_fraction, required(positive),
-    "Share of BF16 peak, forward, long sequences, causal FLOPs.");
-  v("forward_half_length", s.forward_half_length, non_negative,
-    "Sequence length at which half of it is reached.");
-  v("backward_fraction", s.backward_fraction, required(positive), "Share of BF16 peak, backward.");
-  v("backward_half_length", s.backward_half_length, non_negative,
-    "Sequence length at which half of it is reached.");
+    "Share of BF16 peak that the products reach while they run, forward.");
+  v("backward_fraction", s.backward_fraction, non_negative, "The same, backward; 0: not known.");
+  v("half_length", s.half_length, non_negative,
+    "What a query tile waits for its first keys and for its result, in keys.");
+  v("exposed_exponentials", s.exposed_exponentials, fraction,
+    "Share of the softmax's exponentials that the products do not hide.");
   v("query_tile", s.query_tile, at_least_one,
     "Rows of one query tile: causal masks waste half a tile on the diagonal.");
+}
+template <class V> void fields(V& v, AttentionKernelsSpec& s) {
+  v("default", s.standard, required(), "Implementation that runs where the stack names none.");
+  v("implementations", s.implementations, required(), "Fused attention by name.");
   v("decode_bandwidth_fraction", s.decode_bandwidth_fraction, positive,
     "Share of memory bandwidth when decoding reads the KV cache.");
   v("decode_compute_fraction", s.decode_compute_fraction, positive,
@@ -169,7 +192,7 @@ template <class V> void fields(V& v, MemoryKernelSpec& s) {
 }
 template <class V> void fields(V& v, KernelSpec& s) {
   v("gemm", s.gemm, required(), "Matrix-multiply kernels by precision.");
-  v("attention", s.attention, required(), "Fused attention kernels.");
+  v("attention", s.attention, required(), "Attention kernels.");
   v("memory", s.memory, required(), "Memory-bound kernels.");
   v("launch_gap", s.launch_gap, non_negative, "Gap between back-to-back kernels on one stream.");
   v("sustained_fraction", s.sustained_fraction, positive,
@@ -179,6 +202,9 @@ template <class V> void fields(V& v, KernelSpec& s) {
 template <class V> void fields(V& v, AcceleratorSpec& s) {
   v("title", s.title, required(), "Vendor's name.");
   v("peak", s.peak, required(positive), "Dense peak rate by precision, without sparsity.");
+  v("special_function_peak", s.special_function_peak, required(positive),
+    "Exponentials a second, each one FLOP: 16 per clock and streaming multiprocessor on NVIDIA's "
+    "chips.");
   v("memory", s.memory, required(positive), "Device memory.");
   v("memory_bandwidth", s.memory_bandwidth, required(positive), "Device memory bandwidth.");
   v("streaming_multiprocessors", s.streaming_multiprocessors, required(at_least_one),

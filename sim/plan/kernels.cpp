@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/plan/kernels.hpp"
 
+#include <utility>
+
 namespace sim::plan {
 namespace {
 
@@ -81,17 +83,35 @@ void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::
 void push_attention(const Operator& op, hardware::AttentionDirection direction, KernelRole role,
                     const LoweringContext& context, std::vector<PlannedKernel>& out) {
   hardware::AttentionKernel kernel;
+  const bool forward = direction == hardware::AttentionDirection::Forward;
   // Five matrix products backward for two forward (FlashAttention recomputes the scores).
-  kernel.flops =
-      direction == hardware::AttentionDirection::Forward ? op.core_forward : 2.5 * op.core_forward;
-  kernel.sequence_length = op.keys;
-  kernel.causal = true;
+  kernel.flops = (forward ? 1 : 2.5) * op.core_forward;
+  kernel.heads = op.heads;
+  kernel.queries = op.queries;
+  kernel.scores = op.scores;
+  kernel.longest_keys = op.keys;
+  kernel.masked_edges = op.masked_edges;
   kernel.direction = direction;
-  kernel.traffic = wide *
-                   (direction == hardware::AttentionDirection::Forward ? op.forward_elements
-                                                                       : op.backward_elements) *
-                   byte;
+  kernel.implementation = context.stack->attention;
+  kernel.traffic = wide * (forward ? op.forward_elements : op.backward_elements) * byte;
+  constexpr auto beside = hardware::MemoryKind::Elementwise;
+  if (!forward)
+    push_memory(wide * op.backward_before_elements, beside, 1, role, context, out);
   out.push_back({hardware::demand(kernel, *context.accelerator), kernel.flops, role});
+  if (!forward)
+    push_memory(wide * op.backward_after_elements, beside, 1, role, context, out);
+}
+
+// Both gradients of a product of two activations, in 16 bit: dA = dC B^T, and dB = A^T dC, which is
+// the input gradient of the transposed product.
+void push_batched_gradients(const Operator& op, KernelRole role, const LoweringContext& context,
+                            std::vector<PlannedKernel>& out) {
+  Operator transposed = op;
+  std::swap(transposed.m, transposed.n);
+  std::swap(transposed.input_elements, transposed.weight_elements);
+  for (const Operator* each : {&op, &std::as_const(transposed)})
+    push_gemm(*each, hardware::GemmDirection::InputGradient, hardware::Precision::Bf16, role,
+              context, out);
 }
 
 } // namespace
@@ -104,6 +124,8 @@ void lower_forward(const Operator& op, const LoweringContext& context, KernelRol
       push_memory(cast_bytes(op.input_elements, precision), hardware::MemoryKind::Cast, 1, role,
                   context, out);
     push_gemm(op, hardware::GemmDirection::Forward, precision, role, context, out);
+  } else if (op.kind == OperatorKind::BatchedGemm) {
+    push_gemm(op, hardware::GemmDirection::Forward, hardware::Precision::Bf16, role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Forward, role, context, out);
   } else {
@@ -121,6 +143,8 @@ void lower_input_gradient(const Operator& op, const LoweringContext& context,
       push_memory(cast_bytes(op.output_elements, precision), hardware::MemoryKind::Cast, 1, role,
                   context, out);
     push_gemm(op, hardware::GemmDirection::InputGradient, precision, role, context, out);
+  } else if (op.kind == OperatorKind::BatchedGemm) {
+    push_batched_gradients(op, role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Backward, role, context, out);
   } else {

@@ -161,6 +161,8 @@ workload::Shard shard_of(const StepSetting& setting) {
   shard.sequences = setting.layout.micro_batch;
   shard.attended_length = setting.attended_length;
   shard.expert_imbalance = setting.layout.expert > 1 ? setting.stack->expert_imbalance : 1;
+  shard.fused_attention = setting.stack->attention != hardware::unfused_attention;
+  shard.dropout = setting.stack->dropout;
   return shard;
 }
 

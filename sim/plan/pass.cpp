@@ -169,10 +169,13 @@ void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor,
   tensor_collectives(true, cursor);
   context_gather(false, cursor);
   forward_operators(operators.attention, role, cursor);
-  tensor_collectives(false, cursor);
+  // A parallel block gathers its input once and reduces the sum of both branches.
+  const bool parallel = setting_.model->parallel_block;
+  if (!parallel)
+    tensor_collectives(false, cursor);
   if (kind == LayerKind::Experts)
     forward_exchange(operators, role, cursor);
-  else
+  else if (!parallel)
     tensor_collectives(true, cursor);
   if (kind == LayerKind::Dense && early_stop) {
     forward_operators(until_last_multiply(operators.feed_forward), role, cursor);
@@ -216,9 +219,10 @@ void PassBuilder::backward_layer(LayerKind kind, Cursor& cursor) {
   backward_operators(operators.feed_forward, cursor);
   if (kind == LayerKind::Experts)
     backward_exchange(operators, cursor);
-  else
+  else if (!setting_.model->parallel_block)
     tensor_collectives(false, cursor);
-  tensor_collectives(true, cursor);
+  if (!setting_.model->parallel_block)
+    tensor_collectives(true, cursor);
   context_gather(true, cursor);
   backward_operators(operators.attention, cursor);
   tensor_collectives(false, cursor);
@@ -259,9 +263,7 @@ void PassBuilder::recompute(const LayerOperators& operators, LayerKind kind, Cur
   for (const auto* part : {&operators.attention, &operators.router, &operators.experts,
                            &operators.shared, &operators.feed_forward})
     for (const Operator& op : *part) {
-      const bool again = recompute == Recompute::Norms
-                             ? op.recomputed_cheaply
-                             : op.kind == workload::OperatorKind::Attention;
+      const bool again = recompute == Recompute::Norms ? op.recomputed_cheaply : op.attention_core;
       if (again)
         lower_forward(op, lowering_, KernelRole::Recompute, false, cursor.scratch);
     }

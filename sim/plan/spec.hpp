@@ -70,6 +70,8 @@ struct StackSpec {
   std::string title;
   PrecisionSpec precision;
   Recompute recompute = Recompute::None;
+  std::string attention; // implementation; empty: the accelerator's default
+  bool dropout = false;  // on attention scores and both branches' results
   OverlapSpec overlap;
   ShardingSpec sharding;
   int communication_sms = 16; // held by a running collective kernel
@@ -163,6 +165,11 @@ template <class V> void fields(V& v, StackSpec& s) {
   v("title", s.title, required(), "Name for people.");
   v("precision", s.precision, anything, "Precision recipe.");
   v("recompute", s.recompute, anything, "What the backward pass computes again.");
+  v("attention", s.attention, anything,
+    "Attention kernels by name; absent: the accelerator's default; unfused: two batched multiplies "
+    "with softmax between them.");
+  v("dropout", s.dropout, anything,
+    "Dropout after attention and feed-forward, and on the scores of unfused attention.");
   v("overlap", s.overlap, anything, "What runs under computation.");
   v("sharding", s.sharding, anything, "How sharded gradients and weights are handled.");
   v("communication_sms", s.communication_sms, non_negative, "SMs held by a running collective.");

@@ -5,11 +5,15 @@
 #include "sim/base/limit.hpp"
 #include "sim/hardware/kernel.hpp"
 #include "sim/network/collective.hpp"
+#include "sim/plan/kernels.hpp"
+#include "sim/plan/pass.hpp"
 #include "sim/topology/fabric.hpp"
 #include "sim/workload/operators.hpp"
 
 #include <algorithm>
+#include <cstdint>
 #include <memory>
+#include <string>
 #include <utility>
 
 namespace sim::probe {
@@ -48,20 +52,114 @@ ProbeResult run(const MatrixMultiplyProbe& probe, const hardware::PoolSpec& pool
   return timed(kernel, 2 * groups * m * n * k * flop, pool);
 }
 
-ProbeResult run(const AttentionProbe& probe, const hardware::PoolSpec& pool) {
-  const double length = probe.sequence_length, tokens = probe.sequences * length,
-               width = double(probe.heads) * probe.head_dim;
+// Scores in memory: two batched multiplies with softmax between them, and their gradients.
+Seconds unfused_time(const AttentionProbe& probe, const hardware::AcceleratorSpec& chip) {
+  workload::ModelSpec model;
+  model.layers = model.hidden = model.vocabulary = model.inner = 1;
+  model.attention.heads = probe.heads;
+  model.attention.head_dim = probe.head_dim;
+  workload::Shard shard;
+  shard.sequence_length = probe.sequence_length;
+  shard.sequences = probe.sequences;
+  shard.fused_attention = false;
+  const plan::StackSpec stack;
+  std::vector<plan::PlannedKernel> kernels;
+  for (const workload::Operator& op :
+       workload::layer_operators(model, workload::LayerKind::Dense, shard).attention) {
+    if (!op.attention_core)
+      continue;
+    if (probe.pass == Pass::Forward)
+      plan::lower_forward(op, {&stack, &chip}, plan::KernelRole::Forward, false, kernels);
+    else
+      plan::lower_input_gradient(op, {&stack, &chip}, kernels);
+  }
+  Seconds sum{};
+  for (const plan::PlannedKernel& kernel : kernels)
+    sum += kernel.demand.alone(chip, chip.streaming_multiprocessors);
+  return sum;
+}
+
+// The kernel, and backward the two memory-bound ones around it.
+Seconds fused_time(const AttentionProbe& probe, Flops flops,
+                   const hardware::AcceleratorSpec& chip) {
+  const double length = probe.sequence_length;
+  const double elements = probe.sequences * length * probe.heads * double(probe.head_dim);
   const bool forward = probe.pass == Pass::Forward;
   hardware::AttentionKernel kernel;
-  kernel.flops =
-      4 * tokens * length * width * (probe.causal ? 0.5 : 1) * (forward ? 1 : 2.5) * flop;
-  kernel.sequence_length = length;
-  kernel.causal = probe.causal;
+  kernel.flops = flops;
+  kernel.heads = double(probe.sequences) * probe.heads;
+  kernel.queries = kernel.longest_keys = length;
+  kernel.scores = kernel.heads * length * length * (probe.causal ? 0.5 : 1);
+  kernel.masked_edges = probe.causal ? 1 : 0;
   kernel.direction =
       forward ? hardware::AttentionDirection::Forward : hardware::AttentionDirection::Backward;
-  // Queries, keys, values and the result; backward: their gradients too.
-  kernel.traffic = (forward ? 4 : 8) * tokens * width * 2 * byte;
-  return timed(kernel, kernel.flops, pool);
+  kernel.implementation = probe.implementation;
+  constexpr double wide = 2; // bytes
+  // Queries, keys, values and the result; backward: their gradients, that of the queries in FP32.
+  kernel.traffic = wide * (forward ? 4 : 10) * elements * byte;
+  const double sms = chip.streaming_multiprocessors;
+  Seconds sum = hardware::demand(kernel, chip).alone(chip, sms);
+  if (!forward)
+    for (const double moved : {4.0, 3.0}) // sums and clears before; rounds after
+      sum += hardware::demand(hardware::MemoryKernel{wide * moved * elements * byte}, chip)
+                 .alone(chip, sms);
+  return sum;
+}
+
+ProbeResult run(const AttentionProbe& probe, const hardware::PoolSpec& pool) {
+  const double length = probe.sequence_length;
+  const Flops flops = 4 * probe.sequences * length * length * probe.heads * probe.head_dim *
+                      (probe.causal ? 0.5 : 1) * (probe.pass == Pass::Forward ? 1 : 2.5) * flop;
+  const hardware::AcceleratorSpec chip = bench(pool);
+  ProbeResult result;
+  result.time = probe.implementation == hardware::unfused_attention
+                    ? unfused_time(probe, chip)
+                    : fused_time(probe, flops, chip);
+  result.rate = flops / result.time;
+  return result;
+}
+
+// Kernels and exposed collectives of a layer one after another; weight gradients fill what the
+// collectives leave idle.
+ProbeResult run(const LayerProbe& probe, const hardware::PoolSpec& pool,
+                const workload::ModelSpec& model, const plan::StackSpec& stack,
+                network::CollectivePlanner& planner) {
+  plan::StepSetting setting;
+  setting.pool = &pool;
+  setting.model = &model;
+  setting.stack = &stack;
+  setting.sequence_length = probe.sequence_length;
+  plan::ParallelismSpec layout;
+  layout.tensor = probe.tensor;
+  layout.sequence_parallel = probe.sequence_parallel;
+  layout.micro_batch = probe.sequences;
+  layout.zero_stage = 0;
+  if (setting.gpus() % probe.tensor != 0)
+    throw InfeasibleError("probes",
+                          "tensor = " + std::to_string(probe.tensor) + " does not divide " +
+                              std::to_string(setting.gpus()) + " GPUs",
+                          "choose a divisor");
+  layout.data = setting.gpus() / probe.tensor;
+  setting.layout = layout;
+  setting.batch = std::int64_t{layout.data} * layout.micro_batch;
+  plan::PassBuilder builder(setting, {plan::StageChunk{.dense_layers = 1}}, planner);
+  const plan::Pass pass = builder.build(
+      {probe.pass == Pass::Forward ? plan::PassKind::Forward : plan::PassKind::Backward});
+  const hardware::AcceleratorSpec& chip = setting.accelerator();
+  ProbeResult result;
+  Seconds waiting{}; // weight gradients, which run while collectives do, or at the end
+  for (const plan::PassTask& task : pass.chains.front()) {
+    if (task.is_kernel) {
+      const Seconds time = task.kernel.demand.alone(chip, chip.streaming_multiprocessors);
+      (task.background ? waiting : result.time) += time;
+    } else if (!task.background) {
+      const Seconds time = planner.idle_duration(task.collective);
+      result.time += time;
+      waiting = std::max(Seconds{}, waiting - time);
+    }
+  }
+  result.time += waiting;
+  return result;
 }
 
 network::CollectiveKind kind_of(Operation operation) {
@@ -151,6 +249,8 @@ std::vector<ProbeResult> run(const std::vector<ProbeSpec>& probes, const hardwar
       result = run(*probe.collective, fabric.planner());
     else if (probe.exchange)
       result = run(*probe.exchange, pool.node->accelerators, model, stack, fabric.planner());
+    else if (probe.layer)
+      result = run(*probe.layer, pool, model, stack, fabric.planner());
     result.name = probe.name;
     results.push_back(std::move(result));
   }

@@ -17,8 +17,9 @@ struct MatrixMultiplyProbe {
   int groups = 1, m = 0, n = 0, k = 0;
   hardware::Precision precision = hardware::Precision::Bf16;
 };
-// Fused attention, multi-head, in 16 bit.
+// Attention in 16 bit.
 struct AttentionProbe {
+  std::string implementation; // empty: the accelerator's default
   int sequences = 1, sequence_length = 0, heads = 0, head_dim = 128;
   bool causal = true;
   Pass pass = Pass::Forward;
@@ -38,6 +39,14 @@ struct ExchangeProbe {
   int ranks = 0;  // that share the experts
 };
 
+// A dense layer of the scenario's model by its stack on neighbouring GPUs, as in a running step.
+// Backward: with recomputation.
+struct LayerProbe {
+  int sequences = 1, sequence_length = 0, tensor = 1;
+  bool sequence_parallel = false;
+  Pass pass = Pass::Forward;
+};
+
 // Exactly one of them is given.
 struct ProbeSpec {
   std::string name;
@@ -45,6 +54,7 @@ struct ProbeSpec {
   std::optional<AttentionProbe> attention;
   std::optional<CollectiveProbe> collective;
   std::optional<ExchangeProbe> exchange;
+  std::optional<LayerProbe> layer;
 };
 
 template <class V> void fields(V& v, MatrixMultiplyProbe& s) {
@@ -55,6 +65,8 @@ template <class V> void fields(V& v, MatrixMultiplyProbe& s) {
   v("precision", s.precision, anything, "Of the operands.");
 }
 template <class V> void fields(V& v, AttentionProbe& s) {
+  v("implementation", s.implementation, anything,
+    "Attention kernels by name, or unfused; absent: the accelerator's default.");
   v("sequences", s.sequences, at_least_one, "Sequences of the batch.");
   v("sequence_length", s.sequence_length, required(at_least_one), "Tokens of each.");
   v("heads", s.heads, required(at_least_one), "Heads; as many for keys and values.");
@@ -73,12 +85,20 @@ template <class V> void fields(V& v, ExchangeProbe& s) {
   v("tokens", s.tokens, required(at_least_one), "Tokens of each rank.");
   v("ranks", s.ranks, required(at_least_one), "Ranks that share the model's experts.");
 }
+template <class V> void fields(V& v, LayerProbe& s) {
+  v("sequences", s.sequences, at_least_one, "Sequences of the micro-batch.");
+  v("sequence_length", s.sequence_length, required(at_least_one), "Tokens of each.");
+  v("tensor", s.tensor, at_least_one, "Tensor-parallel degree: neighbouring GPUs.");
+  v("sequence_parallel", s.sequence_parallel, anything, "Shard norms and residuals too.");
+  v("pass", s.pass, anything, "Backward computes again what the stack recomputes.");
+}
 template <class V> void fields(V& v, ProbeSpec& s) {
   v("name", s.name, required(), "Name, unique in the scenario; quantities are addressed by it.");
   v("matrix_multiply", s.matrix_multiply, anything, "A matrix multiply.");
-  v("attention", s.attention, anything, "A fused attention kernel.");
+  v("attention", s.attention, anything, "Attention.");
   v("collective", s.collective, anything, "A collective on an idle fabric.");
   v("exchange", s.exchange, anything, "Expert dispatch or combine on an idle fabric.");
+  v("layer", s.layer, anything, "A dense layer of the model, forward or backward.");
 }
 
 } // namespace sim::probe

@@ -191,6 +191,8 @@ void add_memory_and_layout(StageTable& t) {
   for (const auto& [name, member] : parts)
     memory(name, "On the fullest rank.",
            [member = member](const plan::MemoryPlan& m) { return m.*member; });
+  memory("states", "Weights, gradients and optimizer on the fullest rank.",
+         [](const plan::MemoryPlan& m) { return m.weights + m.gradients + m.optimizer; });
   memory("total", "Sum on the fullest rank.", [](const plan::MemoryPlan& m) { return m.total(); });
   memory("capacity", "Of the device.", [](const plan::MemoryPlan& m) { return m.capacity; });
 

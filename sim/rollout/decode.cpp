@@ -5,6 +5,7 @@
 #include "sim/base/portable_math.hpp"
 #include "sim/hardware/kernel.hpp"
 #include "sim/workload/counts.hpp"
+#include "sim/workload/dimensions.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -140,7 +141,7 @@ void DecodeModel::count_attention(const GenerationSetting& setting) {
   const workload::ModelSpec& model = *setting.model;
   const workload::AttentionSpec& attention = model.attention;
   const AcceleratorSpec& chip = accelerator_of(setting);
-  const hardware::AttentionKernelSpec& kernels = chip.kernels->attention;
+  const hardware::AttentionKernelsSpec& kernels = chip.kernels->attention;
   const bool latent = attention.kind == workload::AttentionKind::Latent;
   const double layers = layers_of(setting).all();
   // Tensor parallelism beyond the key-value heads (one for latent attention) copies the cache.
@@ -162,6 +163,7 @@ void DecodeModel::count_attention(const GenerationSetting& setting) {
   const Bytes free = chip.memory * (1 - setting.stack->fragmentation) -
                      setting.stack->framework_memory - weights_per_gpu(setting, replica_);
   cache_tokens_ = free / cache_per_token;
+  window_ = attention.window;
 }
 
 void DecodeModel::count_communication(const GenerationSetting& setting) {
@@ -203,19 +205,25 @@ void DecodeModel::count_communication(const GenerationSetting& setting) {
 void DecodeModel::count_prefill(const GenerationSetting& setting) {
   const workload::ModelSpec& model = *setting.model;
   const AcceleratorSpec& chip = accelerator_of(setting);
-  const hardware::AttentionKernelSpec& kernels = chip.kernels->attention;
+  const std::string& named = setting.stack->attention;
+  const hardware::AttentionKernelSpec& kernels =
+      hardware::attention_kernels(chip, named == hardware::unfused_attention ? "" : named);
   // The head multiplies the last token of a prompt only.
   const double head = double(model.hidden) * model.vocabulary;
   prompt_matrices_per_token_ =
       2 * (workload::parameters(model).active_matrices - head) * flop / multiply_rate(setting);
-  const Flops at_one = workload::training_flops_per_token(model, 1).causal;
-  const Flops at_three =
-      workload::training_flops_per_token(model, 3).causal; // one key more: (3 + 1) / 2
-  const Flops core_per_key = (at_three - at_one) / 3;
-  prompt_attention_per_square_ = core_per_key / 2 /
-                                 (hardware::peak(chip, Precision::Bf16, "cluster") *
-                                  (kernels.forward_fraction * chip.kernels->sustained_fraction));
-  prompt_half_length_ = kernels.forward_half_length;
+  const workload::AttentionDimensions core = workload::attention_dimensions(model.attention);
+  const double scores_per_key = model.layers * core.heads;
+  const Flops flops_per_score = 2 * (core.query_key_dim + core.value_dim) * flop;
+  const Seconds per_score = flops_per_score / (hardware::peak(chip, Precision::Bf16, "cluster") *
+                                               kernels.forward_fraction) +
+                            kernels.exposed_exponentials * flop / chip.special_function_peak;
+  prompt_attention_per_square_ = scores_per_key / 2 * per_score / chip.kernels->sustained_fraction;
+  prompt_extra_length_ = kernels.query_tile + 2 * kernels.half_length;
+}
+
+double DecodeModel::kept(double context) const {
+  return window_ > 0 ? std::min(context, double(window_)) : context;
 }
 
 DecodeStep DecodeModel::step(double sequences_per_gpu, double context) const {
@@ -234,8 +242,8 @@ DecodeStep DecodeModel::step(double sequences_per_gpu, double context) const {
   step.tokens_per_sequence = tokens_per_sequence_;
   step.weights_or_gemm =
       slowdown_ * std::max(read, tokens * multiply_per_token_ + sequences * multiply_per_sequence_);
-  step.attention =
-      slowdown_ * sequences * context * std::max(cache_read_per_context_, attention_per_context_);
+  step.attention = slowdown_ * sequences * kept(context) *
+                   std::max(cache_read_per_context_, attention_per_context_);
   step.kernels = slowdown_ * kernels_;
   step.all_to_all = slowdown_ * (communication_fixed_ + tokens * communication_per_token_);
   step.duration = step.weights_or_gemm + step.attention + step.kernels + step.all_to_all;
@@ -246,7 +254,8 @@ Seconds DecodeModel::prefill(double tokens) const {
   if (tokens <= 0)
     return Seconds{};
   const Seconds matrices = tokens * prompt_matrices_per_token_;
-  const Seconds attention = tokens * (tokens + prompt_half_length_) * prompt_attention_per_square_;
+  const double keys = 2 * workload::causal_keys(tokens, 0, window_) - 1; // all: tokens
+  const Seconds attention = tokens * (keys + prompt_extra_length_) * prompt_attention_per_square_;
   return slowdown_ * (matrices + attention);
 }
 

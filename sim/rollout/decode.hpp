@@ -24,6 +24,8 @@ public:
   [[nodiscard]] int replica() const { return replica_; } // GPUs of one replica
   // Tokens of context that the KV cache of one GPU holds.
   [[nodiscard]] double cache_tokens() const { return cache_tokens_; }
+  // Tokens of a context whose keys and values a sequence keeps: at most the sliding window.
+  [[nodiscard]] double kept(double context) const;
   [[nodiscard]] bool has_experts() const { return expert_slots_ > 0; }
   [[nodiscard]] double tokens_per_sequence() const { return tokens_per_sequence_; }
 
@@ -44,7 +46,8 @@ private:
   Seconds cache_read_per_context_{}, attention_per_context_{};
   Seconds kernels_{}, communication_fixed_{}, communication_per_token_{};
   Seconds prompt_matrices_per_token_{}, prompt_attention_per_square_{};
-  double prompt_half_length_ = 0;
+  double prompt_extra_length_ = 0;
+  int window_ = 0;
 };
 
 // Device memory of one GPU that weights take in a replica of `gpus` GPUs.

@@ -237,7 +237,7 @@ ThroughputResult steady_generation(const GenerationSetting& setting, const Lengt
   require_room(model, prompt_tokens, law.cap());
   // A sequence found running is long in proportion to its length, and half done on average.
   const double context = prompt_tokens + law.mean_square() / law.mean() / 2;
-  const double most = model.cache_tokens() / context;
+  const double most = model.cache_tokens() / model.kept(context);
   if (double(batch_per_gpu) > most)
     throw InfeasibleError(
         "stages",

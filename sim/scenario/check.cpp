@@ -214,6 +214,9 @@ void Checker::model() {
         "leave it out, or write experts");
   if ((!model.experts || model.dense_layers > 0) && model.inner == 0)
     say("model.inner", "dense layers need it", "write the inner dimension of the feed-forward");
+  if (model.parallel_block && model.experts)
+    say("model.parallel_block", "attention and experts do not run as one block",
+        "leave out one of them");
   if (!model.experts)
     return;
   if (model.experts->active > model.experts->routed)
@@ -264,10 +267,11 @@ void Checker::probes() {
     const int kinds = static_cast<int>(probe.matrix_multiply.has_value()) +
                       static_cast<int>(probe.attention.has_value()) +
                       static_cast<int>(probe.collective.has_value()) +
-                      static_cast<int>(probe.exchange.has_value());
+                      static_cast<int>(probe.exchange.has_value()) +
+                      static_cast<int>(probe.layer.has_value());
     if (kinds != 1)
       say(path, "what is timed is said " + std::string(kinds == 0 ? "not at all" : "twice"),
-          "write one of matrix_multiply, attention, collective, exchange");
+          "write one of matrix_multiply, attention, collective, exchange, layer");
   }
 }
 

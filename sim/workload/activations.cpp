@@ -34,7 +34,14 @@ void add_attention(ActivationElements& sum, const ModelSpec& model, const Shard&
   // Attention's backward pass reads its output in 16 bit, so the copy for the output projection is
   // that one.
   sum.others += tokens * heads * attention.value_dim;
-  sum.fixed += tokens * heads * (4 * byte);
+  if (shard.fused_attention) {
+    sum.fixed += tokens * heads * (4 * byte);
+  } else {
+    // Result of the softmax; with dropout its mask, one byte, and what it leaves.
+    const double scores = tokens * heads * shard.sequence_length;
+    sum.attention_core = (shard.dropout ? 2.5 : 1) * scores;
+    sum.others += sum.attention_core;
+  }
 }
 
 // For `rows` rows: the activation's input, and its product, which can be computed again from it. A
@@ -65,7 +72,10 @@ ActivationElements activation_elements(const ModelSpec& model, LayerKind kind, c
   ActivationElements sum;
   add_attention(sum, model, shard);
   const double residual = residual_tokens(shard) * model.hidden;
-  add_norm(sum, residual);
+  if (!model.parallel_block)
+    add_norm(sum, residual);
+  if (shard.dropout)
+    sum.fixed += 2 * residual * byte;
   if (kind == LayerKind::Experts)
     add_experts(sum, model, shard);
   else

@@ -84,7 +84,7 @@ LayerParameters layer_parameters(const ModelSpec& model, LayerKind kind) {
   SIM_ASSERT(kind == LayerKind::Dense || model.experts);
   LayerParameters sum;
   sum.attention = attention_weights(model).total();
-  sum.norms = 2 * norm_parameters(model, model.hidden);
+  sum.norms = (model.parallel_block ? 1 : 2) * norm_parameters(model, model.hidden);
   if (model.attention.kind == AttentionKind::Latent)
     sum.norms += norm_parameters(model, model.attention.query_rank) +
                  norm_parameters(model, model.attention.kv_rank);
@@ -132,8 +132,10 @@ Parameters parameters(const ModelSpec& model) {
 TrainingFlops training_flops_per_token(const ModelSpec& model, double sequence_length,
                                        double attended_length) {
   SIM_ASSERT(sequence_length > 0);
-  const Flops causal = core_flops_per_token(model, causal_keys(sequence_length, attended_length));
-  const Flops full = core_flops_per_token(model, sequence_length);
+  const int window = model.attention.window;
+  const Flops causal =
+      core_flops_per_token(model, causal_keys(sequence_length, attended_length, window));
+  const Flops full = core_flops_per_token(model, longest_keys(sequence_length, 0, window));
   const Flops matrices = 2 * parameters(model).active_matrices * flop;
   TrainingFlops sum;
   sum.causal = 3 * (matrices + model.layers * causal);
@@ -158,7 +160,7 @@ double kv_elements_per_token_layer(const ModelSpec& model) {
 double gathered_kv_elements(const ModelSpec& model, const Shard& shard) {
   if (shard.context == 1)
     return 0;
-  const double tokens = shard.tokens() * shard.context;
+  const double tokens = gathered_tokens(model, shard);
   if (model.attention.kind == AttentionKind::Latent)
     return tokens * kv_elements_per_token_layer(model);
   const AttentionDimensions attention = attention_dimensions(model.attention);

@@ -39,15 +39,15 @@ TrainingFlops training_flops_per_token(const ModelSpec& model, double sequence_l
 
 // 16-bit elements kept for the backward pass, per rank, one layer, one micro-batch.
 struct ActivationElements {
-  double inputs = 0;       // operands of matrix multiplies, input of the activation: in the GEMM
-                           // precision where the stack caches them so
-  double others = 0;       // 16 bit
-  double cheap = 0;        // part of `inputs` + `others` that Recompute::Norms drops
-  double cheap_inputs = 0; // part of `cheap` that lies in `inputs`
-  double attention_core =
-      0; // part that Recompute::Selective drops besides (unfused softmax; zero for fused kernels)
-  double boundary = 0; // layer input: all that Recompute::Full keeps
-  Bytes fixed{};       // FP32 statistics of attention
+  double inputs = 0;         // operands of matrix multiplies, input of the activation: in the GEMM
+                             // precision where the stack caches them so
+  double others = 0;         // 16 bit
+  double cheap = 0;          // part of `inputs` + `others` that Recompute::Norms drops
+  double cheap_inputs = 0;   // part of `cheap` that lies in `inputs`
+  double attention_core = 0; // part of `others` that Recompute::Selective drops (unfused scores;
+                             // zero for fused kernels)
+  double boundary = 0;       // layer input: all that Recompute::Full keeps
+  Bytes fixed{}; // FP32 statistics of fused attention, masks of dropout after both branches
 };
 ActivationElements activation_elements(const ModelSpec& model, LayerKind kind, const Shard& shard);
 
@@ -55,7 +55,7 @@ ActivationElements activation_elements(const ModelSpec& model, LayerKind kind, c
 // attention.
 double kv_elements_per_token_layer(const ModelSpec& model);
 
-// Elements of one layer's keys and values (latents, where attention has them) of whole sequences
+// Elements of one layer's keys and values (latents, where attention has them) of the tokens
 // that a rank gathers from its context-parallel group: its share of the key-value heads, at least
 // one. None without context parallelism.
 double gathered_kv_elements(const ModelSpec& model, const Shard& shard);

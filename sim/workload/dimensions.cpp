@@ -54,12 +54,21 @@ AttentionDimensions attention_dimensions(const AttentionSpec& attention) {
           double(attention.head_dim), double(attention.head_dim)};
 }
 
-double feed_forward_matrices(const ModelSpec& model) {
-  return model.feed_forward == FeedForwardKind::SwiGlu ? 3 : 2;
+double feed_forward_matrices(const ModelSpec& model) { return gated(model.feed_forward) ? 3 : 2; }
+
+bool gated(FeedForwardKind kind) {
+  return kind == FeedForwardKind::SwiGlu || kind == FeedForwardKind::GeGlu;
 }
 
-double causal_keys(double sequence_length, double attended_length) {
-  return ((attended_length > 0 ? attended_length : sequence_length) + 1) / 2;
+double longest_keys(double sequence_length, double attended_length, int window) {
+  const double length = attended_length > 0 ? attended_length : sequence_length;
+  return window > 0 ? std::min(length, double(window)) : length;
+}
+
+double causal_keys(double sequence_length, double attended_length, int window) {
+  const double length = longest_keys(sequence_length, attended_length, 0);
+  const double most = longest_keys(sequence_length, attended_length, window);
+  return most < length ? most - most * (most - 1) / (2 * length) : (length + 1) / 2;
 }
 
 void check(const ModelSpec& model) {
@@ -75,6 +84,8 @@ void check(const ModelSpec& model) {
     require(model.dense_layers == 0, "model.dense_layers",
             "dense_layers is given for a model without experts, where every layer is dense",
             "leave it out");
+  require(!(model.parallel_block && model.experts), "model.parallel_block",
+          "attention and experts do not run as one parallel block", "leave one of them out");
   require(model.inner >= 1 || (model.experts && model.dense_layers == 0), "model.inner",
           "dense layers need the inner dimension of their feed-forward", "give inner");
 }
@@ -112,6 +123,13 @@ void check(const ModelSpec& model, const Shard& shard) {
 
 double kv_heads_per_rank(const AttentionDimensions& attention, int tensor) {
   return std::max(1.0, attention.kv_heads / tensor);
+}
+
+double gathered_tokens(const ModelSpec& model, const Shard& shard) {
+  const double whole = shard.sequence_length;
+  if (shard.context == 1 || model.attention.window == 0)
+    return shard.sequences * whole;
+  return shard.sequences * std::min(whole, whole / shard.context + 2.0 * model.attention.window);
 }
 
 double residual_tokens(const Shard& shard) {

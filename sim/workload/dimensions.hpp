@@ -21,9 +21,16 @@ AttentionDimensions attention_dimensions(const AttentionSpec& attention);
 // Matrices of one gated or plain feed-forward block: 3 or 2.
 double feed_forward_matrices(const ModelSpec& model);
 
-// Keys that a query sees on average in the attention core, over documents of `attended_length` (0:
-// the whole sequence).
-double causal_keys(double sequence_length, double attended_length);
+// Gated: SwiGLU, GeGLU.
+bool gated(FeedForwardKind kind);
+
+// Keys that the last query of a sequence sees: all of its documents of `attended_length` (0: the
+// whole sequence), at most `window` (0: no window).
+double longest_keys(double sequence_length, double attended_length, int window);
+
+// Keys that a query sees on average in the attention core: (l + 1) / 2, with a window of w < l keys
+// w - w (w - 1) / (2 l).
+double causal_keys(double sequence_length, double attended_length, int window);
 
 // Throws InfeasibleError("model...") when the dimensions do not fit together.
 void check(const ModelSpec& model);
@@ -34,6 +41,10 @@ void check(const ModelSpec& model, const Shard& shard);
 // Tensor-parallel share of key-value heads: each rank keeps one when there are fewer heads than
 // ranks.
 double kv_heads_per_rank(const AttentionDimensions& attention, int tensor);
+
+// Tokens whose keys and values a rank needs: those of whole sequences. With a window, its own and a
+// window before each of the two pieces that balance the causal triangle.
+double gathered_tokens(const ModelSpec& model, const Shard& shard);
 
 // Tokens whose norms, residuals, router and latent down-projections a rank computes.
 double residual_tokens(const Shard& shard);

@@ -23,9 +23,14 @@ Operator memory_bound(std::string_view name, OperatorKind kind, const Moved& mov
 // gradient for the input gradient and once more for the weight gradient, and writes.
 Operator norm(std::string_view name, double elements);
 
-// x + f(x): forward two reads and a write; backward the same, to add the gradients of the two
-// branches.
-Operator residual_add(std::string_view name, double elements);
+// x + f(x), or x + f(x) + g(x) with `branches` 2: forward a read of each and a write; backward the
+// same, to add the gradients. Dropout adds a mask of one byte, and backward a kernel that applies
+// it.
+struct ResidualAdd {
+  int branches = 1;
+  bool dropout = false;
+};
+Operator residual_add(std::string_view name, double elements, const ResidualAdd& how = {});
 
 std::vector<Operator> attention_operators(const ModelSpec& model, const Shard& shard);
 

@@ -42,8 +42,13 @@ Operator norm(std::string_view name, double elements) {
   return made;
 }
 
-Operator residual_add(std::string_view name, double elements) {
-  return memory_bound(name, OperatorKind::Elementwise, {3 * elements, 3 * elements});
+Operator residual_add(std::string_view name, double elements, const ResidualAdd& how) {
+  constexpr double mask = 0.5; // one byte
+  const double moved = (2 + how.branches) * elements;
+  const double masks = how.dropout ? how.branches * mask * elements : 0;
+  const double masking = how.dropout ? how.branches * (2 + mask) * elements : 0;
+  return memory_bound(name, OperatorKind::Elementwise,
+                      {moved + masks, moved + masking, 1, how.dropout ? 2 : 1});
 }
 
 LayerKind layer_kind(const ModelSpec& model, int layer) {
@@ -88,7 +93,9 @@ std::vector<Operator> prediction_projection_operators(const ModelSpec& model, co
 FlopCount forward_flops(const std::vector<Operator>& operators) {
   FlopCount sum;
   for (const Operator& each : operators) {
-    const Flops products = 2 * each.groups * each.m * each.n * each.k * flop;
+    const Flops products = each.kind == OperatorKind::Gemm
+                               ? 2 * each.groups * each.m * each.n * each.k * flop
+                               : Flops{};
     sum.causal += products + each.core_forward;
     sum.full += products + each.core_full;
   }

@@ -2,7 +2,7 @@
 // One transformer layer as operators on one rank, for one micro-batch: shapes, FLOPs and elements
 // moved; no time, no chip, no precision. FLOPs count a multiply-add as two. Backward operators are
 // derived from forward ones: a matrix multiply has an input and a weight gradient of equal cost,
-// fused attention runs five products backward for two forward.
+// fused attention runs five products backward for two forward, unfused attention four.
 #pragma once
 
 #include "sim/base/quantity.hpp"
@@ -23,30 +23,49 @@ struct Shard {
   double attended_length =
       0; // mean squared over mean length of packed documents; 0: sequence_length
   double expert_imbalance = 1;
+  bool fused_attention = true; // false: scores are written to memory, without skipping masked ones
+  bool dropout = false;
   [[nodiscard]] double tokens() const {
     return sequences * sequence_length / context;
   } // per rank, before tensor sharding
 };
 
-enum class OperatorKind { Gemm, Attention, Norm, Elementwise, Rotary, Permute, Cast, Loss };
+// BatchedGemm: both operands are activations, so both gradients belong to the input gradient.
+enum class OperatorKind {
+  Gemm,
+  BatchedGemm,
+  Attention,
+  Norm,
+  Elementwise,
+  Rotary,
+  Permute,
+  Cast,
+  Loss
+};
 
 struct Operator {
   std::string_view name; // "query_up_projection"
   OperatorKind kind = OperatorKind::Gemm;
-  // Gemm: groups x (m x k)(k x n).
+  bool attention_core = false; // what Recompute::Selective computes again
+  // Gemm, BatchedGemm: groups x (m x k)(k x n).
   double groups = 1, m = 0, n = 0, k = 0;
   bool low_precision = true; // runs in the stack's GEMM precision; otherwise 16 bit (router, head)
   bool recomputed_cheaply =
       false; // norms, latent up-projections, activations: what Recompute::Norms computes again
+  // Attention, and the two multiplies of the unfused one:
+  Flops core_forward{}; // model FLOPs forward, causal (masked part left out)
+  Flops core_full{};    // the same without the causal mask: non-causal convention
   // Attention:
-  Flops core_forward{}; // executed forward FLOPs, causal (masked half left out)
-  Flops core_full{};    // the same without the mask: non-causal convention
-  double keys = 0;      // sequence length a query sees
+  double heads = 0, queries = 0; // sequences x heads, and queries in each
+  double scores = 0;             // of all heads, masked ones left out
+  double keys = 0;               // that the last query sees
+  double masked_edges = 0;       // of the band of scores: 1 causal, 2 with a window
+  double backward_before_elements = 0, backward_after_elements = 0; // small kernels around the main
   // All kinds: 16-bit elements read and written by the forward kernel, and by its backward
   // kernel(s) for the non-GEMM kinds.
   double forward_elements = 0, backward_elements = 0;
   int forward_kernels = 1, backward_kernels = 1;
-  // Gemm: elements of the activation operand, of the result and of the weight.
+  // Gemm, BatchedGemm: elements of the activation operand, of the result and of the weight.
   double input_elements = 0, output_elements = 0, weight_elements = 0;
 };
 

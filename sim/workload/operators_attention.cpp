@@ -30,7 +30,7 @@ void add_latent(std::vector<Operator>& list, const ModelSpec& model, const Shard
   const AttentionDimensions attention = attention_dimensions(spec);
   const double heads = attention.heads / shard.tensor;
   const double tokens = shard.tokens(), latent_tokens = residual_tokens(shard);
-  const double gathered_tokens = tokens * shard.context;
+  const double all_tokens = gathered_tokens(model, shard);
   const double hidden = model.hidden, query_rank = spec.query_rank, kv_rank = spec.kv_rank;
   const double nope = spec.head_dim, rope = spec.rope_dim;
   const auto cheap = [&list](Operator made) {
@@ -51,42 +51,103 @@ void add_latent(std::vector<Operator>& list, const ModelSpec& model, const Shard
       gemm("kv_down_projection", {.m = latent_tokens, .n = kv_rank + rope, .k = hidden}));
   cheap(norm("kv_norm", latent_tokens * kv_rank));
   cheap(gemm("kv_up_projection",
-             {.m = gathered_tokens, .n = heads * (nope + attention.value_dim), .k = kv_rank}));
+             {.m = all_tokens, .n = heads * (nope + attention.value_dim), .k = kv_rank}));
   const double rotated = 2 * (heads * rope + rope);
   const double key_assembly = heads * nope + rope + heads * attention.query_key_dim;
-  const double moved = tokens * rotated + gathered_tokens * key_assembly;
+  const double moved = tokens * rotated + all_tokens * key_assembly;
   cheap(memory_bound("rotary_embedding", OperatorKind::Rotary, {moved, moved, 3, 3}));
 }
 
-// Fused attention (FlashAttention): operands and result once each, FP32 statistics of each row.
-// Backward: a first kernel sums output times its gradient, the main one accumulates the query
-// gradient in FP32, a last one rounds it.
-Operator attention_core(const ModelSpec& model, const Shard& shard) {
+// What both kinds of attention read and write on one rank.
+struct CoreShape {
+  double heads = 0;                    // sequences x heads of this rank
+  double queries = 0, keys = 0;        // of each, keys gathered over the context-parallel group
+  double query_dim = 0, value_dim = 0; // of a head
+  double query = 0, key = 0, value = 0, output = 0; // elements
+};
+CoreShape core_shape(const ModelSpec& model, const Shard& shard) {
   const AttentionDimensions attention = attention_dimensions(model.attention);
-  const double heads = attention.heads / shard.tensor;
-  const double kv_heads = kv_heads_per_rank(attention, shard.tensor);
-  const double width = attention.query_key_dim + attention.value_dim;
-  const double tokens = shard.tokens();
-  const double key_tokens = tokens * shard.context; // gathered over the context-parallel group
-  const double length = shard.sequence_length;
+  const double heads = attention.heads / shard.tensor, tokens = shard.tokens();
+  const double key_heads =
+      gathered_tokens(model, shard) * kv_heads_per_rank(attention, shard.tensor);
+  CoreShape shape;
+  shape.heads = shard.sequences * heads;
+  shape.queries = shard.sequence_length / shard.context;
+  shape.keys = shard.sequence_length;
+  shape.query_dim = attention.query_key_dim;
+  shape.value_dim = attention.value_dim;
+  shape.query = tokens * heads * attention.query_key_dim;
+  shape.key = key_heads * attention.query_key_dim;
+  shape.value = key_heads * attention.value_dim;
+  shape.output = tokens * heads * attention.value_dim;
+  return shape;
+}
 
+// Model FLOPs of `width` multiply-adds for each score.
+void count_core(Operator& core, const ModelSpec& model, const Shard& shard, double width) {
+  const double rows = shard.tokens() * attention_dimensions(model.attention).heads / shard.tensor;
+  const int window = model.attention.window;
+  const double length = shard.sequence_length;
+  core.core_forward = 2 * rows * width * causal_keys(length, shard.attended_length, window) * flop;
+  core.core_full = 2 * rows * width * longest_keys(length, 0, window) * flop;
+  core.low_precision = false;
+  core.attention_core = true;
+}
+
+// FlashAttention: operands and result once each, FP32 statistics of each row. Backward: a first
+// kernel sums output times its gradient and clears the FP32 query gradient, the main one
+// accumulates it, a last one rounds it.
+void add_fused(std::vector<Operator>& list, const ModelSpec& model, const Shard& shard) {
+  const CoreShape shape = core_shape(model, shard);
+  const double key_value = shape.key + shape.value;
+  const double statistics = 2 * shape.heads * shape.queries; // one FP32 number per row
   Operator core;
   core.name = "attention_core";
   core.kind = OperatorKind::Attention;
-  core.low_precision = false;
-  const double flops_per_key = 2 * tokens * heads * width;
-  core.core_forward = flops_per_key * causal_keys(length, shard.attended_length) * flop;
-  core.core_full = flops_per_key * length * flop;
-  core.keys = shard.attended_length > 0 ? shard.attended_length : length;
+  count_core(core, model, shard, shape.query_dim + shape.value_dim);
+  const int window = model.attention.window;
+  core.heads = shape.heads;
+  core.queries = shape.queries;
+  core.keys = longest_keys(shape.keys, shard.attended_length, window);
+  core.masked_edges = core.keys < longest_keys(shape.keys, shard.attended_length, 0) ? 2 : 1;
+  core.scores =
+      shape.heads * shape.queries * causal_keys(shape.keys, shard.attended_length, window);
+  core.forward_elements = shape.query + key_value + shape.output + statistics;
+  core.backward_before_elements = 2 * shape.query + 2 * shape.output + statistics;
+  core.backward_elements = 5 * shape.query + 2 * key_value + shape.output + 2 * statistics;
+  core.backward_after_elements = 3 * shape.query;
+  list.push_back(core);
+}
 
-  const double query = tokens * heads * attention.query_key_dim;
-  const double output = tokens * heads * attention.value_dim;
-  const double key_value = key_tokens * kv_heads * width;
-  const double statistics = 2 * tokens * heads; // one FP32 number per row
-  core.forward_elements = query + key_value + output + statistics;
-  core.backward_elements = 6 * query + 2 * key_value + 3 * output + 3 * statistics;
-  core.backward_kernels = 3;
-  return core;
+Operator batched_gemm(std::string_view name, const GemmShape& shape, double shared_elements) {
+  Operator made = gemm(name, shape);
+  made.kind = OperatorKind::BatchedGemm;
+  made.weight_elements = shared_elements; // keys or values, which several queries may share
+  made.forward_elements = made.input_elements + made.output_elements + made.weight_elements;
+  return made;
+}
+
+// Scores, softmax, dropout and weighted sum as kernels of their own. Multiplies do not skip what
+// the mask hides; Megatron-LM's softmax reads only the other half.
+void add_unfused(std::vector<Operator>& list, const ModelSpec& model, const Shard& shard) {
+  const CoreShape shape = core_shape(model, shard);
+  const double scores = shape.heads * shape.queries * shape.keys;
+  Operator product = batched_gemm(
+      "attention_scores", {shape.heads, shape.queries, shape.keys, shape.query_dim}, shape.key);
+  count_core(product, model, shard, shape.query_dim);
+  list.push_back(product);
+  list.push_back(
+      memory_bound("attention_softmax", OperatorKind::Norm, {1.5 * scores, 3 * scores, 1, 1}));
+  list.back().attention_core = true;
+  if (shard.dropout) { // a mask of one byte
+    list.push_back(
+        memory_bound("attention_dropout", OperatorKind::Elementwise, {2.5 * scores, 2.5 * scores}));
+    list.back().attention_core = true;
+  }
+  Operator sum = batched_gemm(
+      "attention_values", {shape.heads, shape.queries, shape.value_dim, shape.keys}, shape.value);
+  count_core(sum, model, shard, shape.value_dim);
+  list.push_back(sum);
 }
 
 } // namespace
@@ -100,12 +161,16 @@ std::vector<Operator> attention_operators(const ModelSpec& model, const Shard& s
     add_latent(list, model, shard);
   else
     add_grouped_query(list, model, shard);
-  list.push_back(attention_core(model, shard));
+  if (shard.fused_attention)
+    add_fused(list, model, shard);
+  else
+    add_unfused(list, model, shard);
   list.push_back(
       gemm("output_projection", {.m = shard.tokens(),
                                  .n = hidden,
                                  .k = attention.heads / shard.tensor * attention.value_dim}));
-  list.push_back(residual_add("attention_residual_add", residual));
+  if (!model.parallel_block) // there the feed-forward's sum adds both branches
+    list.push_back(residual_add("attention_residual_add", residual, {.dropout = shard.dropout}));
   return list;
 }
 

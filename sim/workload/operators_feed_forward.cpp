@@ -6,12 +6,12 @@ namespace sim::workload {
 
 std::vector<Operator> feed_forward_operators(const FeedForwardNames& names, FeedForwardKind kind,
                                              const FeedForwardShape& shape) {
-  const bool gated = kind == FeedForwardKind::SwiGlu;
-  const double fused = gated ? 2 * shape.inner : shape.inner; // gate and up side by side
+  const bool two_inputs = gated(kind);
+  const double fused = two_inputs ? 2 * shape.inner : shape.inner; // gate and up side by side
   const double product = shape.groups * shape.rows * shape.inner;
   // Forward reads what the up-projection wrote and writes the product; backward reads that and the
   // product's gradient and writes the gradient of what it read.
-  const double read = gated ? 2 * product : product;
+  const double read = two_inputs ? 2 * product : product;
   Operator activation = memory_bound(names.activation, OperatorKind::Elementwise,
                                      {read + product, read + product + read});
   activation.recomputed_cheaply = true;
@@ -26,19 +26,22 @@ void append(std::vector<Operator>& list, const std::vector<Operator>& more) {
 }
 
 std::string_view up_name(const ModelSpec& model) {
-  return model.feed_forward == FeedForwardKind::SwiGlu ? "gate_up_projection" : "up_projection";
+  return gated(model.feed_forward) ? "gate_up_projection" : "up_projection";
 }
 
 void add_dense(LayerOperators& layer, const ModelSpec& model, const Shard& shard) {
   const double residual = residual_tokens(shard) * model.hidden;
-  layer.feed_forward.push_back(norm("feed_forward_norm", residual));
+  if (!model.parallel_block)
+    layer.feed_forward.push_back(norm("feed_forward_norm", residual));
   append(layer.feed_forward,
          feed_forward_operators({up_name(model), "activation", "down_projection"},
                                 model.feed_forward,
                                 {.rows = shard.tokens(),
                                  .hidden = double(model.hidden),
                                  .inner = double(model.inner) / shard.tensor}));
-  layer.feed_forward.push_back(residual_add("feed_forward_residual_add", residual));
+  layer.feed_forward.push_back(
+      residual_add("feed_forward_residual_add", residual,
+                   {.branches = model.parallel_block ? 2 : 1, .dropout = shard.dropout}));
 }
 
 // Scores of every expert in FP32, limited to groups, best ones chosen, weights normalised: a chain
@@ -69,15 +72,14 @@ void add_routed(LayerOperators& layer, const ModelSpec& model, const Shard& shar
   layer.router.push_back(
       memory_bound("token_permutation", OperatorKind::Permute, {gather, sum, 3, 1}));
 
-  const bool gated = model.feed_forward == FeedForwardKind::SwiGlu;
-  layer.experts =
-      feed_forward_operators({gated ? "expert_gate_up_projection" : "expert_up_projection",
-                              "expert_activation", "expert_down_projection"},
-                             model.feed_forward,
-                             {.groups = local_experts,
-                              .rows = rows / local_experts,
-                              .hidden = hidden,
-                              .inner = double(experts.inner) / shard.tensor});
+  layer.experts = feed_forward_operators(
+      {gated(model.feed_forward) ? "expert_gate_up_projection" : "expert_up_projection",
+       "expert_activation", "expert_down_projection"},
+      model.feed_forward,
+      {.groups = local_experts,
+       .rows = rows / local_experts,
+       .hidden = hidden,
+       .inner = double(experts.inner) / shard.tensor});
   layer.feed_forward.push_back(
       memory_bound("token_unpermutation", OperatorKind::Permute, {sum, sum, 1, 1}));
 }
@@ -87,17 +89,17 @@ void add_experts(LayerOperators& layer, const ModelSpec& model, const Shard& sha
   const ExpertsSpec& experts = *model.experts;
   const double residual = residual_tokens(shard) * model.hidden;
   if (experts.shared > 0) {
-    const bool gated = model.feed_forward == FeedForwardKind::SwiGlu;
-    layer.shared =
-        feed_forward_operators({gated ? "shared_gate_up_projection" : "shared_up_projection",
-                                "shared_activation", "shared_down_projection"},
-                               model.feed_forward,
-                               {.rows = shard.tokens(),
-                                .hidden = double(model.hidden),
-                                .inner = double(experts.shared) * experts.inner / shard.tensor});
+    layer.shared = feed_forward_operators(
+        {gated(model.feed_forward) ? "shared_gate_up_projection" : "shared_up_projection",
+         "shared_activation", "shared_down_projection"},
+        model.feed_forward,
+        {.rows = shard.tokens(),
+         .hidden = double(model.hidden),
+         .inner = double(experts.shared) * experts.inner / shard.tensor});
     layer.feed_forward.push_back(residual_add("shared_expert_add", residual));
   }
-  layer.feed_forward.push_back(residual_add("feed_forward_residual_add", residual));
+  layer.feed_forward.push_back(
+      residual_add("feed_forward_residual_add", residual, {.dropout = shard.dropout}));
 }
 
 } // namespace

@@ -10,7 +10,7 @@
 namespace sim::workload {
 
 enum class AttentionKind { GroupedQuery, Latent };
-enum class FeedForwardKind { SwiGlu, Gelu };
+enum class FeedForwardKind { SwiGlu, GeGlu, Gelu, SquaredRelu };
 enum class NormKind { RmsNorm, LayerNorm };
 
 struct AttentionSpec {
@@ -23,6 +23,7 @@ struct AttentionSpec {
   int kv_rank = 0;
   int rope_dim = 0; // nope part is head_dim
   int value_dim = 0;
+  int window = 0; // keys that a query sees at most, itself included; 0: all before it
 };
 
 struct ExpertsSpec {
@@ -48,6 +49,7 @@ struct ModelSpec {
   NormKind norm = NormKind::RmsNorm;
   bool biases = false;            // on every linear layer
   int multi_token_prediction = 0; // extra prediction modules
+  bool parallel_block = false;    // x + attention(norm x) + feed_forward(norm x), one norm
 };
 
 template <class V> void fields(V& v, AttentionSpec& s) {
@@ -57,6 +59,8 @@ template <class V> void fields(V& v, AttentionSpec& s) {
   v("kv_heads", s.kv_heads, non_negative, "Key-value heads; absent: as many as heads.");
   v("head_dim", s.head_dim, required(at_least_one),
     "Dimension of a head; latent: its part without rotary embedding.");
+  v("window", s.window, non_negative,
+    "Sliding window: keys that a query sees at most, itself included; 0: all before it.");
   v("query_rank", s.query_rank, non_negative,
     "Latent: rank of the query projection; 0: full rank.");
   v("kv_rank", s.kv_rank, non_negative, "Latent: rank of the compressed key-value.");
@@ -78,7 +82,10 @@ template <class V> void fields(V& v, ModelSpec& s) {
     "With experts: the first layers that keep a dense feed-forward.");
   v("hidden", s.hidden, required(at_least_one), "Model dimension.");
   v("attention", s.attention, required(), "Attention.");
-  v("feed_forward", s.feed_forward, anything, "Three-matrix SwiGLU or two-matrix GELU.");
+  v("feed_forward", s.feed_forward, anything,
+    "Activation: gated with three matrices (SwiGLU, GeGLU), or two matrices (GELU, squared ReLU).");
+  v("parallel_block", s.parallel_block, anything,
+    "Attention and feed-forward read the same norm of the layer's input and are added together.");
   v("inner", s.inner, non_negative, "Inner dimension of the dense feed-forward.");
   v("experts", s.experts, anything, "Mixture of experts; absent: dense.");
   v("vocabulary", s.vocabulary, required(at_least_one), "Vocabulary, padding included.");
@@ -104,7 +111,9 @@ template <> struct EnumNames<workload::AttentionKind> {
 template <> struct EnumNames<workload::FeedForwardKind> {
   static constexpr std::array names{
       std::pair{workload::FeedForwardKind::SwiGlu, std::string_view{"swiglu"}},
-      std::pair{workload::FeedForwardKind::Gelu, std::string_view{"gelu"}}};
+      std::pair{workload::FeedForwardKind::GeGlu, std::string_view{"geglu"}},
+      std::pair{workload::FeedForwardKind::Gelu, std::string_view{"gelu"}},
+      std::pair{workload::FeedForwardKind::SquaredRelu, std::string_view{"squared-relu"}}};
 };
 template <> struct EnumNames<workload::NormKind> {
   static constexpr std::array names{

@@ -54,6 +54,7 @@ TEST_CASE("all latencies and synchronisation zero, all rates times two: half the
   std::vector<std::string> twice = still;
   for (const char* set :
        {"cluster.node.accelerator.peak={bf16: 1978.8 TFLOP/s}",
+        "cluster.node.accelerator.special_function_peak=7.8 TFLOP/s",
         "cluster.node.accelerator.memory_bandwidth=6700 GB/s",
         "cluster.node.accelerator.scale_up_bandwidth=900 GB/s",
         "cluster.node.nic.bandwidth=100 GB/s", "cluster.fabric.link_bandwidth=100 GB/s"})

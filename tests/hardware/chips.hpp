@@ -20,10 +20,10 @@ inline AcceleratorSpec h800() {
   kernels.gemm[Precision::Bf16] = {.peak_fraction = 0.78, .half_k = 300, .tile_m = 256};
   kernels.gemm[Precision::Fp8] = {
       .peak_fraction = 0.74, .half_k = 730, .weight_gradient_fraction = 0.7};
-  kernels.attention = {.forward_fraction = 0.65,
-                       .forward_half_length = 900,
-                       .backward_fraction = 0.5,
-                       .backward_half_length = 600};
+  kernels.attention.standard = "flash-attention-3";
+  kernels.attention.implementations = {{"flash-attention-3", {0.88, 0.68, 160, 0.6, 128}},
+                                       {"forward-only", {0.5, 0, 100, 1, 128}}};
+  chip.special_function_peak = 3.9 * teraflop / second;
   kernels.memory = {.elementwise = 0.85,
                     .norm = 0.40,
                     .cast = 0.45,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/plan/pass.hpp"
 
+#include "sim/base/diagnostics.hpp"
 #include "sim/topology/fabric.hpp"
 #include "sim/workload/counts.hpp"
 
@@ -29,7 +30,9 @@ hardware::PoolSpec pool() {
   hardware::KernelSpec& kernels = chip.kernels.spec;
   kernels.gemm[Precision::Bf16] = {0.8, 300, 128, 128, 1};
   kernels.gemm[Precision::Fp8] = {0.8, 300, 128, 128, 1};
-  kernels.attention.forward_fraction = kernels.attention.backward_fraction = 0.5;
+  kernels.attention.standard = "fused";
+  kernels.attention.implementations["fused"] = {0.5, 0.5, 0, 1, 128};
+  chip.special_function_peak = 4e12 * (flop / second);
   kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}};
   pool.fabric.spec.switch_ports = 64;
   pool.fabric.spec.link_bandwidth = node.nic.bandwidth;
@@ -179,6 +182,38 @@ TEST_CASE_METHOD(Fixture, "recomputation runs again what the stack drops") {
   const double down = 2.0 * 2048 * 4096 * 1024 * m.layers;
   CHECK(executed(build(m, {}, PassKind::Backward), true) / flop ==
         Approx(forward / flop - head - down));
+}
+
+TEST_CASE_METHOD(Fixture, "unfused attention executes what the mask hides, twice that backward") {
+  const workload::ModelSpec m = model(false);
+  stack.attention = "unfused";
+  const Flops forward = executed(build(m, {}, PassKind::Forward));
+  const workload::TrainingFlops training = workload::training_flops_per_token(m, 2048);
+  CHECK(forward / flop == Approx(2048 * training.full / flop / 3).epsilon(1e-9));
+  // Two products forward, four backward: scores are kept, not computed again.
+  CHECK(executed(build(m, {}, PassKind::Backward)) / forward == Approx(2).epsilon(1e-9));
+  CHECK(executed(build(m, {}, PassKind::Weight)) / flop ==
+        Approx((forward / flop - 2048.0 * 4 * 2048 * 16 * 64 * m.layers)).epsilon(1e-9));
+  stack.recompute = Recompute::Selective;
+  CHECK(executed(build(m, {}, PassKind::Backward), true) / flop ==
+        Approx(2048.0 * 4 * 2048 * 16 * 64 * m.layers));
+  stack.attention = "none-such";
+  CHECK_THROWS_AS(build(m, {}, PassKind::Forward), InfeasibleError);
+}
+
+TEST_CASE_METHOD(Fixture, "a parallel block gathers once and reduces once a layer and direction") {
+  workload::ModelSpec m = model(false);
+  m.parallel_block = true;
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == 2 * m.layers);
+  CHECK(count(build(m, layout, PassKind::Backward), CommunicationDimension::Tensor) ==
+        2 * m.layers);
+  layout.sequence_parallel = false;
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == m.layers);
+  const workload::TrainingFlops training = workload::training_flops_per_token(m, 2048);
+  CHECK(executed(build(m, {}, PassKind::Forward)) / flop ==
+        Approx(2048 * training.causal / flop / 3).epsilon(1e-9));
 }
 
 TEST_CASE_METHOD(Fixture, "8-bit multiplies bring casts: one forward, one for each gradient") {

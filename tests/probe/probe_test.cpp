@@ -26,10 +26,10 @@ hardware::PoolSpec toy_pool() {
   chip.scale_up_efficiency = 0.5;
   hardware::KernelSpec& kernels = chip.kernels.spec;
   kernels.gemm[hardware::Precision::Bf16] = {0.5, 1000, 128, 128, 0.9};
-  kernels.attention.forward_fraction = 0.6;
-  kernels.attention.backward_fraction = 0.4;
-  kernels.attention.query_tile = 128;
-  kernels.memory.gemm = 0.8;
+  kernels.attention.standard = "fused";
+  kernels.attention.implementations["fused"] = {0.6, 0.4, 0, 0, 128};
+  chip.special_function_peak = 1e12 * flop / second; // all hidden
+  kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}};
   kernels.launch_gap = 1 * second; // a benchmark does not see these two
   kernels.sustained_fraction = 0.1;
   pool.fabric->link_bandwidth = 50e9 * byte / second;
@@ -58,15 +58,52 @@ TEST_CASE("a matrix multiply is timed by tiles, waves and its inner dimension") 
 
 TEST_CASE("attention counts the unmasked half, and the backward pass 2.5 times") {
   probe::ProbeSpec spec;
-  spec.attention = probe::AttentionProbe{2, 1024, 4, 64};
-  const double full = 4.0 * 2 * 1024 * 1024 * 4 * 64;
-  // Half a query tile on the diagonal is computed for nothing: (1 + 128 / 1024).
-  CHECK(time_of(spec).time.base() == Approx(full / 2 * 1.125 / (100e12 * 0.6)));
-  CHECK(time_of(spec).rate->base() == Approx(100e12 * 0.6 / 1.125));
+  spec.attention = probe::AttentionProbe{"", 125, 1024, 4, 64}; // 4000 tiles, 40 an SM
+  const double full = 4.0 * 125 * 1024 * 1024 * 4 * 64;
+  // Half a query tile on the diagonal is computed for nothing: (1 + 128 / 1024). The end is ragged
+  // by 2/3 of the longest tile, twice the mean.
+  const double slower = 1.125 * (1 + 2.0 / 3 * 2 / 40);
+  CHECK(time_of(spec).time.base() == Approx(full / 2 * slower / (100e12 * 0.6)));
+  CHECK(time_of(spec).rate->base() == Approx(100e12 * 0.6 / slower));
   spec.attention->causal = false;
   CHECK(time_of(spec).time.base() == Approx(full / (100e12 * 0.6)));
   spec.attention->pass = probe::Pass::Backward;
-  CHECK(time_of(spec).time.base() == Approx(2.5 * full / (100e12 * 0.4)));
+  CHECK(time_of(spec).time.base() == Approx(2.5 * full / (100e12 * 0.4)).epsilon(1e-3));
+  spec.attention->implementation = "other";
+  CHECK_THROWS_AS(time_of(spec), InfeasibleError);
+}
+
+TEST_CASE("unfused attention is two multiplies, and four backward, with the softmax's traffic") {
+  probe::ProbeSpec spec;
+  spec.attention = probe::AttentionProbe{"unfused", 1, 1280, 100, 128, false};
+  // 100 heads of 10 x 10 tiles of scores and 10 tiles of values on 100 SMs: whole waves. Inner
+  // dimensions 128 and 1280 reach 128/1128 and 1280/2280 of 0.5.
+  const double flops = 2.0 * 100 * 1280 * 1280 * 128;
+  const auto seconds = [&](double k) { return flops / (100e12 * 0.5 * k / (k + 1000)); };
+  CHECK(time_of(spec).time.base() == Approx(seconds(128) + seconds(1280)).epsilon(1e-3));
+  spec.attention->pass = probe::Pass::Backward;
+  CHECK(time_of(spec).time.base() == Approx(seconds(128) + 3 * seconds(1280)).epsilon(1e-3));
+}
+
+TEST_CASE("a layer is its kernels and exposed collectives one after another") {
+  workload::ModelSpec model;
+  model.layers = 12;
+  model.hidden = 1024;
+  model.inner = 4096;
+  model.vocabulary = 1000;
+  model.attention.heads = 8;
+  model.attention.head_dim = 128;
+  probe::ProbeSpec spec;
+  spec.layer = probe::LayerProbe{.sequences = 2, .sequence_length = 2048, .tensor = 8};
+  hardware::PoolSpec pool = toy_pool();
+  pool.node->accelerator->kernels->launch_gap = Seconds{};
+  const auto time = [&] { return probe::run({spec}, pool, model, {}).at(0).time.base(); };
+  const double one = time();
+  // Two all-reduces of 2 x 2048 x 1024 16-bit activations on links of half the rate lose half.
+  pool.node->accelerator->scale_up_efficiency = 0.25;
+  CHECK(time() - one == Approx(2 * 2 * 7.0 / 8 * 2 * 2048 * 1024 * 2 / 50e9).epsilon(1e-6));
+  spec.layer->tensor = 3;
+  CHECK_THROWS_AS(time(), InfeasibleError);
 }
 
 TEST_CASE("a ring moves 2 (n - 1) / n of the buffer, and its bus bandwidth is the link's") {

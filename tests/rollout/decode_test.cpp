@@ -81,6 +81,22 @@ TEST_CASE("a dense model reads weights and grouped-query cache, tensor-parallel 
   CHECK(spread.all_to_all / second == Approx(64 * all_reduce).epsilon(1e-9));
 }
 
+TEST_CASE("a sliding window bounds the cache that a step reads and a prompt's attention") {
+  Case c;
+  c.model = llama_8b();
+  c.decoding = {};
+  c.decoding.expert = 1;
+  const Seconds at_window = decode_step(c.setting(), 1, 1000).attention;
+  const Seconds prompt = DecodeModel(c.setting()).prefill(16000);
+  c.model.attention.window = 1000;
+  CHECK(decode_step(c.setting(), 1, 4000).attention == at_window);
+  CHECK(decode_step(c.setting(), 1, 500).attention / at_window == Approx(0.5));
+  const DecodeModel model(c.setting());
+  CHECK(model.kept(4000) == 1000);
+  CHECK(model.kept(10) == 10);
+  CHECK(model.prefill(16000) < prompt);
+}
+
 TEST_CASE("a step takes longer with more sequences, more context, and less hardware") {
   RandomStream random(11, "tests/decode");
   for (int round = 0; round < 200; ++round) {

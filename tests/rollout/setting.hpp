@@ -47,7 +47,8 @@ inline hardware::PoolSpec h800_pool(int nodes) {
   hardware::KernelSpec& kernels = chip.kernels.spec;
   kernels.gemm[hardware::Precision::Bf16] = {0.78, 300, 256, 128, 1};
   kernels.gemm[hardware::Precision::Fp8] = {0.74, 730, 128, 128, 1};
-  kernels.attention = {0.6, 500, 0.5, 500, 128, 0.9, 0.59};
+  kernels.attention = {"fused", {{"fused", {0.6, 0.5, 250, 0.5, 128}}}, 0.9, 0.59};
+  chip.special_function_peak = 3.9 * teraflop / second;
   kernels.memory.gemm = 0.84;
   kernels.sustained_fraction = 0.9;
   node.accelerators = 8;

@@ -94,6 +94,9 @@ TEST_CASE("rules across the keys of models, nodes and pools") {
              Catch::Contains("model.attention.kv_rank: latent attention needs it"));
   CHECK_THAT(model("attention: {kind: grouped-query}"),
              Catch::Contains("only latent attention has it"));
+  CHECK_THAT(
+      model("parallel_block: true"),
+      Catch::Contains("model.parallel_block: attention and experts do not run as one block"));
   CHECK_THAT(model("inner: 0"), Catch::Contains("model.inner: dense layers need it"));
   const auto cluster = [](const std::string& keys) {
     return message_of(with({{2, "cluster: {" + keys + "}"}}));

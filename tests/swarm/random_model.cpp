@@ -34,6 +34,8 @@ Tree grouped_attention(Choices& choices, int heads) {
   if (choices.chance(70))
     attention["kv_heads"] = heads / choices.one_of({1, 2, 4, heads});
   attention["head_dim"] = choices.one_of({32, 64, 128});
+  if (choices.chance(20))
+    attention["window"] = choices.one_of({1, 512, 5000});
   return attention;
 }
 
@@ -62,7 +64,7 @@ Model written_model(Choices& choices) {
   tree["attention"] = choices.chance(30) ? latent_attention(choices, model.heads)
                                          : grouped_attention(choices, model.heads);
   tree["vocabulary"] = choices.one_of({1024, 32000, 128256});
-  tree["feed_forward"] = choices.one_of({"swiglu", "gelu"});
+  tree["feed_forward"] = choices.one_of({"swiglu", "geglu", "gelu", "squared-relu"});
   double per_layer = 4.0 * hidden * hidden;
   bool dense = true;
   if (choices.chance(40)) {
@@ -87,6 +89,8 @@ Model written_model(Choices& choices) {
     tree["learned_positions"] = 2048;
   if (choices.chance(30))
     tree["norm"] = "layernorm";
+  if (model.routed == 0 && choices.chance(20))
+    tree["parallel_block"] = true;
   model.parameters = model.layers * per_layer + 3e5 * hidden;
   return model;
 }

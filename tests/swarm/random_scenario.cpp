@@ -18,6 +18,10 @@ Tree random_stack(Choices& choices) {
   stack["extends"] = name;
   if (choices.chance(60))
     stack["recompute"] = choices.one_of({"none", "norms", "selective", "full"});
+  if (choices.chance(20)) {
+    stack["attention"] = "unfused";
+    stack["dropout"] = choices.chance(50);
+  }
   if (choices.chance(40)) {
     Tree& overlap = stack["overlap"];
     overlap["data_gradients"] = choices.chance(50);

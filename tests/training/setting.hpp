@@ -22,7 +22,8 @@ inline hardware::PoolSpec small_pool(int nodes) {
   hardware::KernelSpec& kernels = chip.kernels.spec;
   kernels.gemm[hardware::Precision::Bf16] = {0.78, 300, 256, 128, 1};
   kernels.gemm[hardware::Precision::Fp8] = {0.74, 730, 128, 128, 1};
-  kernels.attention = {0.6, 500, 0.5, 500, 128, 0.9, 0.59};
+  kernels.attention = {"fused", {{"fused", {0.6, 0.5, 250, 0.5, 128}}}, 0.9, 0.59};
+  chip.special_function_peak = 3.9 * teraflop / second;
   kernels.memory = {0.85, 0.4, 0.45, 0.45, 0.8, 0.84, Bytes{}};
   kernels.launch_gap = 2 * microsecond;
   kernels.sustained_fraction = 0.9;

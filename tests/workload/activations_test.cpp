@@ -46,6 +46,42 @@ TEST_CASE("a GPT layer keeps what Korthikanti et al. count") {
   CHECK(kept.fixed == 2048.0 * 96 / 8 * 4 * byte);
 }
 
+TEST_CASE(
+    "with unfused attention and dropout a GPT layer keeps all that Korthikanti et al. count") {
+  // arXiv 2205.05198, equations 1 to 4, in bytes per s b h: 34 + 5as/h, 10 + 24/t + 5as/(ht), all
+  // of it over t; selective recomputation drops the term with as/h.
+  const ModelSpec model = gpt_3();
+  const auto per_sbh = [&model](const Shard& shard, bool selective) {
+    const ActivationElements kept = activation_elements(model, LayerKind::Dense, shard);
+    const double dropped = selective ? 2 * kept.attention_core : 0;
+    return (2 * (kept.inputs + kept.others) + kept.fixed / byte - dropped) / (2048 * 12288.0);
+  };
+  Shard shard{.sequence_length = 2048};
+  shard.fused_attention = false;
+  shard.dropout = true;
+  const double scores = 5 * 96 * 2048.0 / 12288;
+  CHECK(per_sbh(shard, false) == Approx(34 + scores));
+  shard.tensor = 8;
+  CHECK(per_sbh(shard, false) == Approx(10 + (24 + scores) / 8));
+  CHECK(per_sbh(shard, true) == Approx(10 + 24.0 / 8));
+  shard.sequence_parallel = true;
+  CHECK(per_sbh(shard, false) == Approx((34 + scores) / 8));
+  CHECK(per_sbh(shard, true) == Approx(34.0 / 8));
+  // Without dropout the softmax alone remains of the scores: 2as/h.
+  shard.dropout = false;
+  CHECK(per_sbh(shard, false) == Approx((32 + 2.0 / 5 * scores) / 8));
+}
+
+TEST_CASE("a parallel block keeps one norm") {
+  ModelSpec model = gpt_3();
+  const Shard shard{.sequence_length = 2048};
+  const ActivationElements two = activation_elements(model, LayerKind::Dense, shard);
+  model.parallel_block = true;
+  const ActivationElements one = activation_elements(model, LayerKind::Dense, shard);
+  CHECK(two.inputs - one.inputs == 2048 * 12288.0);
+  CHECK(two.others - one.others == 2048 * 12288.0);
+}
+
 TEST_CASE("a Llama layer by hand") {
   // Per token, Llama-3.1 8B: norm input and output twice, query 32 x 128, key and value 8 x 128
   // each, attention output 4096, gate and up 2 x 14336, their product 14336.

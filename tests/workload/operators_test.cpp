@@ -8,6 +8,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <random>
 #include <string>
 
@@ -53,7 +54,7 @@ ModelSpec random_model(std::mt19937_64& bits) {
   model.hidden = 64 * pick(1, 64);
   model.vocabulary = 8 * pick(100, 20000);
   model.inner = 64 * pick(1, 200);
-  model.feed_forward = pick(0, 1) == 0 ? FeedForwardKind::SwiGlu : FeedForwardKind::Gelu;
+  model.feed_forward = static_cast<FeedForwardKind>(pick(0, 3));
   model.tied_embeddings = pick(0, 1) == 0;
   model.biases = pick(0, 1) == 0;
   model.learned_positions = pick(0, 1) * 4096;
@@ -67,7 +68,10 @@ ModelSpec random_model(std::mt19937_64& bits) {
     model.attention.rope_dim = 64;
     model.attention.value_dim = 32 * pick(1, 4);
   }
-  if (pick(0, 1) == 0) {
+  if (pick(0, 2) == 0)
+    model.attention.window = pick(1, 5000);
+  model.parallel_block = pick(0, 3) == 0;
+  if (!model.parallel_block && pick(0, 1) == 0) {
     model.dense_layers = pick(0, model.layers);
     const int routed = 8 * pick(1, 32);
     model.experts = ExpertsSpec{
@@ -86,6 +90,8 @@ TEST_CASE("operators and closed formulas count the same FLOPs") {
                 .sequences = 1 + static_cast<double>(bits() % 4)};
     if (i % 3 == 0)
       shard.attended_length = shard.sequence_length / 3;
+    shard.fused_attention = i % 2 == 0;
+    shard.dropout = i % 5 == 0;
     const FlopCount forward = model_flops(model, shard);
     const TrainingFlops training =
         training_flops_per_token(model, shard.sequence_length, shard.attended_length);
@@ -111,9 +117,9 @@ TEST_CASE("the parts of all ranks add up to the whole") {
     const AttentionSpec& attention = model.attention;
     Flops again{};
     if (attention.kind == AttentionKind::Latent)
-      again = (part.context - 1) * 2.0 * 2 * 8192 * attention.kv_rank * attention.heads *
-              (attention.head_dim + attention_dimensions(attention).value_dim) * model.layers *
-              flop;
+      again = (part.context * gathered_tokens(model, part) - 2 * 8192) * 2.0 * attention.kv_rank *
+              attention.heads * (attention.head_dim + attention_dimensions(attention).value_dim) *
+              model.layers * flop;
     REQUIRE(ranks * model_flops(model, part).causal / (model_flops(model, whole).causal + again) ==
             Approx(1).epsilon(1e-12));
     REQUIRE(ranks * model_flops(model, part).full / (model_flops(model, whole).full + again) ==
@@ -152,6 +158,75 @@ TEST_CASE("weights of the operators are the model's matrices") {
       REQUIRE(weights == Approx(layer.total() - layer.norms).epsilon(1e-12));
     }
   }
+}
+
+TEST_CASE("a window cuts the keys that queries see") {
+  // Queries 1 to w see 1 to w keys, the others w: w - w (w - 1) / (2 s) on average.
+  for (const int window : {1, 7, 100, 4095, 4096, 5000}) {
+    double sum = 0;
+    for (int query = 1; query <= 4096; ++query)
+      sum += std::min(query, window);
+    CHECK(causal_keys(4096, 0, window) == Approx(sum / 4096).epsilon(1e-12));
+  }
+  ModelSpec model = llama_3_405b();
+  Shard shard{.context = 8, .sequence_length = 65536};
+  const Operator all =
+      named(layer_operators(model, LayerKind::Dense, shard).attention, "attention_core");
+  model.attention.window = 1024;
+  const Operator band =
+      named(layer_operators(model, LayerKind::Dense, shard).attention, "attention_core");
+  CHECK(all.masked_edges == 1);
+  CHECK(band.masked_edges == 2);
+  CHECK(band.keys == 1024);
+  CHECK(band.scores == Approx(128 * 8192 * (1024 - 1024 * 1023 / (2 * 65536.0))));
+  CHECK(band.core_full / all.core_full == Approx(1024.0 / 65536));
+  // Each of a rank's two pieces needs its own keys and a window before it.
+  CHECK(gathered_kv_elements(model, shard) == (65536 / 8 + 2 * 1024) * 2.0 * 8 * 128);
+}
+
+TEST_CASE("a parallel block has one norm and one sum of three") {
+  ModelSpec model = gpt_3();
+  model.parallel_block = true;
+  const std::vector<Operator> list =
+      all_of(layer_operators(model, LayerKind::Dense, {.sequence_length = 2048}));
+  const auto count = [&list](OperatorKind kind) {
+    return std::count_if(list.begin(), list.end(),
+                         [kind](const Operator& o) { return o.kind == kind; });
+  };
+  CHECK(count(OperatorKind::Norm) == 1);
+  CHECK(count(OperatorKind::Gemm) == 4);
+  // Layer input and both branches are read, their sum is written.
+  CHECK(named(list, "feed_forward_residual_add").forward_elements == 4 * 2048.0 * 12288);
+  model.experts = ExpertsSpec{.routed = 8, .active = 2, .inner = 64};
+  CHECK_THROWS_AS(layer_operators(model, LayerKind::Dense, {.sequence_length = 2048}),
+                  InfeasibleError);
+}
+
+TEST_CASE("unfused attention: two multiplies with softmax and dropout between them") {
+  // 22B model of Korthikanti et al. on 8 tensor ranks, 4 sequences: 32 heads of 2048 x 2048 scores.
+  ModelSpec model = gpt_3();
+  model.hidden = 6144;
+  model.attention.heads = 64;
+  model.attention.head_dim = 96;
+  model.inner = 4 * 6144;
+  Shard shard{.tensor = 8, .sequence_length = 2048, .sequences = 4};
+  shard.fused_attention = false;
+  shard.dropout = true;
+  const std::vector<Operator> list = all_of(layer_operators(model, LayerKind::Dense, shard));
+  const double scores = 32 * 2048.0 * 2048;
+  const Operator& product = named(list, "attention_scores");
+  CHECK((product.groups == 32 && product.m == 2048 && product.n == 2048 && product.k == 96));
+  CHECK(product.output_elements == scores);
+  const Operator& sum = named(list, "attention_values");
+  CHECK((sum.groups == 32 && sum.m == 2048 && sum.n == 96 && sum.k == 2048));
+  CHECK(product.core_full + sum.core_full == 4 * scores * 96 * flop);
+  // Of the softmax's input the masked half is not read. The dropout's mask is a byte.
+  CHECK(named(list, "attention_softmax").forward_elements == 1.5 * scores);
+  CHECK(named(list, "attention_dropout").forward_elements == 2.5 * scores);
+  CHECK(named(list, "attention_residual_add").forward_elements == 3.5 * 4 * 2048 * 6144);
+  // Selective recomputation computes these four again.
+  CHECK(std::count_if(list.begin(), list.end(),
+                      [](const Operator& o) { return o.attention_core; }) == 4);
 }
 
 TEST_CASE("prediction modules: operators and closed formula") {
