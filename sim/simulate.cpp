@@ -58,6 +58,7 @@ LoadState load_state_of(Category category) {
     return LoadState::Down;
   case Category::Bubble:
   case Category::Straggler:
+  case Category::Launch:
   case Category::Synchronisation:
   case Category::RolloutTail:
     return LoadState::Waiting;

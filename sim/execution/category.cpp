@@ -27,6 +27,8 @@ std::string_view name_of(Category category) {
     return "bubble";
   case Category::Straggler:
     return "straggler";
+  case Category::Launch:
+    return "launch";
   case Category::Synchronisation:
     return "synchronisation";
   case Category::Generation:

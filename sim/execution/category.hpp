@@ -24,6 +24,7 @@ enum class Category : std::size_t {
   ExposedData,
   Bubble,          // waiting for another pipeline stage
   Straggler,       // waiting for a slower member of a team, or for the slowest rank through jitter
+  Launch,          // the host has not launched what could run
   Synchronisation, // host work per step that nothing hides
   Generation,      // decoding and prefill: productive work of a rollout or inference
   RolloutTail,     // fewer than a tenth of the sequence slots busy
@@ -32,7 +33,7 @@ enum class Category : std::size_t {
   LostWork,        // done, then lost by a failure
   Recovery,        // detection, restart, loading
 };
-inline constexpr std::size_t categories = 17;
+inline constexpr std::size_t categories = 18;
 
 std::string_view name_of(Category category); // "exposed-expert"
 

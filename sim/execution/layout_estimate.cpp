@@ -29,6 +29,13 @@ Seconds above_zero(Seconds time) { return std::max(time, Seconds{}); }
 // half.
 Seconds free_scale_out(Seconds pass, Seconds busy) { return std::max(pass / 2, pass - busy); }
 
+// Of the host.
+double launches_of(const plan::PassTask& task) {
+  if (!task.is_kernel)
+    return task.collective.phases.empty() ? 0 : 1;
+  return task.kernel.demand.all_sms > 0 ? task.kernel.launches : 0;
+}
+
 Seconds scale_out_time(const network::Collective& collective,
                        const network::LinkCapacities& capacities) {
   constexpr auto nic = static_cast<std::size_t>(topology::LinkKind::Nic);
@@ -46,6 +53,7 @@ Seconds scale_out_time(const network::Collective& collective,
 LayoutEstimate::ChainCost LayoutEstimate::chain_cost(const plan::Chain& chain) const {
   const hardware::AcceleratorSpec& accelerator = setting_.accelerator();
   ChainCost cost;
+  Seconds launches{};
   std::vector<Seconds> ends(chain.size());
   Seconds compute_free{};
   for (std::size_t i = 0; i < chain.size(); ++i) {
@@ -74,6 +82,9 @@ LayoutEstimate::ChainCost LayoutEstimate::chain_cost(const plan::Chain& chain) c
     }
     cost.critical = std::max(cost.critical, ends[i]);
   }
+  for (const plan::PassTask& task : chain)
+    launches += launches_of(task) * setting_.stack->kernel_launch;
+  cost.critical = std::max(cost.critical, launches - cost.deferrable);
   (cost.deferrable > Seconds{} ? cost.gaps : cost.early_gaps) += cost.critical - compute_free;
   return cost;
 }
@@ -83,21 +94,24 @@ LayoutEstimate::ChainCost LayoutEstimate::chain_cost(const plan::Chain& chain) c
 Seconds LayoutEstimate::pair_time(const plan::Pass& pass) const {
   const hardware::AcceleratorSpec& accelerator = setting_.accelerator();
   const double all = accelerator.streaming_multiprocessors;
-  Seconds alone{}, beside{}, communication{}, longest{};
+  Seconds alone{}, beside{}, communication{}, longest{}, launches{};
   for (const plan::Chain& chain : pass.chains) {
     longest = std::max(longest, chain_cost(chain).critical);
-    for (const plan::PassTask& task : chain)
+    for (const plan::PassTask& task : chain) {
+      launches += launches_of(task) * setting_.stack->kernel_launch;
       if (!task.is_kernel) {
         communication += planner_.idle_duration(task.collective);
       } else if (task.kernel.demand.all_sms > 0) {
         alone += task.kernel.demand.alone(accelerator, all);
         beside += task.kernel.demand.alone(accelerator, all - setting_.stack->dispatch_sms);
       }
+    }
   }
   const double covered = beside > Seconds{} ? std::min(1.0, communication / beside) : 0;
   const Seconds computation = alone + covered * (beside - alone);
-  return std::max(longest, std::max(computation, communication) +
-                               unhidden_share * std::min(computation, communication));
+  return std::max({launches, longest,
+                   std::max(computation, communication) +
+                       unhidden_share * std::min(computation, communication)});
 }
 
 // Pairs are costed only for a schedule that runs them.

@@ -118,6 +118,7 @@ const PassTiming& LayoutPlay::timing(Interior& interior, const plan::PassKey& ke
     return script(pass, actor.speed, fused);
   };
   plan.accelerator = &setting_.accelerator();
+  plan.kernel_launch = setting_.stack->kernel_launch;
   plan.after_end = Category::Straggler;
   const StepTiming step = play_step(plan);
   PassTiming result;
@@ -237,6 +238,7 @@ StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity, StepTrace* tr
   step.message = message_;
   step.updates = updates_;
   step.norm = norm_;
+  step.kernel_launch = setting_.stack->kernel_launch;
   if (setting_.mode == plan::StepMode::Training)
     step.synchronisation = setting_.stack->synchronisation;
   return play_step(step);

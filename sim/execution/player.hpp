@@ -63,6 +63,7 @@ private:
     bool parameters_ended = true;
     bool early_started = false, early_ended = false;
     bool computing = false;   // a task of the pass occupies the GPU
+    bool launching = false;   // all that was launched has ended, the host has not
     bool beside_data = false; // the pass may run beside data-parallel collectives
     bool touched = false;
     UpdateState state = UpdateState::Passes;
@@ -174,6 +175,8 @@ private:
   std::uint32_t take_ready(Id actor);
   void touch_actor(Id actor);
   void dispatch(Id actor);
+  bool awaits_host(Id actor);
+  void end_launches(Id actor);
   void start_task(Id actor, std::uint32_t task);
   void end_task(Id actor);
   void finish(Id actor, std::uint32_t task);

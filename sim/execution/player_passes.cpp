@@ -105,12 +105,38 @@ void Player::dispatch(Id id) {
       start_task(id, task);
       continue;
     }
-    if (state.tasks_left == 0) {
+    if (state.tasks_left == 0 && !awaits_host(id)) {
       state.script = nullptr;
       end_pass(id);
     }
     return;
   }
+}
+
+// The host launches kernels one after another, far ahead of the GPU where that has enough to do;
+// else a pass lasts as long as its launches.
+bool Player::awaits_host(Id id) {
+  ActorState& state = actors_[id];
+  const double launches = state.script->launches * (plan_.kernel_launch / second);
+  const double left = state.pass_started + launches - now();
+  if (!(left > 0))
+    return false;
+  state.computing = state.launching = true;
+  engine::ActivitySpec spec;
+  spec.latency = left * second;
+  spec.tag = id;
+  charge_waiting(id);
+  engine_.start(spec);
+  return true;
+}
+
+void Player::end_launches(Id id) {
+  ActorState& state = actors_[id];
+  state.computing = state.launching = false;
+  breakdown(id)[Category::Launch] += (now() - state.charged_to) * second;
+  state.charged_to = now();
+  state.script = nullptr;
+  end_pass(id);
 }
 
 void Player::start_task(Id id, std::uint32_t task) {

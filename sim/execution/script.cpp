@@ -154,9 +154,10 @@ private:
   }
 
   void book(const plan::PlannedKernel& kernel, const hardware::KernelDemand& demand,
-            ScriptTask& task) const {
+            ScriptTask& task) {
     if (is_empty(demand))
       return;
+    script_.launches += kernel.launches;
     const Seconds alone = demand.alone(accelerator_, accelerator_.streaming_multiprocessors);
     (kernel.role == plan::KernelRole::Recompute ? task.recomputed : task.productive) += alone;
     task.executed += kernel.executed;
@@ -171,6 +172,8 @@ private:
 
   void add_collective(const plan::PassTask& task, ScriptTask& added, std::uint32_t index) {
     added.what = ScriptTask::What::Collective;
+    if (!task.collective.phases.empty())
+      ++script_.launches;
     added.index = static_cast<std::uint32_t>(script_.collectives.size());
     script_.collectives.push_back(
         script_of(task.collective, kind_of(task), task.held_sms, patterns_));

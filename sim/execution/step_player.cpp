@@ -430,6 +430,8 @@ void Player::end_tag(std::uint32_t tag) {
     end_wait(tag);
   else if (plan_.detail == Detail::Pass)
     end_block(tag);
+  else if (actors_[tag].launching)
+    end_launches(tag);
   else
     end_task(tag);
 }

@@ -39,7 +39,7 @@ void push_memory(double bytes, hardware::MemoryKind kind, int kernels, KernelRol
   if (bytes <= 0)
     return;
   const hardware::MemoryKernel kernel{bytes * byte, kind, kernels};
-  out.push_back({hardware::demand(kernel, *context.accelerator), Flops{}, role});
+  out.push_back({hardware::demand(kernel, *context.accelerator), Flops{}, role, kernels});
 }
 
 // Reads 16 bit, writes the narrow type and one FP32 scale per 128 elements.

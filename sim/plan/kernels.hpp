@@ -17,6 +17,7 @@ struct PlannedKernel {
   hardware::KernelDemand demand;
   Flops executed{};
   KernelRole role = KernelRole::Forward;
+  int launches = 1;
 };
 
 // What a lowering needs to know besides the operator.
