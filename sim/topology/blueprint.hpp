@@ -43,12 +43,21 @@ struct Blueprint {
   }
 };
 
-// NICs of all nodes. Throws InfeasibleError beyond the limit on GPUs, or with more NICs than GPUs.
+// Throws InfeasibleError with more NICs than GPUs, and with NICs of another speed than the fabric's
+// links where these are of one kind.
+void check_nics(const hardware::PoolSpec& pool);
+
+// NICs of all nodes. Throws InfeasibleError as check_nics does, and beyond the limit on GPUs.
 int nics_of(const hardware::PoolSpec& pool);
 
 // Throws InfeasibleError("cluster.nodes") that a fabric has `seats` places for NICs and not enough.
 [[noreturn]] void too_few_seats(const hardware::PoolSpec& pool, std::int64_t seats,
                                 const std::string& remedy);
+
+// Throws InfeasibleError with more links between switches than the limit, or, where a wiring has
+// switches of switch_ports, with more ports than the limit.
+void check_cables(double cables);
+void check_switch_ports(const hardware::FabricSpec& fabric);
 
 // NICs in order, `endpoints` to a switch.
 void seat_in_order(Blueprint& blueprint, int nics, int endpoints);

@@ -6,8 +6,6 @@
 namespace sim::topology {
 namespace {
 
-inline constexpr std::size_t most_cables = std::size_t{1} << 22;
-
 std::uint32_t vertex(std::uint32_t first, int index) {
   return first + static_cast<std::uint32_t>(index);
 }
@@ -23,9 +21,10 @@ GraphFabric::GraphFabric(const hardware::PoolSpec& pool, Blueprint blueprint)
             .apart = blueprint_.apart};
   if (pool.nodes == 1)
     blueprint_ = {};
-  if (blueprint_.cables.size() > most_cables)
-    throw InfeasibleError("cluster.fabric",
-                          "more than " + std::to_string(most_cables) + " links between switches");
+  double links = 0;
+  for (const Cable& cable : blueprint_.cables)
+    links += fabric_.routing == hardware::RoutingPolicy::Adaptive ? 1 : cable.cables;
+  check_cables(links);
   first_scale_up_vertex_ = vertex(0, gpus_);
   first_nic_vertex_ = vertex(first_scale_up_vertex_, nodes_);
   first_switch_vertex_ = vertex(first_nic_vertex_, nics());

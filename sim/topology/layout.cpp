@@ -3,7 +3,7 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/limit.hpp"
-#include "sim/base/quantity_text.hpp"
+#include "sim/topology/blueprint.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -44,19 +44,6 @@ void check_size(const Layout& l) {
   if (leaf_links + spine_links > most_switch_links)
     throw InfeasibleError("cluster.fabric", "more than " + std::to_string(most_switch_links) +
                                                 " links between switches");
-}
-
-void check_nics(const hardware::NodeSpec& node, const hardware::FabricSpec& fabric) {
-  if (node.nics > node.accelerators)
-    throw InfeasibleError("cluster.node.nics",
-                          std::to_string(node.nics) + " NICs for " +
-                              std::to_string(node.accelerators) + " GPUs; a GPU uses one NIC",
-                          "at most one NIC per GPU; write two ports of one NIC as one faster NIC");
-  if (node.nic.bandwidth != fabric.link_bandwidth)
-    throw InfeasibleError("cluster.fabric.link_bandwidth",
-                          "the node's NIC runs at " + to_text(node.nic.bandwidth) +
-                              ", the fabric's links at " + to_text(fabric.link_bandwidth),
-                          "choose a fabric of the NIC's speed");
 }
 
 [[noreturn]] void too_many_nodes(int nodes, std::int64_t limit) {
@@ -142,7 +129,7 @@ Layout lay_out(const hardware::PoolSpec& pool, const Wiring& wiring) {
   Layout l{.nodes = pool.nodes, .gpus_per_node = node.accelerators, .wiring = wiring};
   if (pool.nodes == 1)
     return l;
-  check_nics(node, fabric);
+  check_nics(pool);
   l.nics_per_node = node.nics;
   lay_out_leaves(l, fabric);
   const int ports = upper_ports(fabric), spine_down = spine_downlinks(fabric);

@@ -303,6 +303,47 @@ TEST_CASE("a graph that cannot be is refused with the key that is wrong") {
         "parts of the network");
 }
 
+TEST_CASE("sizes beyond any machine are refused before memory is taken") {
+  const auto refused = [](hardware::PoolSpec pool) { return !refusal(pool).empty(); };
+  auto pool = test::pool(FabricBuilder::FullMesh, 65536, 2, 65536);
+  pool.fabric.spec.switch_endpoints = 8;
+  CHECK(refused(pool));
+  for (const auto builder : {FabricBuilder::Dragonfly, FabricBuilder::DragonflyPlus,
+                             FabricBuilder::FullMesh, FabricBuilder::SlimFly})
+    for (const int ports : {65536, 2000000000}) {
+      pool = test::pool(builder, 2, 2, ports);
+      pool.fabric.spec.order = 499;
+      pool.fabric.spec.group_switches = 60000;
+      pool.fabric.spec.switch_endpoints = builder == FabricBuilder::FullMesh ? 2000000000 : 8;
+      CHECK(refused(pool));
+    }
+  pool = test::pool(FabricBuilder::Torus, 2);
+  pool.fabric.spec.dimensions = {2000000000, 2000000000, 2000000000};
+  CHECK(refused(pool));
+  pool = test::written_graph();
+  pool.fabric.spec.graph->links[0].cables = 2000000000;
+  pool.fabric.spec.graph->vertices[0].nics = 2000000000;
+  CHECK(refused(pool));
+}
+
+TEST_CASE("a graph with rails keeps traffic on them") {
+  auto pool = test::pool(FabricBuilder::Graph, 4);
+  pool.node.spec.nics = 2;
+  hardware::GraphSpec& graph = pool.fabric.spec.graph.emplace();
+  graph.vertices = {{.name = "even", .ports = 8, .nics = 4, .rail = 0},
+                    {.name = "odd", .ports = 8, .nics = 4, .rail = 1}};
+  const auto fabric = build(pool); // no link joins the rails
+  for (const int b : {8, 15}) {
+    std::vector<RouteStep> steps;
+    fabric->route(0, b, steps);
+    CHECK(test::walk(*fabric, 0, b, steps) >= fabric->shortest_hops(0, b));
+    CHECK(steps.size() == (b == 8 ? 2 : 4));
+  }
+  graph.vertices[1].rail.reset();
+  CHECK(refusal(pool).substr(0, 66) ==
+        "cluster.fabric.graph.vertices.1: NIC 0 of node 0 is on 'even' alre");
+}
+
 TEST_CASE("random graphs: routes are shortest by metric and split evenly at every switch") {
   RandomStream random(7, "graphs");
   for (int trial = 0; trial < 30; ++trial) {

@@ -6,6 +6,7 @@
 #include "sim/topology/builder/group_wiring.hpp"
 #include "sim/topology/builder/table.hpp"
 
+#include <algorithm>
 #include <string>
 
 namespace sim::topology::builder {
@@ -17,12 +18,13 @@ struct Shape {
 
 // The ports of a switch that the wiring needs are p + a - 1 + h = 4p - 1 when balanced.
 Shape shape_of(const hardware::FabricSpec& fabric) {
+  check_switch_ports(fabric);
   Shape s;
   s.endpoints =
       fabric.switch_endpoints > 0 ? fabric.switch_endpoints : (fabric.switch_ports + 1) / 4;
   s.switches = fabric.group_switches > 0 ? fabric.group_switches : 2 * s.endpoints;
   s.global_ports = fabric.global_ports > 0 ? fabric.global_ports : s.endpoints;
-  const int needed = s.endpoints + s.switches - 1 + s.global_ports;
+  const std::int64_t needed = std::int64_t{s.endpoints} + s.switches - 1 + s.global_ports;
   if (s.endpoints < 1 || needed > fabric.switch_ports)
     throw InfeasibleError(
         "cluster.fabric.switch_ports",
@@ -38,8 +40,10 @@ Shape shape_of(const hardware::FabricSpec& fabric) {
 Blueprint draw_dragonfly(const hardware::PoolSpec& pool) {
   const hardware::FabricSpec& fabric = pool.fabric.spec;
   const Shape s = shape_of(fabric);
+  check_cables(double(s.switches) * std::max({s.global_ports, s.endpoints, s.switches / 2}));
   const int ports = s.switches * s.global_ports;
   const int groups = groups_for(pool, s.switches * s.endpoints, ports);
+  check_cables(double(groups) * (s.switches / 2.0 * (s.switches - 1) + ports / 2.0));
   Blueprint blueprint;
   blueprint.switches.assign(static_cast<std::size_t>(groups * s.switches),
                             hardware::SwitchTier::Leaf);
@@ -64,7 +68,7 @@ std::int64_t dragonfly_seats(const hardware::PoolSpec& pool) {
   const Shape s = shape_of(pool.fabric.spec);
   const std::int64_t group = std::int64_t{s.switches} * s.endpoints;
   const int groups = pool.fabric.spec.groups;
-  return group * (groups > 0 ? groups : s.switches * s.global_ports + 1);
+  return group * (groups > 0 ? groups : std::int64_t{s.switches} * s.global_ports + 1);
 }
 
 } // namespace sim::topology::builder

@@ -17,12 +17,13 @@ struct Shape {
 };
 
 Shape shape_of(const hardware::FabricSpec& fabric) {
+  check_switch_ports(fabric);
   const int half = fabric.switch_ports / 2;
   Shape s;
   s.endpoints = fabric.switch_endpoints > 0 ? fabric.switch_endpoints : half;
   s.switches = fabric.group_switches > 0 ? fabric.group_switches : half;
   s.global_ports = fabric.global_ports > 0 ? fabric.global_ports : half;
-  const int needed = s.switches + std::max(s.endpoints, s.global_ports);
+  const std::int64_t needed = std::int64_t{s.switches} + std::max(s.endpoints, s.global_ports);
   if (half < 1 || needed > fabric.switch_ports)
     throw InfeasibleError(
         "cluster.fabric.switch_ports",
@@ -37,8 +38,10 @@ Shape shape_of(const hardware::FabricSpec& fabric) {
 Blueprint draw_dragonfly_plus(const hardware::PoolSpec& pool) {
   const hardware::FabricSpec& fabric = pool.fabric.spec;
   const Shape s = shape_of(fabric);
+  check_cables(double(s.switches) * std::max({s.global_ports, s.endpoints, s.switches}));
   const int ports = s.switches * s.global_ports, nics = nics_of(pool);
   const int groups = groups_for(pool, s.switches * s.endpoints, ports);
+  check_cables(double(groups) * (double(s.switches) * s.switches + ports / 2.0));
   const int leaves = groups * s.switches;
   Blueprint blueprint; // all leaves, then all spines
   blueprint.switches.assign(static_cast<std::size_t>(leaves), hardware::SwitchTier::Leaf);
@@ -65,7 +68,7 @@ std::int64_t dragonfly_plus_seats(const hardware::PoolSpec& pool) {
   const Shape s = shape_of(pool.fabric.spec);
   const std::int64_t group = std::int64_t{s.switches} * s.endpoints;
   const int groups = pool.fabric.spec.groups;
-  return group * (groups > 0 ? groups : s.switches * s.global_ports + 1);
+  return group * (groups > 0 ? groups : std::int64_t{s.switches} * s.global_ports + 1);
 }
 
 } // namespace sim::topology::builder

@@ -10,6 +10,7 @@ namespace sim::topology::builder {
 namespace {
 
 int endpoints_of(const hardware::FabricSpec& fabric) {
+  check_switch_ports(fabric);
   const int endpoints =
       fabric.switch_endpoints > 0 ? fabric.switch_endpoints : fabric.switch_ports / 2;
   if (endpoints < 1 || endpoints > fabric.switch_ports)
@@ -28,6 +29,7 @@ Blueprint draw_full_mesh(const hardware::PoolSpec& pool) {
   const int switches = (nics + endpoints - 1) / endpoints, free = fabric.switch_ports - endpoints;
   if (switches - 1 > free)
     too_few_seats(pool, full_mesh_seats(pool), "more ports or more switch_endpoints");
+  check_cables(switches / 2.0 * (switches - 1));
   Blueprint blueprint;
   blueprint.switches.assign(static_cast<std::size_t>(switches), hardware::SwitchTier::Leaf);
   Cable cable = Blueprint::plain(fabric);

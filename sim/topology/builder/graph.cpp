@@ -55,7 +55,8 @@ std::uint32_t number_of(const std::map<std::string, std::uint32_t>& numbers,
                         near.empty() ? "write it under vertices" : "did you mean '" + near + "'?");
 }
 
-void draw_links(const hardware::PoolSpec& pool, Blueprint& blueprint, std::vector<int>& ports) {
+void draw_links(const hardware::PoolSpec& pool, Blueprint& blueprint,
+                std::vector<std::int64_t>& ports) {
   const GraphSpec& graph = graph_of(pool);
   const auto numbers = numbers_by_name(graph);
   for (std::size_t i = 0; i < graph.links.size(); ++i) {
@@ -81,7 +82,7 @@ void draw_links(const hardware::PoolSpec& pool, Blueprint& blueprint, std::vecto
   }
 }
 
-void seat(const hardware::PoolSpec& pool, Blueprint& blueprint, std::vector<int>& ports) {
+void seat(const hardware::PoolSpec& pool, Blueprint& blueprint, std::vector<std::int64_t>& ports) {
   const GraphSpec& graph = graph_of(pool);
   const int rails = pool.node.spec.nics, nics = nics_of(pool);
   constexpr std::uint32_t nowhere = ~0U;
@@ -101,8 +102,16 @@ void seat(const hardware::PoolSpec& pool, Blueprint& blueprint, std::vector<int>
         nic = next[static_cast<std::size_t>(*vertex.rail)]++ * rails + *vertex.rail;
       else
         ++next_nic;
-      if (nic < nics)
-        blueprint.switch_of_nic[static_cast<std::size_t>(nic)] = static_cast<std::uint32_t>(v);
+      if (nic >= nics)
+        break; // places to spare
+      std::uint32_t& place = blueprint.switch_of_nic[static_cast<std::size_t>(nic)];
+      if (place != nowhere)
+        throw InfeasibleError(key("vertices", v),
+                              "NIC " + std::to_string(nic % rails) + " of node " +
+                                  std::to_string(nic / rails) + " is on '" +
+                                  graph.vertices[place].name + "' already",
+                              "give a rail to all vertices with NICs, or to none");
+      place = static_cast<std::uint32_t>(v);
     }
     blueprint.rail_aligned |= vertex.rail.has_value();
   }
@@ -117,7 +126,7 @@ void seat(const hardware::PoolSpec& pool, Blueprint& blueprint, std::vector<int>
   }
 }
 
-void check_ports(const GraphSpec& graph, const std::vector<int>& ports) {
+void check_ports(const GraphSpec& graph, const std::vector<std::int64_t>& ports) {
   for (std::size_t v = 0; v < graph.vertices.size(); ++v)
     if (ports[v] > graph.vertices[v].ports)
       throw InfeasibleError(key("vertices", v) + ".ports",
@@ -161,7 +170,7 @@ Blueprint draw_graph(const hardware::PoolSpec& pool) {
   Blueprint blueprint;
   for (const GraphVertexSpec& vertex : graph.vertices)
     blueprint.switches.push_back(vertex.kind);
-  std::vector<int> ports(graph.vertices.size());
+  std::vector<std::int64_t> ports(graph.vertices.size());
   draw_links(pool, blueprint, ports);
   seat(pool, blueprint, ports);
   check_ports(graph, ports);

@@ -74,7 +74,7 @@ int order_for(const hardware::PoolSpec& pool, int nics) {
   for (int q = 3; q <= greatest_order; q += 2) {
     const int endpoints =
         fabric.switch_endpoints > 0 ? fabric.switch_endpoints : half_up(slim_fly_radix(q));
-    if (!is_prime(q) || slim_fly_radix(q) + endpoints > fabric.switch_ports)
+    if (!is_prime(q) || std::int64_t{slim_fly_radix(q)} + endpoints > fabric.switch_ports)
       continue;
     most = std::int64_t{2} * q * q * endpoints;
     if (most >= nics)
@@ -123,16 +123,18 @@ std::vector<std::pair<std::uint32_t, std::uint32_t>> slim_fly_links(int q) {
 
 Blueprint draw_slim_fly(const hardware::PoolSpec& pool) {
   const hardware::FabricSpec& fabric = pool.fabric.spec;
+  check_switch_ports(fabric);
   const int nics = nics_of(pool), order = order_for(pool, nics);
   const int radix = slim_fly_radix(order);
   const int endpoints = fabric.switch_endpoints > 0 ? fabric.switch_endpoints : half_up(radix);
-  if (radix + endpoints > fabric.switch_ports)
+  if (std::int64_t{radix} + endpoints > fabric.switch_ports)
     throw InfeasibleError("cluster.fabric.switch_ports",
                           std::to_string(fabric.switch_ports) + " ports, but " +
                               std::to_string(radix) + " links and " + std::to_string(endpoints) +
                               " NICs need " + std::to_string(radix + endpoints),
                           "more ports, a lower order or fewer switch_endpoints");
   const Counts full = slim_fly_counts(order, endpoints);
+  check_cables(static_cast<double>(full.switch_links));
   if (nics > full.endpoints)
     too_few_seats(pool, full.endpoints, "a higher order carries more nodes");
   Blueprint blueprint;
