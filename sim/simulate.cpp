@@ -29,6 +29,7 @@ training::RunInput input_of(const scenario::Scenario& s, const SimulateOptions& 
   input.port = s.port;
   input.seed = options.seed;
   input.fidelity = options.fidelity;
+  input.trace = options.trace;
   return input;
 }
 
@@ -129,6 +130,7 @@ std::shared_ptr<const Result> simulate_base(const scenario::Loaded& loaded,
   SimulateOptions base_options = options;
   base_options.replication = 0;
   base_options.fidelity = {};
+  base_options.trace = false;
   try {
     return std::make_shared<const Result>(
         simulate_chain(scenario::load(file.string(), load_options), base_options, chain));

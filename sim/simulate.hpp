@@ -21,6 +21,7 @@ struct SimulateOptions {
   std::string catalog_directory; // overlays the catalogue of the run that `builds_on` names
   bool builds_on = true;         // simulate that run too, always folded and by passes
   execution::Fidelity fidelity{};
+  bool trace = false; // of the last step of every training stage
 };
 
 // Dollars of a stage or category are a share of the bill, derived last.

@@ -8,6 +8,7 @@
 
 #include <stdexcept>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sim::cli {
@@ -28,6 +29,8 @@ struct Outcome {
   std::string text;                  // to standard output, or to `file`
   std::string file;                  // empty: standard output
   std::vector<std::string> messages; // to standard error
+  // Names and contents of files beside it.
+  std::vector<std::pair<std::string, std::string>> files;
 };
 
 // The command line is wrong (exit 2).

@@ -7,6 +7,7 @@
 #include "sim/report/json_writer.hpp"
 #include "sim/report/quantities.hpp"
 #include "sim/report/table_writer.hpp"
+#include "sim/report/trace_writer.hpp"
 #include "sim/study/replications.hpp"
 
 namespace sim::cli {
@@ -32,6 +33,8 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
   Arguments given(command);
   given.with_scenario().with_case().with_format(true).with_out(
       "write to FILE instead of standard output");
+  given.with_text("trace", "FILE",
+                  "write the last step of every training stage as trace events (ui.perfetto.dev)");
   given.with_text("replications", "N", "repeat with new draws; adds mean, p05, p50, p95")
       .with_jobs()
       .with_fidelity();
@@ -55,6 +58,7 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     options.seed = load_options.seed;
     options.catalog_directory = load_options.catalog_directory;
     options.fidelity = fidelity;
+    options.trace = !given.text("trace").empty();
     const Result result = simulate(loaded, options);
     std::optional<report::Distributions> distributions;
     if (replications > 0) {
@@ -69,6 +73,8 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
       }
     }
     outcome.text = formatted(format, result, distributions ? &*distributions : nullptr);
+    if (options.trace)
+      outcome.files.emplace_back(given.text("trace"), report::write_trace(result));
     for (const report::FailedAssertion& failed : report::failed_assertions(result)) {
       outcome.exit_code = AssertionFailed;
       outcome.messages.push_back(

@@ -75,6 +75,8 @@ Outcome dispatch(const std::vector<std::string>& arguments) {
 int deliver(const Outcome& outcome) {
   for (const std::string& message : outcome.messages)
     tell(message);
+  for (const auto& [name, text] : outcome.files)
+    write_file(name, text);
   if (!outcome.file.empty()) {
     write_file(outcome.file, outcome.text);
     return outcome.exit_code;

@@ -211,7 +211,7 @@ void LayoutPlay::require_playable(const plan::PipelineProgram& program, Fidelity
                    "--detail", remedy);
 }
 
-StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity) {
+StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity, StepTrace* trace) {
   setting_.batch = batch;
   const plan::ParallelismSpec& layout = setting_.layout;
   const plan::PipelineProgram program =
@@ -233,6 +233,7 @@ StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity) {
   };
   step.accelerator = &setting_.accelerator();
   step.fabric = &planner_.fabric();
+  step.trace = trace;
   step.message = message_;
   step.updates = updates_;
   step.norm = norm_;

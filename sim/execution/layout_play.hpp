@@ -23,7 +23,7 @@ public:
   LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner);
 
   // Throws InfeasibleError: limits on what a detail would take.
-  StepTiming play(std::int64_t batch, Fidelity fidelity);
+  StepTiming play(std::int64_t batch, Fidelity fidelity, StepTrace* trace = nullptr);
 
 private:
   struct Interior {

@@ -66,6 +66,7 @@ struct Team {
 struct Trunk {
   BytesPerSecond capacity{};
   bool can_bind = true; // false: it stops nobody, and no team lists loads on it
+  topology::LinkKind kind = topology::LinkKind::ScaleUp;
 };
 
 struct Machine {

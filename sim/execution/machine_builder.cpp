@@ -110,7 +110,7 @@ Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpe
       actor.speed = speeds[static_cast<std::size_t>(rank)];
   }
   for (const topology::Trunk& trunk : fabric.trunks())
-    machine.trunks.push_back({trunk.capacity, trunk.can_bind});
+    machine.trunks.push_back({trunk.capacity, trunk.can_bind, trunk.kind});
   TeamWriter writer(fabric, machine);
   const plan::Groups groups = plan::groups_of(layout, gpus);
   writer.add_groups(TeamKind::Tensor, groups.tensor);

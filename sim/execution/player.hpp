@@ -7,6 +7,7 @@
 //   player_updates.cpp   what follows the last pass
 //   player_trunks.cpp    which trunks can stop whom
 //   player_messages.cpp  collectives message by message
+//   player_trace.cpp     notes for the trace
 #pragma once
 
 #include "sim/engine/activity.hpp"
@@ -77,8 +78,10 @@ private:
     Sequence sequence;
   };
   struct TeamState {
-    const ScriptCollective* collective = nullptr; // under way; null: idle
-    std::uint32_t next_phase = 0, outstanding = 0;
+    const ScriptCollective* collective = nullptr;  // under way; null: idle
+    std::uint32_t first_phase = 0, next_phase = 0; // of those under way together
+    std::uint32_t outstanding = 0;
+    double phases_started = 0;
     std::uint32_t index = 0;   // of the script's collectives
     std::uint32_t arrived = 0; // members that wait for the next data-parallel collective
     bool loads_gpus = false;   // holds SMs
@@ -162,7 +165,7 @@ private:
   void end_parcel(std::uint32_t tag);
   [[nodiscard]] double now() const { return engine_.now() / second; }
   [[nodiscard]] Breakdown& breakdown(Id actor) { return breakdowns_[actor]; }
-  void book_communication(plan::CommunicationDimension dimension, double since, const Team& team);
+  void book_communication(plan::CommunicationDimension dimension, double since, Id team);
   StepTiming result();
 
   // player_passes.cpp
@@ -209,6 +212,14 @@ private:
   // player_trunks.cpp
   void link_trunks();
   [[nodiscard]] const PassDraws& draws_of(Id actor, const PassTiming& timing);
+
+  // player_trace.cpp: called where plan_.trace is not null
+  void begin_trace();
+  void trace_span(Id actor, StepTrace::What what, double since);
+  void trace_collective(plan::CommunicationDimension dimension, double since, Id team);
+  void trace_phases(Id team);
+  void trace_pass_traffic(Id actor, const PassTiming& timing);
+  void trace_traffic(std::uint32_t use, double bytes_per_flow, double since);
 
   // player_messages.cpp
   void start_messages(Id team, const ScriptPhase& phase);

@@ -31,7 +31,7 @@ void Player::start_script(Id id, const plan::ScheduledPass& pass) {
       scripts_[static_cast<std::size_t>(actor.stage)][fused ? 1 : 0][state.next];
   const PassScript* script = known;
   if (script == nullptr || actor.speed != 1) {
-    script = &plan_.script(actor, pass.pass, fused);
+    script = &plan_.script(actor, pass.pass, fused && plan_.trace == nullptr);
     if (actor.speed == 1)
       known = script;
   }
@@ -150,6 +150,8 @@ void Player::end_task(Id id) {
   ActorState& state = actors_[id];
   const ScriptTask& ended = state.script->tasks[state.task];
   const Seconds took = (now() - state.task_started) * second;
+  if (plan_.trace != nullptr)
+    trace_span(id, StepTrace::What::Kernel, state.task_started);
   const Seconds productive = std::min(took, ended.productive);
   const Seconds recomputed = std::min(took - productive, ended.recomputed);
   breakdown(id)[Category::Productive] += productive;

@@ -133,6 +133,8 @@ void Player::load_gpus(Id id, const ScriptCollective& collective, bool begin) {
 // Starts the next phases that run together. False when none is left.
 bool Player::advance_phases(Id id) {
   TeamState& running = teams_[id];
+  running.first_phase = running.next_phase;
+  running.phases_started = now();
   bool more = true;
   while (more && running.next_phase < running.collective->phases.size()) {
     const ScriptPhase& phase = running.collective->phases[running.next_phase++];
@@ -170,9 +172,12 @@ void Player::start_phase(Id id, const ScriptPhase& phase) {
 
 void Player::end_activity_of(Id id) {
   TeamState& running = teams_[id];
-  if (--running.outstanding > 0 || advance_phases(id))
+  if (--running.outstanding > 0)
     return;
-  end_collective(id);
+  if (plan_.trace != nullptr)
+    trace_phases(id);
+  if (!advance_phases(id))
+    end_collective(id);
 }
 
 void Player::end_collective(Id id) {
@@ -182,7 +187,7 @@ void Player::end_collective(Id id) {
   if (running.loads_gpus)
     load_gpus(id, collective, false);
   const plan::CommunicationDimension dimension = dimension_of(collective.kind);
-  book_communication(dimension, running.started, machine_.teams[id]);
+  book_communication(dimension, running.started, id);
   if (dimension == plan::CommunicationDimension::Data) {
     end_data_collective(id);
     return;

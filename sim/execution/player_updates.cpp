@@ -128,12 +128,16 @@ void Player::end_wait(Id id) {
   const Actor& actor = machine_.actors[id];
   switch (state.state) {
   case UpdateState::Norm:
+    if (plan_.trace != nullptr)
+      trace_span(id, StepTrace::What::Norm, state.waiting_since);
     charge(id, Category::ExposedData);
     timing_.communication[static_cast<std::size_t>(plan::CommunicationDimension::Data)] +=
         actor.multiplicity * plan_.norm;
     start_wait(id, UpdateState::Optimizer, update_of(id).optimizer / actor.speed);
     break;
   case UpdateState::Optimizer:
+    if (plan_.trace != nullptr)
+      trace_span(id, StepTrace::What::Optimizer, state.waiting_since);
     timing_.optimizer += actor.multiplicity * (now() - state.waiting_since) * second;
     charge(id, Category::Productive);
     state.state = UpdateState::Parameters;
@@ -141,6 +145,8 @@ void Player::end_wait(Id id) {
       after_parameters(id);
     break;
   case UpdateState::Synchronisation:
+    if (plan_.trace != nullptr)
+      trace_span(id, StepTrace::What::Synchronisation, state.waiting_since);
     charge(id, Category::Synchronisation);
     state.state = UpdateState::Done;
     break;

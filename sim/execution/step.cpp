@@ -124,6 +124,13 @@ const StepResult& StepSimulator::step(const Request& request) {
   return state_->step(request, state_->fidelity);
 }
 
+StepTrace StepSimulator::trace(const Request& request) {
+  const StepSetting setting = state_->setting_of(request);
+  StepTrace trace;
+  state_->play_of(setting).play(setting.batch, state_->fidelity, &trace);
+  return trace;
+}
+
 plan::ParallelismSpec StepSimulator::search(const Request& request) {
   StepSetting setting;
   setting.pool = &state_->pool;

@@ -7,6 +7,7 @@
 
 #include "sim/execution/category.hpp"
 #include "sim/execution/detail.hpp"
+#include "sim/execution/trace.hpp"
 #include "sim/plan/layout.hpp"
 #include "sim/plan/memory_plan.hpp"
 #include "sim/plan/pass.hpp"
@@ -56,6 +57,9 @@ public:
   };
   // Throws InfeasibleError: degrees that do not divide, memory that does not fit.
   const StepResult& step(const Request& request);
+
+  // The same step again, noted span by span. Throws InfeasibleError: more than limit::trace_spans.
+  StepTrace trace(const Request& request);
 
   // The fastest layout that fits, from a bounded, ordered list of candidates (README.md), played
   // folded and with single passes; throws InfeasibleError when none does.

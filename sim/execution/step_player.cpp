@@ -48,6 +48,8 @@ Player::Player(const StepPlan& plan)
   if (plan.detail != Detail::Pass)
     find_sizes();
   add_gpus();
+  if (plan.trace != nullptr)
+    begin_trace();
 }
 
 StepTiming Player::run() {
@@ -271,6 +273,8 @@ void Player::end_block(Id id) {
   const ScheduledPass& p = program_of(id)[actors_[id].next];
   const PassTiming& timing = plan_.timing(machine_.actors[id], p.pass, false);
   const double took = now() - actors_[id].pass_started, weight = machine_.actors[id].multiplicity;
+  if (plan_.trace != nullptr)
+    trace_pass_traffic(id, timing);
   breakdown(id) += timing.breakdown;
   // Beside data traffic another order of tasks may, rarely, be the faster one.
   const Seconds more = took * second - timing.duration;
@@ -283,6 +287,8 @@ void Player::end_block(Id id) {
 
 void Player::end_pass(Id id) {
   ActorState& state = actors_[id];
+  if (plan_.trace != nullptr)
+    trace_span(id, StepTrace::What::Pass, state.pass_started);
   const double weight = machine_.actors[id].multiplicity;
   const Seconds took = weight * (now() - state.pass_started) * second;
   switch (program_of(id)[state.next].pass.kind) {
@@ -398,13 +404,17 @@ void Player::end_parcel(std::uint32_t place) {
   }
   const int reader = reader_of(machine_.actors[parcel.sender].stage, parcel.chunk,
                                parcel.micro_batch, parcel.forward);
-  book_communication(plan::CommunicationDimension::Pipeline, parcel.started,
-                     machine_.teams[message_team(parcel.sender, reader)]);
+  const Id team = message_team(parcel.sender, reader);
+  book_communication(plan::CommunicationDimension::Pipeline, parcel.started, team);
+  if (plan_.trace != nullptr)
+    trace_traffic(machine_.teams[team].first_use, plan_.message / byte, parcel.started);
   arrive(parcel.sender, parcel.chunk, parcel.micro_batch, parcel.forward);
 }
 
-void Player::book_communication(plan::CommunicationDimension dimension, double since,
-                                const Team& team) {
+void Player::book_communication(plan::CommunicationDimension dimension, double since, Id id) {
+  const Team& team = machine_.teams[id];
+  if (plan_.trace != nullptr)
+    trace_collective(dimension, since, id);
   timing_.communication[static_cast<std::size_t>(dimension)] +=
       (now() - since) * team.gpus * team.multiplicity / machine_.gpus_per_actor * second;
 }

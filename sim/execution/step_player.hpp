@@ -14,6 +14,7 @@
 #include "sim/execution/machine.hpp"
 #include "sim/execution/script.hpp"
 #include "sim/execution/stage_update.hpp"
+#include "sim/execution/trace.hpp"
 #include "sim/plan/schedule/schedule.hpp"
 
 #include <array>
@@ -48,7 +49,8 @@ struct StepPlan {
   std::vector<StageUpdate> updates; // one per stage; empty: forward only
   Seconds norm{};                   // gradient norm over all actors, on an idle fabric
   Seconds synchronisation{};
-  BesideData beside{}; // detail kernel: taken of every GPU throughout
+  BesideData beside{};        // detail kernel: taken of every GPU throughout
+  StepTrace* trace = nullptr; // what happens is noted there; null: nowhere
   bool isolated =
       false; // a single pass by itself: what it reads is there, nobody reads what it makes
   Category after_end = Category::Bubble; // what waiting for the last actor to end is charged to

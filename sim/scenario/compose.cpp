@@ -151,7 +151,7 @@ std::optional<Composed> compose(Node document, const std::string& file, const Lo
   for (const std::string& argument : options.sets)
     set_value(composed.root, argument, findings);
   for (const PlacedSet& set : options.placed_sets)
-    set_value(composed.root, set.argument, findings, &set.place);
+    set_value(composed.root, set.argument, findings, &set);
   if (findings.empty()) // otherwise a path that leads nowhere has been reported where it stands
     drop_stale_provenance(composed.root);
   return composed;

@@ -18,7 +18,8 @@ struct Node;
 // A change of one value that a study's file asks for: diagnostics name its place there.
 struct PlacedSet {
   std::string argument; // "key.path=value"
-  Location place;
+  Location place;       // of the value
+  Location key_place;   // of the key path
 };
 
 struct LoadOptions {

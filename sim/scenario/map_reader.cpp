@@ -60,12 +60,13 @@ std::vector<PlacedSet> MapReader::settings(const Node& map, const std::string& k
       findings_.add(member.key_location, "'" + member.key + "' is not a key path",
                     "write key.path: value");
     else
-      sets.push_back(setting(member.key, member.value));
+      sets.push_back(setting(member.key, member.key_location, member.value));
   return sets;
 }
 
-PlacedSet MapReader::setting(const std::string& path, const Node& value) {
-  return {path + "=" + flow_text(value), value.location};
+PlacedSet MapReader::setting(const std::string& path, const Location& key_place,
+                             const Node& value) {
+  return {path + "=" + flow_text(value), value.location, key_place};
 }
 
 } // namespace sim::scenario

@@ -28,7 +28,7 @@ public:
   // {key.path: value} under a key as --set arguments, none when it is absent.
   std::vector<PlacedSet> settings(const Node& map, const std::string& key);
   // The value at a key path as a --set argument.
-  static PlacedSet setting(const std::string& path, const Node& value);
+  static PlacedSet setting(const std::string& path, const Location& key_place, const Node& value);
 
 protected:
   Findings& findings_;

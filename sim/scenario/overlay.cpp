@@ -2,6 +2,7 @@
 #include "sim/scenario/overlay.hpp"
 
 #include "sim/scenario/document.hpp"
+#include "sim/scenario/load.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -106,7 +107,7 @@ void merge(Node& base, const Node& over) {
 }
 
 void set_value(Node& root, const std::string& argument, Findings& findings,
-               const Location* given_at) {
+               const PlacedSet* placed) {
   const std::string file = "--set";
   const std::size_t equals = argument.find('=');
   if (equals == argument.npos || equals == 0) {
@@ -116,14 +117,14 @@ void set_value(Node& root, const std::string& argument, Findings& findings,
   std::optional<Node> value = parse_value(argument, equals + 1, file, findings);
   if (!value)
     return;
-  if (given_at != nullptr)
-    place_at(*given_at, *value);
+  if (placed != nullptr)
+    place_at(placed->place, *value);
   const std::vector<Step> steps = split_path(argument.substr(0, equals));
   Node* node = &root;
   std::string path;
   for (std::size_t i = 0; i < steps.size(); ++i) {
     const auto& [key, column] = steps[i];
-    const Location place = given_at != nullptr ? *given_at : Location{file, 1, column};
+    const Location place = placed != nullptr ? placed->key_place : Location{file, 1, column};
     if (key.empty()) {
       findings.add(place, "a key is missing in '" + argument.substr(0, equals) + "'",
                    "write key.path=value");

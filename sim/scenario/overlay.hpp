@@ -9,6 +9,8 @@
 
 namespace sim::scenario {
 
+struct PlacedSet;
+
 // Maps are merged key by key; everything else is replaced; a key that `over` gives without a value
 // is removed.
 void merge(Node& base, const Node& over);
@@ -16,8 +18,8 @@ void merge(Node& base, const Node& over);
 // Lays the value of one --set argument, "key.path=value", over the tree. Keys that are missing on
 // the way are made: the reader tells later whether they exist. Laid over a catalogue name, the
 // entry is changed in that key only. Diagnostics name the file "--set", line 1, and the column
-// within the argument; or `given_at`, where a file asks for it.
+// within the argument; or the places that `placed` names, where a file asks for it.
 void set_value(Node& root, const std::string& argument, Findings& findings,
-               const Location* given_at = nullptr);
+               const PlacedSet* placed = nullptr);
 
 } // namespace sim::scenario

@@ -28,7 +28,7 @@ struct Column {
   std::string unit; // of a quantity
   PublishedRole role = PublishedRole::HeldOut;
   std::vector<Choice> choices;
-  Location place;
+  Location place, path_place;
 };
 
 class TableReader : private MapReader {
@@ -107,6 +107,7 @@ private:
     } else if (by_path) {
       column.kind = Column::Kind::Path;
       column.path = text(node, "path");
+      column.path_place = node.find("path")->location;
       if (column.path.find('=') != std::string::npos)
         findings_.add(node.find("path")->location, "'" + column.path + "' is not a key path");
     } else if (by_quantity) {
@@ -176,7 +177,7 @@ private:
       return extend_label(row.label, scalar(node, column.name));
     case Column::Kind::Path:
       extend_label(row.label, column.name + "=" + (node.is_scalar() ? node.text : flow_text(node)));
-      row.sets.push_back(setting(column.path, node));
+      row.sets.push_back(setting(column.path, column.path_place, node));
       return;
     case Column::Kind::Choices:
       return choose(column, node, row);
@@ -261,7 +262,7 @@ Loaded load_row(const PublishedTable& table, const TableRow& row, const LoadOpti
   LoadOptions own = options;
   own.placed_sets = row.sets;
   for (const std::string& set : options.sets) // --set wins over the row
-    own.placed_sets.push_back({set, {"--set", 1, 1}});
+    own.placed_sets.push_back({set, {"--set", 1, 1}, {"--set", 1, 1}});
   own.sets.clear();
   return load_tree(table.scenario, table.file, own);
 }

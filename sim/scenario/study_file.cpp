@@ -40,12 +40,13 @@ private:
   StudyAxis axis(const Node& node) {
     StudyAxis axis;
     const bool by_path = node.find("path") != nullptr || node.find("values") != nullptr;
-    if (by_path && expect_map(node, "an axis", {"name", "path", "values"}, {"path", "values"})) {
+    if (by_path && expect_map(node, "an axis", {"name", "path", "values"}, {"path", "values"}) &&
+        node.find("path") != nullptr) {
       const std::string path = text(node, "path");
       axis.name = node.find("name") != nullptr ? text(node, "name") : path;
       for (const Node* value : items(node, "values"))
         axis.points.push_back({value->is_scalar() ? value->text : flow_text(*value),
-                               {setting(path, *value)},
+                               {setting(path, node.find("path")->location, *value)},
                                value->location});
     } else if (!by_path && expect_map(node, "an axis", {"name", "points", "path", "values"},
                                       {"name", "points"})) {

@@ -23,6 +23,15 @@
 
 namespace sim::scenario {
 
+// Published rows that a constant was fitted on: those of a family whose label begins so.
+struct FittedRows {
+  std::string family, label;
+};
+template <class V> void fields(V& v, FittedRows& s) {
+  v("family", s.family, required(), "Table of published runs.");
+  v("label", s.label, anything, "Beginning of the rows' labels; absent: all rows.");
+}
+
 // A row of fitted.yaml.
 struct FittedConstant {
   std::string id;
@@ -30,6 +39,7 @@ struct FittedConstant {
   std::string meaning;
   std::vector<std::string> range; // lowest and highest plausible value
   std::string fitted_on;
+  std::vector<FittedRows> rows; // where they are published rows of ours: tools/calibrate
   std::string source;
 };
 template <class V> void fields(V& v, FittedConstant& s) {
@@ -38,6 +48,7 @@ template <class V> void fields(V& v, FittedConstant& s) {
   v("meaning", s.meaning, required(), "What it stands for physically.");
   v("range", s.range, required(), "Lowest and highest plausible value.");
   v("fitted_on", s.fitted_on, required(), "The rows it was fitted on; they are no evidence.");
+  v("rows", s.rows, anything, "These rows where scenarios/published has them: tools/calibrate refits on them.");
   v("source", s.source, required(), "Where those rows were published.");
 }
 

@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <array>
 #include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -33,24 +34,22 @@ struct Value {
 struct Row {
   ScoredRow scored;
   std::vector<Value> values;
+  std::vector<Diagnostic> mistakes; // in its text
 };
 
-constexpr std::array<std::string_view, 9> rates{"mfu",
-                                                "mfu_noncausal",
-                                                "hfu",
-                                                "tokens_per_second_per_gpu",
-                                                "model_tflops_per_gpu",
-                                                "model_tflops_per_gpu_noncausal",
-                                                "tflops",
-                                                "algorithm_bandwidth",
-                                                "bus_bandwidth"};
-constexpr std::array<std::string_view, 5> times{"step_time_s", "wall_clock_hours", "gpu_hours",
-                                                "cost_usd", "time_s"};
+constexpr std::array<std::string_view, 3> shares_of_peak{"mfu", "mfu_noncausal", "hfu"};
+
+// By dimension: durations, GPU-hours and what they cost fall with speed; FLOPs, bytes and tokens
+// per second grow, and so do the shares of the peak, which have none.
 Pace pace_of(const ColumnText& column) {
-  const auto among = [&](const auto& names) {
-    return std::find(names.begin(), names.end(), column.name) != names.end();
-  };
-  return among(rates) ? Pace::Rate : among(times) ? Pace::Time : Pace::None;
+  const std::string name = column.name.substr(column.name.rfind('.') + 1);
+  if (name == "tokens_per_second_per_gpu" ||
+      std::find(shares_of_peak.begin(), shares_of_peak.end(), name) != shares_of_peak.end())
+    return Pace::Rate;
+  const Dimension d = column.dimension();
+  if (d.time < 0)
+    return Pace::Rate;
+  return d.time > 0 || d.money > 0 ? Pace::Time : Pace::None;
 }
 
 // "stages.train.mfu" for "stages.train.step_time_s", empty for what belongs to no stage.
@@ -127,7 +126,7 @@ void predict(const scenario::Loaded& loaded, const TableRow& row, const scenario
     for (std::size_t i = 0; i < out.values.size(); ++i) {
       ScoredValue& value = out.values[i].scored;
       const std::optional<report::Quantity> q = report::find_quantity(result, value.quantity);
-      if (!q)
+      if (!q) // as for what cannot be, none of the row counts
         throw InfeasibleError("columns", value.quantity + " has no value in this run");
       value.simulated = q->value;
       value.pace = pace_of(*published[i].first);
@@ -139,6 +138,11 @@ void predict(const scenario::Loaded& loaded, const TableRow& row, const scenario
   } catch (const InfeasibleError& infeasible) {
     out.scored.outcome = RowOutcome::Infeasible;
     out.scored.reason = infeasible.what();
+    for (Value& value : out.values) {
+      value.scored.simulated.reset();
+      value.scored.error_percent.reset();
+      value.implied.reset();
+    }
   }
 }
 
@@ -148,13 +152,29 @@ Row scored_row(const PublishedTable& table, const TableRow& row,
   out.scored.family = table.name;
   out.scored.label = row.label;
   out.scored.place = row.place;
-  if (row.needs.empty()) {
-    predict(scenario::load_row(table, row, load), row, load, out);
+  if (!row.needs.empty()) {
+    out.scored.outcome = RowOutcome::Unsupported;
+    out.scored.reason = listed(row.needs);
     return out;
   }
-  out.scored.outcome = RowOutcome::Unsupported;
-  out.scored.reason = listed(row.needs);
+  try {
+    predict(scenario::load_row(table, row, load), row, load, out);
+  } catch (const ScenarioError& error) {
+    out.mistakes = error.diagnostics();
+  }
   return out;
+}
+
+// Rows share columns and scenario, so each mistake once.
+void raise_mistakes(const std::vector<Row>& rows) {
+  std::vector<Diagnostic> all;
+  std::set<std::string> known;
+  for (const Row& row : rows)
+    for (const Diagnostic& mistake : row.mistakes)
+      if (known.insert(to_text(mistake)).second)
+        all.push_back(mistake);
+  if (!all.empty())
+    throw ScenarioError(std::move(all));
 }
 
 bool is_evidence(const Value& value) {
@@ -252,6 +272,7 @@ std::optional<report::Score> score(const ScoreRequest& request, const ParallelOp
   };
   if (!parallel_for(tasks.size(), run, options))
     return std::nullopt;
+  raise_mistakes(rows);
   report::Score score;
   for (const PublishedTable& table : request.tables) {
     std::vector<Row*> own;

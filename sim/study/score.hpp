@@ -16,8 +16,8 @@ struct ScoreRequest {
   scenario::LoadOptions load; // its `sets` win over the rows
 };
 
-// Rows in the order of the tables. A row that cannot be is counted as such with its reason; one
-// whose text is bad ends the score. Empty when stopped. Throws ScenarioError.
+// Rows in the order of the tables. A row that cannot be is counted as such with its reason. Empty
+// when stopped. Throws ScenarioError with the mistakes of all rows.
 std::optional<report::Score> score(const ScoreRequest& request,
                                    const ParallelOptions& options = {});
 

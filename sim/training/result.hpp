@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -47,7 +48,8 @@ struct StageResult {
   RunTime useful{}; // wall less failures, lost work and checkpoint stalls
   Seconds
       step_time{}; // at the final batch; rl: one update's share of an iteration; inference: zero
-  execution::StepResult step; // at the final batch; inference: empty
+  execution::StepResult step;                        // at the final batch; inference: empty
+  std::shared_ptr<const execution::StepTrace> trace; // of that step, where it was asked for
   std::vector<Level> levels;
   Flops model_causal{}, model_full{}, hardware{}; // whole stage
   Ledger ledger;

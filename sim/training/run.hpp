@@ -26,6 +26,7 @@ struct RunInput {
   reliability::CheckpointSpec checkpoint;
   plan::PortSpec port;
   execution::Fidelity fidelity{}; // of every training step
+  bool trace = false;             // note the last step of every training stage
   std::uint64_t seed = 1;
   std::uint64_t replication = 0; // failures draw from streams of their own per replication
 };

@@ -90,6 +90,12 @@ PreparedStage prepare_training(StageContext& context) {
     result.step = step;
     result.step_time = step.duration;
   }
+  if (context.input.trace) {
+    request.layout =
+        result.step.layout; // another schedule, where the batch could not fill the given one
+    result.trace =
+        std::make_shared<const execution::StepTrace>(context.pool.simulator->trace(request));
+  }
   report_unfilled(context);
   return prepared;
 }

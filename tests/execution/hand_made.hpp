@@ -46,7 +46,7 @@ inline Machine machine_of(int stages, const Patterns& patterns,
     Actor actor;
     actor.stage = static_cast<int>(stage);
     machine.actors.push_back(actor);
-    machine.trunks.push_back({capacity, true});
+    machine.trunks.push_back({capacity, true, topology::LinkKind::ScaleUp});
   }
   for (std::uint32_t stage = 0; stage < machine.actors.size(); ++stage) {
     for (const TeamKind kind : {TeamKind::Tensor, TeamKind::Expert, TeamKind::Context,

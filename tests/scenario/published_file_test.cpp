@@ -104,7 +104,7 @@ TEST_CASE("what is wrong in a table is told at its place") {
       {{{16, "  - [8B, 2, null, a]"}}, "16:5 a row without a measured value"},
       {{{16, "  - [8B, two, 1500, a]"}}, "16:10 parallelism.tensor"},
       {{{12, "  - {name: TP, path: a=b}"}}, "12:22 'a=b' is not a key path"},
-      {{{12, "  - {name: TP, path: parallelism.tensors}"}}, "16:10 unknown key"},
+      {{{12, "  - {name: TP, path: parallelism.tensors}"}}, "12:22 unknown key"},
       {{{13, "  - {name: step, quantity: a, path: b}"}}, "13:5 a column is one of"},
       {{{13, "  - {name: step, quantity: a, role: held}"}}, "13:37 role: 'held' is none"},
       {{{14, "  - {unit: s}"}}, "14:5 only a quantity has a unit"},

@@ -183,6 +183,31 @@ TEST_CASE("a quantity that no result has is an error at the column") {
   }
 }
 
+TEST_CASE("mistakes of all rows are shown, each once, a wrong key where the column names it") {
+  try {
+    score_of(table_of("  - [16, 1, 2, 8]\n  - [32, 1, 2, 8]\n  - [many, 1, 2, 8]\n",
+                      "  - {name: x, quantity: stages.t.no_such}\n"
+                      "  - {name: y, path: parallelism.tensr}\n"));
+    FAIL("no error");
+  } catch (const ScenarioError& error) {
+    // Rows one and two: the key. Row three: its batch and the key.
+    REQUIRE(error.diagnostics().size() == 2);
+    CHECK(error.diagnostics()[0].location == Location{"t.yaml", 15, 21});
+    CHECK(error.diagnostics()[1].location == Location{"t.yaml", 19, 6});
+  }
+}
+
+TEST_CASE("parts of a step count as times, memory as neither time nor rate") {
+  const report::Score score = score_of(
+      table_of("  - [16, 1, 2, 3]\n",
+               "  - {name: exposed, quantity: stages.t.communication.exposed_s, unit: s}\n"
+               "  - {name: memory, quantity: stages.t.memory_gib_per_gpu.total, unit: GiB}\n"));
+  REQUIRE(score.rows[0].values.size() == 3);
+  CHECK(score.rows[0].values[1].pace == report::Pace::Time);
+  CHECK(score.rows[0].values[2].pace == report::Pace::None);
+  CHECK(score.all.errors.values == 2);
+}
+
 TEST_CASE("the score does not depend on the number of threads", "[threads]") {
   std::string rows;
   for (int i = 1; i <= 8; ++i)

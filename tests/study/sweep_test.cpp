@@ -79,7 +79,8 @@ TEST_CASE("a sweep point is the same scenario run alone") {
 TEST_CASE("a point that cannot be is a row with its reason") {
   study::SweepRequest request = small_study();
   request.study.axes.resize(1);
-  request.study.axes[0].points[1].sets = {{"cluster.nodes=1", {}}, {"parallelism.tensor=3", {}}};
+  request.study.axes[0].points[1].sets = {{"cluster.nodes=1", {}, {}},
+                                          {"parallelism.tensor=3", {}, {}}};
   const study::SweepOutcome outcome = study::sweep(request);
   CHECK(outcome.complete());
   CHECK(outcome.infeasible == 1);
@@ -91,7 +92,8 @@ TEST_CASE("a point that cannot be is a row with its reason") {
 
 TEST_CASE("a bad key or column ends the sweep before it starts") {
   study::SweepRequest request = small_study();
-  request.study.axes[0].points[1].sets = {{"cluster.nodez=1", {"study.yaml", 7, 15}}};
+  request.study.axes[0].points[1].sets = {
+      {"cluster.nodez=1", {"study.yaml", 7, 30}, {"study.yaml", 7, 15}}};
   try {
     study::sweep(request);
     FAIL("the key is unknown");
