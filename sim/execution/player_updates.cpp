@@ -138,7 +138,6 @@ void Player::end_wait(Id id) {
   case UpdateState::Optimizer:
     if (plan_.trace != nullptr)
       trace_span(id, StepTrace::What::Optimizer, state.waiting_since);
-    timing_.optimizer += actor.multiplicity * (now() - state.waiting_since) * second;
     charge(id, Category::Productive);
     state.state = UpdateState::Parameters;
     if (!start_sequence(id, update_of(id).parameters_late))
@@ -157,7 +156,11 @@ void Player::end_wait(Id id) {
 
 void Player::charge(Id id, Category category) {
   ActorState& state = actors_[id];
-  breakdown(id)[category] += (now() - state.waiting_since) * second;
+  const Seconds since = (now() - state.waiting_since) * second;
+  breakdown(id)[category] += since;
+  if (state.state != UpdateState::Passes && category != Category::Bubble &&
+      category != Category::Straggler)
+    timing_.update += machine_.actors[id].multiplicity * since;
   state.waiting_since = now();
 }
 

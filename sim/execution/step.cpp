@@ -92,7 +92,9 @@ StepResult StepSimulator::State::simulate(const StepSetting& setting, Fidelity h
   result.backward = timing.backward;
   result.weight = timing.weight;
   result.pairs = timing.pairs;
-  result.optimizer = timing.optimizer;
+  result.update = timing.update;
+  result.idle = result.duration - timing.forward - timing.backward - timing.weight - timing.pairs -
+                timing.update;
   result.tokens = static_cast<double>(setting.batch) * setting.sequence_length;
   const workload::TrainingFlops flops =
       workload::training_flops_per_token(model, setting.sequence_length, setting.attended_length);

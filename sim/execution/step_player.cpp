@@ -459,7 +459,7 @@ StepTiming Player::result() {
     timing_.breakdown += breakdown(id);
   }
   for (Seconds* mean :
-       {&timing_.forward, &timing_.backward, &timing_.weight, &timing_.pairs, &timing_.optimizer})
+       {&timing_.forward, &timing_.backward, &timing_.weight, &timing_.pairs, &timing_.update})
     *mean *= 1 / actors_stood_for_;
   for (Seconds& mean : timing_.communication)
     mean *= 1 / actors_stood_for_;

@@ -60,7 +60,7 @@ struct StepTiming {
   Seconds duration{};
   Breakdown breakdown; // mean over actors; sums to duration
   std::array<Seconds, plan::communication_dimensions> communication{}; // mean over GPUs
-  Seconds forward{}, backward{}, weight{}, pairs{}, optimizer{};       // mean over actors
+  Seconds forward{}, backward{}, weight{}, pairs{}, update{};          // mean over actors
   Flops executed{};                                                    // mean over actors
   std::uint64_t events = 0, fingerprint = 0;
 };

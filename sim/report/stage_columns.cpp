@@ -165,10 +165,12 @@ void add_step(StageTable& t) {
       {"backward", &execution::StepResult::backward},
       {"weight", &execution::StepResult::weight},
       {"pairs", &execution::StepResult::pairs},
-      {"optimizer", &execution::StepResult::optimizer}};
+      {"update", &execution::StepResult::update},
+      {"idle", &execution::StepResult::idle}};
   for (const auto& [name, member] : passes)
     t.add(trains, std::string("step_passes_s.") + name, "s",
-          "Time in such passes on the mean rank; pairs: forward and backward overlapped.",
+          "Where the mean rank's step goes; pairs: forward and backward overlapped; update: all behind "
+          "the passes; idle: the rest.",
           [member = member](const StageResult& s) { return (s.step.*member).base(); });
 }
 
