@@ -5,6 +5,7 @@
 
 #include "sim/base/fields.hpp"
 #include "sim/base/time.hpp"
+#include "sim/hardware/fabric_parts.hpp"
 
 #include <cstdint>
 #include <map>
@@ -92,14 +93,23 @@ struct NodeSpec {
   Watts idle_power{}; // the whole node, no kernel running
 };
 
-enum class FabricBuilder { RailOptimized, FatTree, MultiPlane };
+enum class FabricBuilder {
+  RailOptimized,
+  FatTree,
+  MultiPlane,
+  RailOnly,
+  Dragonfly,
+  DragonflyPlus,
+  FullMesh,
+  SlimFly,
+  Torus,
+  Graph
+};
 enum class RoutingPolicy { Adaptive, Static, Ecmp };
-// From the inside out; a link's kind is the tier it belongs to.
-enum class LinkKind : std::uint8_t { ScaleUp, Nic, LeafUplink, SpineUplink };
 
 struct FabricSpec {
   FabricBuilder builder = FabricBuilder::RailOptimized;
-  int tiers = 2;        // switch tiers: 2 = leaf and spine, 3 = leaf, spine and core
+  int tiers = 2;        // switch tiers: 1 = leaf, 2 = leaf and spine, 3 = leaf, spine and core
   int switch_ports = 0; // at link_bandwidth
   int spine_ports = 0;  // of spines and cores, where these are larger chassis; 0: switch_ports
   BytesPerSecond link_bandwidth{};
@@ -114,19 +124,21 @@ struct FabricSpec {
   Seconds leaf_latency{};     // one small message under one leaf
   Seconds tier_latency{};     // more for each switch tier above the leaf
   Watts switch_power{};
+  std::optional<Dollars> switch_price, cable_price, nic_price; // absent: not known
+  // Dragonflies, full mesh, Slim Fly.
+  int switch_endpoints = 0;    // NICs on a leaf; 0: what balances the wiring
+  int group_switches = 0;      // leaves of a group; 0: balanced
+  int global_ports = 0;        // of a switch to other groups; 0: balanced
+  int groups = 0;              // 0: as many as seat the nodes
+  int order = 0;               // Slim Fly: q of 2 q^2 switches; 0: the least that seats the nodes
+  std::vector<int> dimensions; // torus: routers along each
+  std::optional<GraphSpec> graph;
+  std::optional<SitesSpec> sites;
 };
 
 struct SlowGpuSpec {
   int gpu = 0;      // rank
   double speed = 1; // of its kernels, relative to a healthy GPU
-};
-
-// Both directions of a link, all parallel cables of it, or all uplinks of a switch.
-struct WeakLinkSpec {
-  LinkKind tier = LinkKind::Nic;
-  int device = 0; // GPU, NIC (node x nics + i), leaf or spine at the lower end
-  std::optional<int> to = std::nullopt; // spine within the pod, or core of the set; absent: all
-  double capacity = 1;                  // relative to the healthy link; 0: broken
 };
 
 struct PoolSpec {
@@ -136,6 +148,7 @@ struct PoolSpec {
   Date acquired;
   std::vector<SlowGpuSpec> slow_gpus;
   std::vector<WeakLinkSpec> weak_links;
+  std::vector<WeakSwitchSpec> weak_switches;
 };
 
 // The flat form (node, nodes, fabric beside one another) is one pool called "main".
@@ -234,8 +247,10 @@ template <class V> void fields(V& v, NodeSpec& s) {
 }
 template <class V> void fields(V& v, FabricSpec& s) {
   v("builder", s.builder, required(), "How the switches are wired.");
-  v("tiers", s.tiers, Rule{.low = 2, .high = 3}, "Switch tiers.");
-  v("switch_ports", s.switch_ports, required(at_least_one), "Ports per switch.");
+  v("tiers", s.tiers, Rule{.low = 1, .high = 3},
+    "Switch tiers of rail-optimized, fat-tree, multi-plane and rail-only.");
+  v("switch_ports", s.switch_ports, at_least_one,
+    "Ports per switch; torus and graph do without it.");
   v("spine_ports", s.spine_ports, non_negative,
     "Ports per spine and core switch; absent: as switch_ports.");
   v("link_bandwidth", s.link_bandwidth, required(positive), "Per link and direction.");
@@ -255,20 +270,28 @@ template <class V> void fields(V& v, FabricSpec& s) {
     "Small message between nodes under one leaf.");
   v("tier_latency", s.tier_latency, required(non_negative), "Added for each tier above the leaf.");
   v("switch_power", s.switch_power, non_negative, "Per switch.");
+  v("switch_price", s.switch_price, positive, "Of a switch with its optics.");
+  v("cable_price", s.cable_price, positive, "Of a link between two switches.");
+  v("nic_price", s.nic_price, positive, "Of a NIC.");
+  v("switch_endpoints", s.switch_endpoints, non_negative,
+    "Dragonfly, full mesh, Slim Fly: NICs on a leaf; 0: what balances the wiring.");
+  v("group_switches", s.group_switches, non_negative,
+    "Dragonfly: leaves of a group; 0: what balances the wiring.");
+  v("global_ports", s.global_ports, non_negative,
+    "Dragonfly: ports of a switch to other groups; 0: what balances the wiring.");
+  v("groups", s.groups, non_negative, "Dragonfly: groups; 0: the fewest that seat the nodes.");
+  v("order", s.order, non_negative,
+    "Slim Fly: the odd prime q of 2 q^2 switches; 0: the least that seats the nodes.");
+  v("dimensions", s.dimensions, at_least_one,
+    "Torus: routers along each dimension, the first counted fastest; NICs of a node on one "
+    "router.");
+  v("graph", s.graph, anything, "Builder graph: switches and links one by one.");
+  v("sites", s.sites, anything, "Several data centres with this fabric in each.");
 }
 template <class V> void fields(V& v, SlowGpuSpec& s) {
   v("gpu", s.gpu, required(non_negative), "Rank of the GPU, counted from 0.");
   v("speed", s.speed, required(Rule{.low = 0, .high = 1, .low_open = true}),
     "Speed of its kernels relative to a healthy GPU.");
-}
-template <class V> void fields(V& v, WeakLinkSpec& s) {
-  v("tier", s.tier, required(), "Which links.");
-  v("device", s.device, required(non_negative),
-    "Lower end: GPU, NIC (node x nics + i), leaf or spine, counted from 0.");
-  v("to", s.to, non_negative,
-    "Upper end of an uplink: spine of the leaf's pod, or core of the spine's set; absent: all.");
-  v("capacity", s.capacity, required(fraction),
-    "Capacity relative to the healthy link, both directions; 0: broken.");
 }
 template <class V> void fields(V& v, PoolSpec& s) {
   v("node", s.node, required(), "Node type.");
@@ -277,6 +300,8 @@ template <class V> void fields(V& v, PoolSpec& s) {
   v("acquired", s.acquired, anything, "Day on which the nodes were bought.");
   v("slow_gpus", s.slow_gpus, anything, "GPUs that are slower than they should be.");
   v("weak_links", s.weak_links, anything, "Links that are weaker than they should be, or broken.");
+  v("weak_switches", s.weak_switches, anything,
+    "Switches that are slower than they should be, or broken.");
 }
 template <class V> void fields(V& v, ClusterSpec& s) {
   // The flat form's keys stand directly under `cluster`; they are required unless `pools` is given.
@@ -287,6 +312,8 @@ template <class V> void fields(V& v, ClusterSpec& s) {
   v("slow_gpus", s.main.slow_gpus, anything, "GPUs that are slower than they should be.");
   v("weak_links", s.main.weak_links, anything,
     "Links that are weaker than they should be, or broken.");
+  v("weak_switches", s.main.weak_switches, anything,
+    "Switches that are slower than they should be, or broken.");
   v("pools", s.pools, anything, "Several pools by name, instead of one.");
 }
 
@@ -306,20 +333,20 @@ template <> struct EnumNames<hardware::FabricBuilder> {
   static constexpr std::array names{
       std::pair{hardware::FabricBuilder::RailOptimized, std::string_view{"rail-optimized"}},
       std::pair{hardware::FabricBuilder::FatTree, std::string_view{"fat-tree"}},
-      std::pair{hardware::FabricBuilder::MultiPlane, std::string_view{"multi-plane"}}};
+      std::pair{hardware::FabricBuilder::MultiPlane, std::string_view{"multi-plane"}},
+      std::pair{hardware::FabricBuilder::RailOnly, std::string_view{"rail-only"}},
+      std::pair{hardware::FabricBuilder::Dragonfly, std::string_view{"dragonfly"}},
+      std::pair{hardware::FabricBuilder::DragonflyPlus, std::string_view{"dragonfly-plus"}},
+      std::pair{hardware::FabricBuilder::FullMesh, std::string_view{"full-mesh"}},
+      std::pair{hardware::FabricBuilder::SlimFly, std::string_view{"slim-fly"}},
+      std::pair{hardware::FabricBuilder::Torus, std::string_view{"torus"}},
+      std::pair{hardware::FabricBuilder::Graph, std::string_view{"graph"}}};
 };
 template <> struct EnumNames<hardware::RoutingPolicy> {
   static constexpr std::array names{
       std::pair{hardware::RoutingPolicy::Adaptive, std::string_view{"adaptive"}},
       std::pair{hardware::RoutingPolicy::Static, std::string_view{"static"}},
       std::pair{hardware::RoutingPolicy::Ecmp, std::string_view{"ecmp"}}};
-};
-template <> struct EnumNames<hardware::LinkKind> {
-  static constexpr std::array names{
-      std::pair{hardware::LinkKind::ScaleUp, std::string_view{"scale-up"}},
-      std::pair{hardware::LinkKind::Nic, std::string_view{"nic"}},
-      std::pair{hardware::LinkKind::LeafUplink, std::string_view{"leaf-uplink"}},
-      std::pair{hardware::LinkKind::SpineUplink, std::string_view{"spine-uplink"}}};
 };
 template <> inline constexpr std::string_view catalogue_kind<hardware::KernelSpec> = "kernels";
 template <>

@@ -48,6 +48,7 @@ private:
   void response(const rollout::LengthSpec& response, const std::string& path);
   void stage_pool(const std::string& pool, const std::string& path);
   void pool(const hardware::PoolSpec& pool, const std::string& path);
+  void fabric(const hardware::FabricSpec& fabric, const std::string& path);
   void slow_gpus(const hardware::PoolSpec& pool, const std::string& path);
   void attention(const workload::AttentionSpec& attention, const std::string& path);
   void amount(const std::string& text, const std::string& path);
@@ -185,9 +186,44 @@ void Checker::pool(const hardware::PoolSpec& pool, const std::string& path) {
   if (node.idle_power > node.power)
     say(path + ".node.idle_power", "more power without work than with it",
         "must not be above power");
-  if (pool.fabric.spec.tiers == 3 && pool.fabric.spec.pod_nodes == 0)
-    say(path + ".fabric.pod_nodes", "three tiers need it", "write the nodes in one pod");
+  fabric(pool.fabric.spec, path + ".fabric");
   slow_gpus(pool, path + ".slow_gpus");
+}
+
+void Checker::fabric(const hardware::FabricSpec& fabric, const std::string& path) {
+  using hardware::FabricBuilder;
+  const bool torus = fabric.builder == FabricBuilder::Torus,
+             written = fabric.builder == FabricBuilder::Graph;
+  const std::string builder = "builder " + std::string(name_of(fabric.builder));
+  const bool tree = !torus && !written && fabric.builder != FabricBuilder::Dragonfly &&
+                    fabric.builder != FabricBuilder::DragonflyPlus &&
+                    fabric.builder != FabricBuilder::FullMesh &&
+                    fabric.builder != FabricBuilder::SlimFly;
+  if (tree && fabric.tiers == 3 && fabric.pod_nodes == 0)
+    say(path + ".pod_nodes", "three tiers need it", "write the nodes in one pod");
+  if (!torus && !written && fabric.switch_ports == 0)
+    say(path + ".switch_ports", builder + " needs it", "write the ports of a switch");
+  if (torus == fabric.dimensions.empty())
+    say(path + ".dimensions", torus ? "a torus needs it" : "only a torus has it",
+        torus ? "write the routers along each: [4, 4, 4]" : "leave it out");
+  if (written != fabric.graph.has_value())
+    say(path + ".graph", written ? builder + " needs it" : "only builder graph has it",
+        written ? "write {vertices: [...], links: [...]}" : "leave it out");
+  if (!fabric.graph)
+    return;
+  std::vector<std::string> names;
+  for (const auto& vertex : fabric.graph->vertices) {
+    if (std::find(names.begin(), names.end(), vertex.name) != names.end())
+      say(path + ".graph.vertices." + vertex.name, "two vertices have this name", "choose another");
+    names.push_back(vertex.name);
+  }
+  for (std::size_t i = 0; i < fabric.graph->links.size(); ++i) {
+    const auto& link = fabric.graph->links[i];
+    for (const auto& [key, name] : {std::pair{".from", &link.from}, std::pair{".to", &link.to}})
+      if (std::find(names.begin(), names.end(), *name) == names.end())
+        say(path + ".graph.links." + std::to_string(i) + key, "there is no vertex '" + *name + "'",
+            suggestion(*name, names));
+  }
 }
 
 void Checker::slow_gpus(const hardware::PoolSpec& pool, const std::string& path) {

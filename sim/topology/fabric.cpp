@@ -2,7 +2,12 @@
 #include "sim/topology/fabric.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/limit.hpp"
 #include "sim/topology/builder/table.hpp"
+#include "sim/topology/graph_fabric.hpp"
+#include "sim/topology/switched_fabric.hpp"
+
+#include <algorithm>
 
 namespace sim::topology {
 
@@ -36,10 +41,25 @@ void Fabric::add_all_pairs(std::span<const int> members, int group_size,
 
 std::unique_ptr<Fabric> build(const hardware::PoolSpec& pool) {
   SIM_ASSERT(pool.nodes >= 1 && pool.node.spec.accelerators >= 1);
-  for (const builder::Entry& entry : builder::table())
-    if (entry.builder == pool.fabric.spec.builder)
-      return entry.build(pool);
-  throw InternalError("a fabric builder without a row in the table");
+  const builder::Entry& entry = builder::entry_of(pool.fabric.spec.builder);
+  if (pool.nodes == 1) { // only scale-up links
+    const Wiring wiring = entry.tree != nullptr ? entry.tree(pool.node.spec) : Wiring{};
+    return std::make_unique<SwitchedFabric>(pool, wiring);
+  }
+  if (pool.fabric.spec.sites)
+    return std::make_unique<GraphFabric>(pool, builder::draw_sites(pool));
+  if (entry.tree != nullptr)
+    return std::make_unique<SwitchedFabric>(pool, entry.tree(pool.node.spec));
+  return std::make_unique<GraphFabric>(pool, entry.draw(pool));
+}
+
+int most_nodes(const hardware::PoolSpec& pool) {
+  const hardware::FabricSpec& fabric = pool.fabric.spec;
+  const builder::Entry& entry = builder::entry_of(fabric.builder);
+  const std::int64_t site = entry.tree != nullptr ? tree_nodes(pool, entry.tree(pool.node.spec))
+                                                  : entry.seats(pool) / pool.node.spec.nics;
+  const std::int64_t all = site * (fabric.sites ? fabric.sites->count : 1);
+  return static_cast<int>(std::min(all, limit::gpus / pool.node.spec.accelerators));
 }
 
 } // namespace sim::topology

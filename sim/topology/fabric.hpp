@@ -6,6 +6,7 @@
 
 #include "sim/hardware/spec.hpp"
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -14,7 +15,8 @@
 namespace sim::topology {
 
 using hardware::LinkKind;
-inline constexpr int link_kinds = 4;
+inline constexpr int link_kinds = 7;
+inline constexpr int switch_tiers = 4;
 
 using LinkId = std::uint32_t;
 
@@ -62,6 +64,8 @@ struct Transfer {
 struct Counts {
   std::int64_t endpoints = 0, switches = 0,
                switch_links = 0; // as DeepSeek counts them: links between switches
+  std::array<std::int64_t, switch_tiers> switches_of_tier{};
+  std::array<std::int64_t, link_kinds> links_of_kind{}; // between switches
 };
 
 struct Layout;
@@ -74,8 +78,10 @@ public:
   [[nodiscard]] virtual std::span<const Link> links() const = 0;
   // Appends the steps from GPU a to GPU b (a != b), by closed rules of the builder. Rail-aligned: a
   // transfer to another node first crosses the scale-up domain to the GPU with the destination's
-  // rail, then uses that rail's NIC (PXN). Throws InfeasibleError("cluster.weak_links") when broken
-  // links leave no path, here and in everything below that asks for routes.
+  // rail, then uses that rail's NIC (PXN). A NIC that is broken is replaced by the next of its
+  // node that reaches the destination, over the scale-up domain. Throws
+  // InfeasibleError("cluster.weak_links") when broken links leave no path, here and in everything
+  // below that asks for routes.
   virtual void route(int a, int b, std::vector<RouteStep>& out) const = 0;
   [[nodiscard]] virtual std::span<const Trunk> trunks() const = 0;
   [[nodiscard]] virtual std::uint32_t trunk_of(LinkId link) const = 0;
@@ -107,5 +113,9 @@ public:
 // Throws InfeasibleError("cluster...") when the nodes do not fit the fabric, bandwidths do not
 // match or a weak link does not exist. One node has no fabric: only its scale-up links are built.
 std::unique_ptr<Fabric> build(const hardware::PoolSpec& pool);
+
+// Nodes of the pool's type that its fabric carries at most, within the limit on GPUs; pool.nodes is
+// not looked at.
+int most_nodes(const hardware::PoolSpec& pool);
 
 } // namespace sim::topology

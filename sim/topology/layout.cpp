@@ -3,10 +3,11 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/limit.hpp"
-#include "sim/base/quantity_text.hpp"
+#include "sim/topology/blueprint.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <string>
 
 namespace sim::topology {
@@ -45,19 +46,6 @@ void check_size(const Layout& l) {
                                                 " links between switches");
 }
 
-void check_nics(const hardware::NodeSpec& node, const hardware::FabricSpec& fabric) {
-  if (node.nics > node.accelerators)
-    throw InfeasibleError("cluster.node.nics",
-                          std::to_string(node.nics) + " NICs for " +
-                              std::to_string(node.accelerators) + " GPUs; a GPU uses one NIC",
-                          "at most one NIC per GPU; write two ports of one NIC as one faster NIC");
-  if (node.nic.bandwidth != fabric.link_bandwidth)
-    throw InfeasibleError("cluster.fabric.link_bandwidth",
-                          "the node's NIC runs at " + to_text(node.nic.bandwidth) +
-                              ", the fabric's links at " + to_text(fabric.link_bandwidth),
-                          "choose a fabric of the NIC's speed");
-}
-
 [[noreturn]] void too_many_nodes(int nodes, std::int64_t limit) {
   throw InfeasibleError("cluster.nodes",
                         std::to_string(nodes) + " nodes, but the fabric carries at most " +
@@ -69,12 +57,17 @@ void lay_out_leaves(Layout& l, const hardware::FabricSpec& fabric) {
   if (std::max(fabric.switch_ports, fabric.spine_ports) > most_ports)
     throw InfeasibleError("cluster.fabric.switch_ports",
                           "a switch has at most " + std::to_string(most_ports) + " ports here");
-  const Ports leaf = split_ports(fabric.switch_ports, fabric.leaf_oversubscription);
+  if (fabric.tiers == 1 && l.wiring.leaves_per_group > 1)
+    throw InfeasibleError("cluster.fabric.tiers", "one tier leaves the rails without spines",
+                          "builder rail-only has one switch a rail");
+  const Ports leaf = fabric.tiers == 1
+                         ? Ports{.down = fabric.switch_ports, .up = 0}
+                         : split_ports(fabric.switch_ports, fabric.leaf_oversubscription);
   const int ports_per_node =
       l.wiring.planes == 1 && l.wiring.leaves_per_group == 1 ? l.nics_per_node : 1;
   l.nodes_per_leaf = leaf.down / ports_per_node;
   l.uplinks = leaf.up;
-  if (l.nodes_per_leaf < 1 || l.uplinks < 1)
+  if (l.nodes_per_leaf < 1 || (l.uplinks < 1 && fabric.tiers > 1))
     throw InfeasibleError("cluster.fabric.switch_ports",
                           std::to_string(fabric.switch_ports) + " ports make " +
                               std::to_string(leaf.down) + " downlinks and " +
@@ -82,9 +75,22 @@ void lay_out_leaves(Layout& l, const hardware::FabricSpec& fabric) {
                               std::to_string(ports_per_node) + " downlinks");
 }
 
+int upper_ports(const hardware::FabricSpec& fabric) {
+  return fabric.spine_ports > 0 ? fabric.spine_ports : fabric.switch_ports;
+}
+
+int spine_downlinks(const hardware::FabricSpec& fabric) {
+  return fabric.tiers == 3 ? split_ports(upper_ports(fabric), fabric.spine_oversubscription).down
+                           : upper_ports(fabric);
+}
+
+int most_pods(const hardware::FabricSpec& fabric) {
+  return fabric.tiers == 3 ? upper_ports(fabric) : 1;
+}
+
 // Nodes of a pod: as given, or as many as the spines have ports for.
 void lay_out_pods(Layout& l, const hardware::FabricSpec& fabric, int spine_down) {
-  const int groups = spine_down / l.wiring.leaves_per_group;
+  const int groups = fabric.tiers == 1 ? 1 : spine_down / l.wiring.leaves_per_group;
   const int limit = groups * l.nodes_per_leaf;
   l.pod_nodes = fabric.tiers == 3 && fabric.pod_nodes > 0 ? fabric.pod_nodes : limit;
   if (l.pod_nodes > limit || limit == 0)
@@ -103,6 +109,18 @@ void lay_out_pods(Layout& l, const hardware::FabricSpec& fabric, int spine_down)
 
 } // namespace
 
+std::int64_t tree_nodes(const hardware::PoolSpec& pool, const Wiring& wiring) {
+  const hardware::FabricSpec& fabric = pool.fabric.spec;
+  Layout l{.nodes = std::numeric_limits<int>::max(), .wiring = wiring};
+  l.nics_per_node = pool.node.spec.nics;
+  lay_out_leaves(l, fabric);
+  const int groups = fabric.tiers == 1 ? 1 : spine_downlinks(fabric) / l.wiring.leaves_per_group;
+  const std::int64_t pod = fabric.tiers == 3 && fabric.pod_nodes > 0
+                               ? fabric.pod_nodes
+                               : std::int64_t{groups} * l.nodes_per_leaf;
+  return pod * most_pods(fabric);
+}
+
 Layout lay_out(const hardware::PoolSpec& pool, const Wiring& wiring) {
   const hardware::NodeSpec& node = pool.node.spec;
   const hardware::FabricSpec& fabric = pool.fabric.spec;
@@ -111,16 +129,13 @@ Layout lay_out(const hardware::PoolSpec& pool, const Wiring& wiring) {
   Layout l{.nodes = pool.nodes, .gpus_per_node = node.accelerators, .wiring = wiring};
   if (pool.nodes == 1)
     return l;
-  check_nics(node, fabric);
+  check_nics(pool);
   l.nics_per_node = node.nics;
   lay_out_leaves(l, fabric);
-  const int ports = fabric.spine_ports > 0 ? fabric.spine_ports : fabric.switch_ports;
-  const int spine_down =
-      fabric.tiers == 3 ? split_ports(ports, fabric.spine_oversubscription).down : ports;
+  const int ports = upper_ports(fabric), spine_down = spine_downlinks(fabric);
   lay_out_pods(l, fabric, spine_down);
-  const int most_pods = fabric.tiers == 3 ? ports : 1;
-  if (l.pods > most_pods)
-    too_many_nodes(l.nodes, static_cast<std::int64_t>(most_pods) * l.pod_nodes);
+  if (l.pods > most_pods(fabric))
+    too_many_nodes(l.nodes, static_cast<std::int64_t>(most_pods(fabric)) * l.pod_nodes);
   if (l.leaves_per_plane > 1)
     l.spines = fewest_switches(l.leaves_per_pod, l.uplinks, spine_down);
   if (l.pods > 1) {

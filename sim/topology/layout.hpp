@@ -68,6 +68,9 @@ inline bool has_link_per_cable(hardware::RoutingPolicy routing) {
   return routing != hardware::RoutingPolicy::Adaptive;
 }
 
+// Nodes that a full tree carries.
+std::int64_t tree_nodes(const hardware::PoolSpec& pool, const Wiring& wiring);
+
 // Throws InfeasibleError when the nodes do not fit or the NICs do not match.
 Layout lay_out(const hardware::PoolSpec& pool, const Wiring& wiring);
 

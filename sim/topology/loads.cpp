@@ -89,12 +89,12 @@ std::optional<SwitchedFabric::Passage> SwitchedFabric::add_end_loads(const Trans
     return std::nullopt;
   }
   const Passage p = passage(t.from, t.to);
-  if (p.relay != t.from) {
+  if (p.ends.relay != t.from) {
     load[scale_up_link(t.from)] += t.flows;
-    load[scale_up_link(p.relay) + 1] += t.flows;
+    load[scale_up_link(p.ends.relay) + 1] += t.flows;
   }
-  load[nic_link(p.source_nic)] += t.flows;
-  load[nic_link(p.destination_nic) + 1] += t.flows;
+  load[nic_link(p.ends.source_nic)] += t.flows;
+  load[nic_link(p.ends.destination_nic) + 1] += t.flows;
   return p;
 }
 

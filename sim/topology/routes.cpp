@@ -2,31 +2,21 @@
 // Routes by closed rules: over links, and over trunks.
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/random.hpp"
+#include "sim/topology/no_path.hpp"
 #include "sim/topology/switched_fabric.hpp"
 
 #include <algorithm>
 #include <cstddef>
-#include <string>
 #include <utility>
 
 namespace sim::topology {
-namespace {
-
-[[noreturn]] void no_path(int a, int b) {
-  throw InfeasibleError("cluster.weak_links",
-                        "broken links leave no path from GPU " + std::to_string(a) + " to GPU " +
-                            std::to_string(b),
-                        "give a link between them some capacity");
-}
-
-} // namespace
 
 template <class Step, class Climb>
 void SwitchedFabric::route_ends(int a, int b, std::vector<Step>& out, Climb climb) const {
   SIM_ASSERT(a != b && a >= 0 && b >= 0 && a < gpus() && b < gpus());
   const auto put = [&](LinkId link) {
     if (broken_ends_ && links_[link].capacity == BytesPerSecond{})
-      no_path(a, b);
+      fail_no_path(a, b);
     out.push_back({link, 1});
   };
   if (layout_.node_of(a) == layout_.node_of(b)) {
@@ -35,14 +25,18 @@ void SwitchedFabric::route_ends(int a, int b, std::vector<Step>& out, Climb clim
     return;
   }
   const Passage p = passage(a, b);
-  if (p.relay != a) {
+  if (p.ends.relay != a) {
     put(scale_up_link(a));
-    put(scale_up_link(p.relay) + 1);
+    put(scale_up_link(p.ends.relay) + 1);
   }
-  put(nic_link(p.source_nic));
+  put(nic_link(p.ends.source_nic));
   if (p.source_leaf != p.destination_leaf)
     climb(p);
-  put(nic_link(p.destination_nic) + 1);
+  put(nic_link(p.ends.destination_nic) + 1);
+  if (p.ends.landing != b) {
+    put(scale_up_link(p.ends.landing));
+    put(scale_up_link(b) + 1);
+  }
 }
 
 double SwitchedFabric::path_health(const Passage& p, int spine) const {
@@ -89,7 +83,7 @@ void SwitchedFabric::climb_unevenly(const Passage& p, int a, int b,
     total += health;
   }
   if (total == 0)
-    no_path(a, b);
+    fail_no_path(a, b);
   const auto put = [&](LinkId link, double health) {
     if (health > 0)
       out.push_back({link, health / total});
@@ -144,7 +138,7 @@ void SwitchedFabric::climb_trunks(const Passage& p, int a, int b,
     put(leaf_trunk(p.destination_leaf, s) + 1, health);
   }
   if (total == 0)
-    no_path(a, b);
+    fail_no_path(a, b);
   for (std::uint32_t t = 0; t < states.path_states.size() && other_pod; ++t) {
     const double health = weight(states.path_states[t]);
     put(pod_trunk(p.source_pod, t), health);
@@ -227,7 +221,7 @@ void SwitchedFabric::climb_cables(const Passage& p, int a, int b, std::vector<St
   for (int path = 0; path < paths; ++path) {
     Choice choice = choose(p, a, b, path);
     if (uneven_ && !pass_over_broken(p, choice))
-      no_path(a, b);
+      fail_no_path(a, b);
     // Static paths go down by the cable of the number that they went up by.
     const int spine = choice.uplink % l.spines, leaf_copy = choice.uplink / l.spines;
     put(leaf_link(p.source_leaf, spine, leaf_copy));

@@ -2,6 +2,7 @@
 #include "sim/topology/switched_fabric.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/topology/no_path.hpp"
 
 namespace sim::topology {
 namespace {
@@ -17,8 +18,13 @@ SwitchedFabric::SwitchedFabric(const hardware::PoolSpec& pool, const Wiring& wir
   first_leaf_vertex_ = vertex(first_nic_vertex_, layout_.nics());
   first_spine_vertex_ = vertex(first_leaf_vertex_, layout_.leaves());
   first_core_vertex_ = vertex(first_spine_vertex_, layout_.all_spines());
+  ports_ = {.gpus_per_node = layout_.gpus_per_node,
+            .nics_per_node = layout_.nics_per_node,
+            .rail_aligned = wiring.rail_aligned,
+            .apart = wiring.planes > 1};
   build_links(pool);
   weaken(pool.weak_links);
+  weaken(pool.weak_switches);
   find_states();
   build_trunks();
 }
@@ -95,14 +101,18 @@ LinkId SwitchedFabric::spine_link(int pod, int spine, int core, int copy) const 
 
 SwitchedFabric::Passage SwitchedFabric::passage(int a, int b) const {
   const Layout& l = layout_;
-  const int from = l.node_of(a), to = l.node_of(b);
-  const int rail_b = l.rail_of(b);
-  const bool change_rail = l.wiring.rail_aligned && l.rail_of(a) != rail_b;
   Passage p;
-  p.relay = change_rail ? from * l.gpus_per_node + b % l.gpus_per_node : a;
-  const int rail_a = change_rail ? rail_b : l.rail_of(a);
-  p.source_nic = from * l.nics_per_node + rail_a;
-  p.destination_nic = to * l.nics_per_node + rail_b;
+  p.ends = ports_.ends(a, b);
+  if (broken_ends_) {
+    const auto found = ports_.ends(
+        a, b, [&](int nic) { return links_[nic_link(nic)].capacity == BytesPerSecond{}; });
+    if (!found)
+      fail_no_path(a, b);
+    p.ends = *found;
+  }
+  const int from = l.node_of(a), to = l.node_of(b);
+  const int rail_a = p.ends.source_nic % l.nics_per_node,
+            rail_b = p.ends.destination_nic % l.nics_per_node;
   p.source_leaf = l.leaf_of(from, rail_a);
   p.destination_leaf = l.leaf_of(to, rail_b);
   p.plane = l.plane_of_rail(rail_b);
@@ -119,17 +129,24 @@ Seconds SwitchedFabric::latency(int a, int b) const {
   const int tiers = p.source_leaf == p.destination_leaf ? 0
                     : p.source_pod == p.destination_pod ? 1
                                                         : 2;
-  const Seconds change_rail = p.relay == a ? Seconds{} : fabric_.scale_up_latency;
-  return change_rail + fabric_.leaf_latency + tiers * fabric_.tier_latency;
+  const int hops = (p.ends.relay != a ? 1 : 0) + (p.ends.landing != b ? 1 : 0);
+  return hops * fabric_.scale_up_latency + fabric_.leaf_latency + tiers * fabric_.tier_latency;
 }
 
 Counts SwitchedFabric::counts() const {
   const Layout& l = layout_;
   Counts counts{.endpoints = l.nics()};
+  if (l.nics_per_node == 0)
+    return counts;
+  counts.switches_of_tier = {l.leaves(), l.all_spines(), l.all_cores(), 0};
   counts.switches = static_cast<std::int64_t>(l.leaves()) + l.all_spines() + l.all_cores();
-  if (l.spines > 0)
-    counts.switch_links = static_cast<std::int64_t>(l.leaves()) * l.uplinks +
-                          static_cast<std::int64_t>(l.all_spines()) * l.spine_uplinks;
+  if (l.spines > 0) {
+    const auto leaf_cables = static_cast<std::int64_t>(l.leaves()) * l.uplinks,
+               spine_cables = static_cast<std::int64_t>(l.all_spines()) * l.spine_uplinks;
+    counts.links_of_kind[static_cast<std::size_t>(LinkKind::LeafUplink)] = leaf_cables;
+    counts.links_of_kind[static_cast<std::size_t>(LinkKind::SpineUplink)] = spine_cables;
+    counts.switch_links = leaf_cables + spine_cables;
+  }
   return counts;
 }
 

@@ -9,6 +9,7 @@
 // for each queue pair. A choice that is broken goes on to the next cable.
 #pragma once
 
+#include "sim/topology/ends.hpp"
 #include "sim/topology/fabric.hpp"
 #include "sim/topology/graph.hpp"
 #include "sim/topology/layout.hpp"
@@ -47,8 +48,7 @@ public:
 private:
   // Where a transfer between nodes leaves its node and enters the other.
   struct Passage {
-    int relay = 0; // GPU of the source's node whose NIC sends
-    int source_nic = 0, destination_nic = 0;
+    Ends ends;
     int source_leaf = 0, destination_leaf = 0;
     int source_pod = 0, destination_pod = 0; // numbered over all planes
     int plane = 0;
@@ -106,6 +106,7 @@ private:
   void build_links(const hardware::PoolSpec& pool);
   void build_switch_links();
   void weaken(std::span<const hardware::WeakLinkSpec> weak_links);
+  void weaken(std::span<const hardware::WeakSwitchSpec> weak_switches);
   // The links up that entry `index` of weak_links names.
   [[nodiscard]] std::vector<LinkId> links_named(const hardware::WeakLinkSpec& weak,
                                                 std::size_t index) const;
@@ -147,6 +148,7 @@ private:
   void count_node(std::span<const int> members, const Group& group, std::span<double> load) const;
 
   Layout layout_;
+  NodePorts ports_;
   hardware::FabricSpec fabric_;
   std::vector<Link> links_;
   LinkId first_nic_ = 0, first_leaf_ = 0, first_spine_ = 0;

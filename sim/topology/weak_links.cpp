@@ -3,7 +3,10 @@
 // apart.
 #include "sim/base/diagnostics.hpp"
 #include "sim/topology/switched_fabric.hpp"
+#include "sim/topology/weak_key.hpp"
 
+#include <algorithm>
+#include <array>
 #include <map>
 #include <string>
 #include <utility>
@@ -13,26 +16,12 @@ namespace {
 
 using hardware::WeakLinkSpec;
 
-std::string key(std::size_t index, const char* member = "") {
-  return "cluster.weak_links." + std::to_string(index) + member;
-}
-
-// There are `count` of what is called `what` ("leaf") and stands `where` ("with uplinks").
-void check_range(int value, int count, const std::string& path, const std::string& what,
-                 const std::string& where = "") {
-  if (value >= 0 && value < count)
-    return;
-  throw InfeasibleError(path, "there is no " + what + " " + std::to_string(value) + where,
-                        count > 0 ? "they are numbered 0 to " + std::to_string(count - 1)
-                                  : "the cluster has none");
-}
-
 // First and last of what a weak link names at its upper end.
 std::pair<int, int> upper_ends(const WeakLinkSpec& weak, int count, std::size_t index,
                                const std::string& what, const std::string& where) {
   if (!weak.to)
     return {0, count - 1};
-  check_range(*weak.to, count, key(index, ".to"), what, where);
+  check_weak_range(*weak.to, count, weak_key(index, ".to"), what, where);
   return {*weak.to, *weak.to};
 }
 
@@ -41,22 +30,20 @@ std::pair<int, int> upper_ends(const WeakLinkSpec& weak, int count, std::size_t 
 std::vector<LinkId> SwitchedFabric::links_named(const WeakLinkSpec& weak, std::size_t index) const {
   const Layout& l = layout_;
   std::vector<LinkId> up;
-  const std::string device = key(index, ".device");
+  const std::string device = weak_key(index, ".device");
   if (weak.to && weak.tier != LinkKind::LeafUplink && weak.tier != LinkKind::SpineUplink)
-    throw InfeasibleError(key(index, ".to"),
-                          "a " + std::string(name_of(weak.tier)) + " link leads to one switch only",
-                          "leave it out");
+    fail_single_link(weak.tier, index);
   switch (weak.tier) {
   case LinkKind::ScaleUp:
-    check_range(weak.device, l.gpus(), device, "GPU");
+    check_weak_range(weak.device, l.gpus(), device, "GPU");
     up.push_back(scale_up_link(weak.device));
     break;
   case LinkKind::Nic:
-    check_range(weak.device, l.nics(), device, "NIC");
+    check_weak_range(weak.device, l.nics(), device, "NIC");
     up.push_back(nic_link(weak.device));
     break;
   case LinkKind::LeafUplink: {
-    check_range(weak.device, l.spines > 0 ? l.leaves() : 0, device, "leaf", " with uplinks");
+    check_weak_range(weak.device, l.spines > 0 ? l.leaves() : 0, device, "leaf", " with uplinks");
     const auto [first, last] = upper_ends(weak, l.spines, index, "spine", " in the leaf's pod");
     for (int spine = first; spine <= last; ++spine)
       for (int copy = 0; copy < l.leaf_copies; ++copy)
@@ -64,13 +51,18 @@ std::vector<LinkId> SwitchedFabric::links_named(const WeakLinkSpec& weak, std::s
     break;
   }
   case LinkKind::SpineUplink: {
-    check_range(weak.device, l.cores > 0 ? l.all_spines() : 0, device, "spine", " with uplinks");
+    check_weak_range(weak.device, l.cores > 0 ? l.all_spines() : 0, device, "spine",
+                     " with uplinks");
     const auto [first, last] = upper_ends(weak, l.cores, index, "core", " in the spine's set");
     for (int core = first; core <= last; ++core)
       for (int copy = 0; copy < l.spine_copies; ++copy)
         up.push_back(spine_link(weak.device / l.spines, weak.device % l.spines, core, copy));
     break;
   }
+  default:
+    throw InfeasibleError(weak_key(index, ".tier"),
+                          "this fabric has no " + std::string(name_of(weak.tier)) + " links",
+                          "scale-up, nic, leaf-uplink or spine-uplink");
   }
   return up;
 }
@@ -81,10 +73,7 @@ void SwitchedFabric::weaken(std::span<const WeakLinkSpec> weak_links) {
     const WeakLinkSpec& weak = weak_links[i];
     for (const LinkId link : links_named(weak, i)) {
       if (const auto [known, first] = named.emplace(link, i); !first)
-        throw InfeasibleError(key(i),
-                              "it names a link that weak_links." + std::to_string(known->second) +
-                                  " names too",
-                              "write one capacity for each link");
+        fail_named_twice(i, known->second);
       links_[link].capacity *= weak.capacity;
       links_[link + 1].capacity *= weak.capacity;
     }
@@ -96,6 +85,37 @@ void SwitchedFabric::weaken(std::span<const WeakLinkSpec> weak_links) {
     else
       uneven_ = true;
   }
+}
+
+// Links are as slow as the slower of the switches at their ends.
+void SwitchedFabric::weaken(std::span<const hardware::WeakSwitchSpec> weak_switches) {
+  const Layout& l = layout_;
+  const auto switches = static_cast<std::size_t>(l.leaves() + l.all_spines() + l.all_cores());
+  std::vector<double> share(l.nics_per_node > 0 ? switches : 0, 1);
+  for (std::size_t i = 0; i < weak_switches.size(); ++i) {
+    const hardware::WeakSwitchSpec& weak = weak_switches[i];
+    const std::array counts{share.empty() ? 0 : l.leaves(), l.all_spines(), l.all_cores(), 0};
+    const auto tier = static_cast<std::size_t>(weak.tier);
+    check_weak_range(weak.device, counts[tier], weak_switch_key(i, ".device"),
+                     std::string(name_of(weak.tier)) + " switch");
+    int place = weak.device;
+    for (std::size_t below = 0; below < tier; ++below)
+      place += counts[below];
+    double& known = share[static_cast<std::size_t>(place)];
+    known = std::min(known, weak.capacity);
+    if (weak.capacity == 1)
+      continue;
+    healthy_ = false;
+    uneven_ |= l.spines > 0;
+    broken_ends_ |= weak.tier == hardware::SwitchTier::Leaf && weak.capacity == 0;
+  }
+  if (weak_switches.empty())
+    return;
+  const auto share_at = [&](std::uint32_t end) {
+    return end < first_leaf_vertex_ ? 1.0 : share[end - first_leaf_vertex_];
+  };
+  for (LinkId id = first_nic_; id < links_.size(); ++id)
+    links_[id].capacity *= std::min(share_at(links_[id].from), share_at(links_[id].to));
 }
 
 // Spines are in the same state when their links to every leaf and every core are.

@@ -271,6 +271,33 @@ TEST_CASE("check tells layout and memory and no cost") {
   CHECK(json["stages"][0]["layout"]["tensor"] == 2);
 }
 
+TEST_CASE("catalog fabric counts switches, links and cost, and says what is not known") {
+  // DeepSeek's own cluster: 2,048 GPUs on eight planes (ISCA 2025, section 5.1).
+  const auto json = nlohmann::json::parse(
+      trainfare("catalog fabric deepseek-mpft --nodes 256 --node hgx-h800 --json").out);
+  CHECK(json["endpoints"] == 2048);
+  CHECK(json["switches"] == 8 * (8 + 4));
+  CHECK(json["switches_by_tier"]["spine"] == 32);
+  CHECK(json["switch_links_by_tier"]["leaf-uplink"] == 2048);
+  CHECK(json["oversubscription"] == 1);
+  CHECK(json["nics_cost_usd"].is_null());
+  const Ran full = trainfare("catalog fabric deepseek-mpft");
+  CHECK(full.exit_code == 0);
+  CHECK(contains(full.out, "16,384"));
+  CHECK(contains(full.out, "not known: the fabric has no nic_price"));
+  CHECK(contains(trainfare("catalog fabric rail-optimised-400g").err,
+                 "did you mean 'rail-optimized-400g'?"));
+  CHECK(contains(trainfare("catalog fabric deepseek-mpft --node hgx-h80").err, "'hgx-h800'"));
+  CHECK(trainfare("catalog fabric deepseek-mpft --nodes 2049").exit_code == 4);
+  CHECK(trainfare("catalog fabric deepseek-mpft --nodes 1").exit_code == 2);
+  CHECK(trainfare("catalog fabric fat-tree-200g --node hgx-h100").exit_code == 4); // 400 Gb/s NICs
+  CHECK(trainfare("catalog nodes --nodes 3").exit_code == 2);
+  for (const std::string name :
+       nlohmann::json::parse(trainfare("catalog fabrics --json").out)["fabrics"])
+    CHECK(trainfare("catalog fabric " + name + (name == "torus-400g" ? "" : " --nodes 16"))
+              .exit_code == 0);
+}
+
 TEST_CASE("catalog lists kinds, names and entries with their sources") {
   const Ran all = trainfare("catalog");
   CHECK(all.exit_code == 0);

@@ -203,11 +203,53 @@ void make_uneven(RandomStream& random, hardware::PoolSpec& pool) {
   }
 }
 
-Uneven draw(RandomStream& random) {
+// A network drawn switch by switch, or rails without spines.
+void draw_network(RandomStream& random, hardware::PoolSpec& pool) {
+  using hardware::FabricBuilder;
+  hardware::FabricSpec& fabric = pool.fabric.spec;
+  fabric.builder = one_of(random, {FabricBuilder::RailOnly, FabricBuilder::Dragonfly,
+                                   FabricBuilder::DragonflyPlus, FabricBuilder::FullMesh,
+                                   FabricBuilder::SlimFly, FabricBuilder::Torus});
+  fabric.tiers = fabric.builder == FabricBuilder::RailOnly ? 1 : 2;
+  fabric.switch_ports = fabric.builder == FabricBuilder::FullMesh ? 32 : 16;
+  if (fabric.builder == FabricBuilder::Torus) {
+    fabric.dimensions = {pool.nodes};
+    for (const int extent : {4, 2})
+      if (fabric.dimensions.size() < 3 && fabric.dimensions[0] % extent == 0 &&
+          fabric.dimensions[0] > extent) {
+        fabric.dimensions[0] /= extent;
+        fabric.dimensions.push_back(extent);
+      }
+  }
+  if (fabric.builder != FabricBuilder::Torus && random.below(3) == 0)
+    fabric.sites = hardware::SitesSpec{.count = 2,
+                                       .bandwidth = 100 * gigabyte / second,
+                                       .latency = one_of(random, {Seconds{}, 3 * millisecond})};
+  fabric.routing = one_of(random, {hardware::RoutingPolicy::Adaptive,
+                                   hardware::RoutingPolicy::Static, hardware::RoutingPolicy::Ecmp});
+  const int gpus = 8 * pool.nodes;
+  if (random.below(2) == 0)
+    pool.slow_gpus.push_back(
+        {static_cast<int>(random.below(static_cast<std::uint64_t>(gpus))), 0.7});
+  if (random.below(2) == 0) {
+    hardware::WeakLinkSpec link;
+    link.device = static_cast<int>(random.below(static_cast<std::uint64_t>(gpus)));
+    link.capacity = one_of(random, {0.0, 0.5}); // broken: the next NIC stands in
+    pool.weak_links.push_back(link);
+  }
+  if (random.below(4) == 0)
+    pool.weak_switches.push_back(
+        {.tier = hardware::SwitchTier::Leaf, .device = 0, .capacity = 0.5});
+}
+
+Uneven draw(RandomStream& random, bool drawn_network) {
   Uneven uneven;
   uneven.pool = pool_of(one_of(random, {2, 3, 4, 8, 16}), 450 * gigabyte / second,
                         50 * gigabyte / second, 1e6 * gigabyte);
-  make_uneven(random, uneven.pool);
+  if (drawn_network)
+    draw_network(random, uneven.pool);
+  else
+    make_uneven(random, uneven.pool);
   const bool experts = random.below(2) == 0;
   uneven.model = experts ? expert_model() : dense_model();
   if (experts)
@@ -249,14 +291,13 @@ StepResult play(const Uneven& uneven, Fidelity fidelity) {
 
 } // namespace
 
-TEST_CASE(
-    "folded and exact agree, whatever is uneven: slow GPUs, broken links, hashed routes, pods "
-    "that are not full",
-    "[slow]") {
-  RandomStream random(1, "uneven");
+namespace {
+
+void compare_folded_with_exact(std::string_view stream, int cases, bool drawn_network) {
+  RandomStream random(1, stream);
   int played = 0, refused = 0;
-  while (played < 200) {
-    const Uneven uneven = draw(random);
+  while (played < cases) {
+    const Uneven uneven = draw(random, drawn_network);
     const Detail detail = random.below(2) == 0 ? Detail::Pass : Detail::Kernel;
     StepResult folded, exact;
     try {
@@ -279,6 +320,49 @@ TEST_CASE(
             Approx(folded.communication[d] / folded.duration).margin(1e-9));
     CHECK(exact.breakdown.total() / exact.duration == Approx(1).epsilon(1e-9));
   }
+}
+
+} // namespace
+
+TEST_CASE(
+    "folded and exact agree, whatever is uneven: slow GPUs, broken links, hashed routes, pods "
+    "that are not full",
+    "[slow]") {
+  compare_folded_with_exact("uneven", 200, false);
+}
+
+TEST_CASE("folded and exact agree on networks that are drawn, with something uneven in them",
+          "[slow]") {
+  compare_folded_with_exact("drawn", 120, true);
+}
+
+TEST_CASE("links of symmetric networks fold into one class each under all-to-all traffic") {
+  using hardware::FabricBuilder;
+  const auto classes = [](hardware::PoolSpec pool) {
+    const auto fabric = topology::build(pool);
+    const int gpus = 8 * pool.nodes;
+    plan::ParallelismSpec layout = layout_of(1, 1, 1, gpus, gpus);
+    Patterns patterns;
+    network::Transfers transfers;
+    transfers.pattern = network::Pattern::AllPairs;
+    transfers.group = plan::groups_of(layout, gpus).expert;
+    patterns[static_cast<std::size_t>(TeamKind::Expert)].push_back(transfers);
+    const Machine whole = whole_machine(*fabric, layout, patterns, {}, false);
+    const Partition partition = coarsest_partition(whole);
+    CHECK(is_equitable(whole, partition));
+    CHECK(partition.actor_classes == 1); // all are in one team
+    return partition.trunk_classes;
+  };
+  hardware::PoolSpec torus = pool_with(12, FabricBuilder::Torus);
+  torus.fabric.spec.dimensions = {4, 3};
+  // Nothing crosses the scale-up domain to another node: up and down links, NICs up and down; links
+  // of the two dimensions; what carries nothing is a class too.
+  const auto healthy = classes(torus);
+  CHECK(healthy <= 4 + 2);
+  torus.weak_links = {{.tier = topology::LinkKind::Local, .device = 0, .to = 1, .capacity = 0.5}};
+  CHECK(classes(torus) > healthy);
+  CHECK(classes(pool_with(8, FabricBuilder::FullMesh)) <= 4 + 1);
+  CHECK(classes(pool_with(8, FabricBuilder::RailOnly)) <= 4);
 }
 
 TEST_CASE("a slow GPU slows the step at most by its own factor, and not without work for it") {

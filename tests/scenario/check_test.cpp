@@ -106,6 +106,28 @@ TEST_CASE("rules across the keys of models, nodes and pools") {
       Catch::StartsWith("2:49 cluster.node.idle_power: more power without work"));
   CHECK_THAT(cluster("node: hgx-h800, nodes: 8, fabric: {extends: deepseek-mpft, tiers: 3}"),
              Catch::Contains("cluster.fabric.pod_nodes: three tiers need it"));
+  const auto fabric = [&](const std::string& keys) {
+    return cluster("node: hgx-h800, nodes: 8, fabric: {extends: deepseek-mpft, " + keys + "}");
+  };
+  CHECK_THAT(fabric("builder: torus"),
+             Catch::Contains("cluster.fabric.dimensions: a torus needs it"));
+  CHECK_THAT(fabric("dimensions: [2, 4]"),
+             Catch::Contains("cluster.fabric.dimensions: only a torus has it"));
+  CHECK_THAT(fabric("builder: graph"),
+             Catch::Contains("cluster.fabric.graph: builder graph needs it"));
+  CHECK_THAT(fabric("switch_ports: null"),
+             Catch::Contains("cluster.fabric.switch_ports: builder multi-plane needs it"));
+  const auto graph = [&](const std::string& link) {
+    return fabric("builder: graph, graph: {vertices: [{name: left, ports: 64, nics: 32}, {name: "
+                  "right, ports: 64, nics: 32}], links: [" +
+                  link + "]}");
+  };
+  CHECK(graph("{from: left, to: right}").empty());
+  CHECK_THAT(graph("{from: left, to: rigth}"),
+             Catch::Contains("cluster.fabric.graph.links.0.to: there is no vertex 'rigth'; did you "
+                             "mean 'right'?"));
+  CHECK_THAT(graph("{from: left, to: right, bandwidth: -1 GB/s}"),
+             Catch::Contains("cluster.fabric.graph.links.0.bandwidth: '-1 GB/s' is out of range"));
   CHECK_THAT(cluster("pools: {train: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft}}"),
              Catch::Contains(
                  "stages.pre-training.pool: the cluster has no pool 'main'; did you mean 'train'"));

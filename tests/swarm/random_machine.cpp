@@ -25,8 +25,9 @@ CatalogueNode random_node(Choices& choices) {
 Tree catalogue_fabric(Choices& choices, bool fast_nic) {
   if (!fast_nic)
     return choices.one_of({"rail-optimized-200g", "fat-tree-200g"});
-  return choices.one_of(
-      {"rail-optimized-400g", "deepseek-mpft", "fat-tree-400g", "fat-tree-400g-3tier"});
+  return choices.one_of({"rail-optimized-400g", "deepseek-mpft", "fat-tree-400g",
+                         "fat-tree-400g-3tier", "rail-only-400g", "dragonfly-400g", "slim-fly-400g",
+                         "full-mesh-400g", "two-sites-400g"});
 }
 
 // Any builder and routing, tapered or not, with ports for the nodes.

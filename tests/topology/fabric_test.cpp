@@ -4,6 +4,7 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/random.hpp"
 #include "tests/topology/pools.hpp"
+#include "tests/topology/route_walk.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -16,44 +17,6 @@ using namespace sim;
 using namespace sim::topology;
 using hardware::FabricBuilder;
 using hardware::RoutingPolicy;
-
-namespace {
-
-// The steps sorted by depth: from each vertex that is reached, how much leaves it. Returns the
-// edges walked to reach b.
-int walk(const Fabric& fabric, int a, int b, const std::vector<RouteStep>& steps) {
-  std::map<std::uint32_t, std::pair<double, int>>
-      reached; // vertex: flow that has arrived, edges from a
-  const std::uint32_t start = static_cast<std::uint32_t>(a), goal = static_cast<std::uint32_t>(b);
-  reached[start] = {1, 0};
-  const auto move = [&reached](std::uint32_t from, std::uint32_t to, double share) {
-    auto& source = reached[from];
-    source.first -= share;
-    auto& target = reached[to];
-    target = {target.first + share, source.second + 1};
-  };
-  const auto flow_at = [&reached](std::uint32_t vertex) {
-    const auto found = reached.find(vertex);
-    return found == reached.end() ? 0.0 : found->second.first;
-  };
-  const int gpus = fabric.gpus();
-  for (const RouteStep& step : steps) {
-    const Link& link = fabric.links()[step.link];
-    if (flow_at(link.from) < step.share - 1e-12) // a NIC is reached from one of its GPUs
-      for (int g = 0; g < gpus; ++g)
-        if (flow_at(static_cast<std::uint32_t>(g)) > 1 - 1e-12 && fabric.nic_vertex(g) == link.from)
-          move(static_cast<std::uint32_t>(g), link.from, 1);
-    REQUIRE(flow_at(link.from) >= step.share - 1e-12);
-    move(link.from, link.to, step.share);
-  }
-  if (flow_at(goal) < 1 - 1e-12)
-    move(fabric.nic_vertex(b), goal, 1);
-  for (const auto& [vertex, state] : reached)
-    CHECK(state.first == Approx(vertex == goal ? 1.0 : 0.0).margin(1e-12));
-  return reached[goal].second;
-}
-
-} // namespace
 
 TEST_CASE("counts are those of DeepSeek's table") {
   // ISCA 2025 (arXiv 2505.09343), table 3, 64-port switches: FT2 2,048 endpoints, 96 switches,
@@ -83,7 +46,7 @@ TEST_CASE("routes are contiguous, whole, and shortest up to one change of rail")
         continue;
       std::vector<RouteStep> steps;
       fabric->route(a, b, steps);
-      const int edges = walk(*fabric, a, b, steps);
+      const int edges = test::walk(*fabric, a, b, steps);
       const int shortest = fabric->shortest_hops(a, b);
       const int nics = pool.node.spec.nics;
       const bool same_rail = a % 8 * nics / 8 == b % 8 * nics / 8;

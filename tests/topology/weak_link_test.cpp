@@ -3,6 +3,7 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/topology/fabric.hpp"
 #include "tests/topology/pools.hpp"
+#include "tests/topology/route_walk.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -168,8 +169,11 @@ TEST_CASE("a pair without a path is named") {
     auto pool = test::four_leaves();
     pool.fabric.spec.routing = routing;
     no_path(with(pool, {{.tier = LinkKind::ScaleUp, .device = 3, .capacity = 0}}), 3, 5);
-    no_path(with(pool, {{.tier = LinkKind::Nic, .device = 3, .capacity = 0}}), 3, 11);
-    no_path(with(pool, {{.tier = LinkKind::Nic, .device = 3, .capacity = 0}}), 12, 3);
+    auto cut = pool; // all NICs of the node
+    for (int nic = 0; nic < 8; ++nic)
+      cut.weak_links.push_back({.tier = LinkKind::Nic, .device = nic, .capacity = 0});
+    no_path(cut, 3, 11);
+    no_path(cut, 12, 3);
     no_path(with(pool, {{.tier = LinkKind::LeafUplink, .device = 0, .capacity = 0}}), 0, 8);
     no_path(with(pool, {{.tier = LinkKind::LeafUplink, .device = 0, .to = 0, .capacity = 0},
                         {.tier = LinkKind::LeafUplink, .device = 1, .to = 1, .capacity = 0}}),
@@ -178,8 +182,120 @@ TEST_CASE("a pair without a path is named") {
   // PXN: GPU 0 sends to GPU 11 by NIC 3 of its own node, over the scale-up link of GPU 3.
   auto rails = test::four_leaves();
   rails.fabric.spec.builder = FabricBuilder::RailOptimized;
-  no_path(with(rails, {{.tier = LinkKind::Nic, .device = 3, .capacity = 0}}), 0, 11);
   no_path(with(rails, {{.tier = LinkKind::ScaleUp, .device = 3, .capacity = 0}}), 0, 11);
+}
+
+namespace {
+
+// The ends of the NIC links of a route: GPU places of the NICs that send and take.
+std::pair<int, int> nics_used(const Fabric& fabric, int a, int b) {
+  std::vector<RouteStep> steps;
+  fabric.route(a, b, steps);
+  test::walk(fabric, a, b, steps);
+  std::pair<int, int> nics{-1, -1};
+  const auto first = fabric.nic_vertex(0);
+  for (const RouteStep& step : steps) {
+    const Link& link = fabric.links()[step.link];
+    if (link.kind == LinkKind::Nic)
+      (step.link % 2 == 0 ? nics.first : nics.second) =
+          static_cast<int>((step.link % 2 == 0 ? link.from : link.to) - first);
+  }
+  return nics;
+}
+
+} // namespace
+
+TEST_CASE("the next NIC of the node stands in for a broken one") {
+  using Nics = std::pair<int, int>;
+  const std::vector<WeakLinkSpec> broken{{.tier = LinkKind::Nic, .device = 3, .capacity = 0},
+                                         {.tier = LinkKind::Nic, .device = 4, .capacity = 0}};
+  auto pool = test::four_leaves(); // of 8 NICs a node
+  CHECK(nics_used(*build(pool), 3, 11) == Nics{3, 11});
+  CHECK(nics_used(*build(with(pool, broken)), 3, 11) == Nics{5, 11});
+  CHECK(nics_used(*build(with(pool, broken)), 12, 3) == Nics{12, 5});
+  CHECK(nics_used(*build(with(pool, broken)), 2, 10) == Nics{2, 10});
+  // On rails and planes the other node uses the same NIC.
+  for (const FabricBuilder builder :
+       {FabricBuilder::RailOptimized, FabricBuilder::MultiPlane, FabricBuilder::RailOnly}) {
+    pool = test::pool(builder, 4);
+    const auto fabric = build(with(pool, broken));
+    CHECK(nics_used(*fabric, 3, 11) == Nics{5, 13});
+    CHECK(nics_used(*fabric, 11, 3) == Nics{13, 5});
+    CHECK(nics_used(*fabric, 0, 11) == Nics{5, 13});
+    CHECK(nics_used(*fabric, 8, 18) == Nics{10, 18});
+    // Two more crossings of the scale-up domain, one in each node.
+    CHECK(fabric->latency(3, 11) / microsecond ==
+          Approx(fabric->latency(2, 10) / microsecond + 2 * 3.3));
+  }
+  pool = test::pool(FabricBuilder::Dragonfly, 9, 2, 7);
+  CHECK(nics_used(*build(with(pool, broken)), 3, 11) == Nics{5, 11});
+  // Planes without a NIC in common cannot meet.
+  pool = test::pool(FabricBuilder::MultiPlane, 2);
+  for (int nic = 0; nic < 8; ++nic)
+    pool.weak_links.push_back(
+        {.tier = LinkKind::Nic, .device = nic < 4 ? nic : 8 + nic, .capacity = 0});
+  std::vector<RouteStep> steps;
+  CHECK_THROWS_WITH(build(pool)->route(2, 14, steps),
+                    Catch::Contains("no path from GPU 2 to GPU 14"));
+}
+
+TEST_CASE("a broken switch takes all its links, and flows go around it") {
+  using hardware::SwitchTier;
+  for (const auto routing : {RoutingPolicy::Adaptive, RoutingPolicy::Static, RoutingPolicy::Ecmp}) {
+    auto pool = test::four_leaves();
+    pool.fabric.spec.routing = routing;
+    pool.weak_switches = {{.tier = SwitchTier::Spine, .device = 1, .capacity = 0}};
+    const auto fabric = build(pool);
+    for (int b = 8; b < 32; ++b)
+      for (const auto& [ends, share] : shares(*fabric, LinkKind::LeafUplink, 0, b))
+        CHECK(std::max(ends.first, ends.second) == first_spine);
+    auto pods = test::four_pods();
+    pods.fabric.spec.routing = routing;
+    pods.weak_switches = {{.tier = SwitchTier::Core, .device = 0, .capacity = 0}};
+    std::vector<RouteStep> steps;
+    const auto cored = build(pods);
+    for (int b = 16; b < 64; ++b) {
+      steps.clear();
+      cored->route(0, b, steps);
+      for (const RouteStep& step : steps)
+        CHECK(cored->links()[step.link].capacity > BytesPerSecond{});
+    }
+    // The leaf of a rail: traffic takes the next rail.
+    auto rails = test::pool(FabricBuilder::RailOptimized, 4);
+    rails.fabric.spec.routing = routing;
+    rails.weak_switches = {{.tier = SwitchTier::Leaf, .device = 3, .capacity = 0}};
+    CHECK(nics_used(*build(rails), 3, 11) == std::pair{4, 12});
+    // The only leaf of a node.
+    pool.weak_switches = {{.tier = SwitchTier::Leaf, .device = 0, .capacity = 0}};
+    CHECK_THROWS_WITH(build(pool)->route(0, 8, steps),
+                      Catch::Contains("no path from GPU 0 to GPU 8"));
+  }
+  auto pool = test::four_leaves();
+  pool.weak_switches = {{.tier = SwitchTier::Spine, .device = 1, .capacity = 0.5}};
+  const auto split = shares(*build(pool), LinkKind::LeafUplink, 0, 8);
+  CHECK(split.at({0, first_spine}) == Approx(2.0 / 3));
+  CHECK(split.at({0, first_spine + 1}) == Approx(1.0 / 3));
+  pool.weak_switches.front().device = 2;
+  CHECK(refusal(pool) == "cluster.weak_switches.0.device: there is no spine switch 2");
+}
+
+TEST_CASE("drawn wirings go around broken links and switches") {
+  auto pool = test::pool(FabricBuilder::FullMesh, 4, 2, 16); // a node and 8 cables a switch
+  pool.weak_links = {{.tier = LinkKind::Local, .device = 0, .to = 1, .capacity = 0}};
+  const auto fabric = build(pool);
+  CHECK(fabric->shortest_hops(0, 8) > 0);
+  std::vector<RouteStep> steps;
+  fabric->route(0, 8, steps);
+  CHECK(steps.size() == 2 + 4); // over either of the two other switches
+  test::walk(*fabric, 0, 8, steps);
+  pool.weak_switches = {{.tier = hardware::SwitchTier::Leaf, .device = 2, .capacity = 0}};
+  steps.clear();
+  build(pool)->route(0, 8, steps);
+  CHECK(steps.size() == 2 + 2); // over the last
+  CHECK_THROWS_WITH(build(pool)->route(0, 16, steps),
+                    Catch::Contains("no path from GPU 0 to GPU 16"));
+  pool.weak_links.front().to = 4;
+  CHECK(refusal(pool) == "cluster.weak_links.0: there is no local link of switch 0 to switch 4");
 }
 
 TEST_CASE("weak links that do not exist are refused with the key that names them") {

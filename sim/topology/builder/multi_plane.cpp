@@ -2,13 +2,11 @@
 // A fat tree of its own for each NIC index, without links between these planes: traffic changes
 // planes inside a node (DeepSeek, ISCA 2025, arXiv 2505.09343, section 5.1).
 #include "sim/topology/builder/table.hpp"
-#include "sim/topology/switched_fabric.hpp"
 
 namespace sim::topology::builder {
 
-std::unique_ptr<Fabric> build_multi_plane(const hardware::PoolSpec& pool) {
-  return std::make_unique<SwitchedFabric>(
-      pool, Wiring{.planes = pool.node.spec.nics, .rail_aligned = true});
+Wiring multi_plane(const hardware::NodeSpec& node) {
+  return {.planes = node.nics, .rail_aligned = true};
 }
 
 } // namespace sim::topology::builder

@@ -3,13 +3,11 @@
 // spines join all leaves of a pod. Traffic changes rails inside the node (NCCL's PXN), so that
 // within a rail group it never climbs above the leaf.
 #include "sim/topology/builder/table.hpp"
-#include "sim/topology/switched_fabric.hpp"
 
 namespace sim::topology::builder {
 
-std::unique_ptr<Fabric> build_rail_optimized(const hardware::PoolSpec& pool) {
-  return std::make_unique<SwitchedFabric>(
-      pool, Wiring{.leaves_per_group = pool.node.spec.nics, .rail_aligned = true});
+Wiring rail_optimized(const hardware::NodeSpec& node) {
+  return {.leaves_per_group = node.nics, .rail_aligned = true};
 }
 
 } // namespace sim::topology::builder
