@@ -104,7 +104,7 @@ void Transport::apply(Protocol protocol, Bytes size, Group group, Collective& co
   const hardware::CollectiveTuningSpec& tuning = library_.tuning;
   const bool tree = is_tree(collective.algorithm), nvls = uses_switch(collective.algorithm);
   const auto& hop = tree ? tuning.scale_up.tree : tuning.scale_up.ring;
-  const Seconds hand_over = hop.of(protocol) - hop.ll;
+  const Seconds hand_over = std::max(Seconds{}, hop.of(protocol) - hop.ll);
   const Seconds start =
       nvls ? library_.nvls_latency : (tree ? tuning.base.tree : tuning.base.ring).of(protocol);
   const hardware::PipelineFillSpec& fill = nvls ? library_.nvls_fill : library_.simple_fill;

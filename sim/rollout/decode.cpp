@@ -197,7 +197,7 @@ void DecodeModel::count_communication(const GenerationSetting& setting) {
   Seconds latency = within_node ? fabric.scale_up_latency : fabric.leaf_latency;
   if (const auto& library = accelerator_of(setting).collectives; library && within_node) {
     const hardware::ProtocolLatencies& hop = (*library)->tuning.scale_up.ring;
-    latency += hop.simple - hop.ll; // handed over by a counter
+    latency += std::max(Seconds{}, hop.simple - hop.ll); // handed over by a counter
   }
   const Bytes per_token = 2 * (replica_ - 1.0) / replica_ * replica_ * hidden * wide * byte;
   communication_per_token_ = 2 * layers.all() * (per_token / link);
