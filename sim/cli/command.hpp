@@ -70,6 +70,7 @@ Outcome check_command(const Command& command, const std::vector<std::string>& ar
 Outcome compare_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome sweep_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome catalog_command(const Command& command, const std::vector<std::string>& arguments);
+Outcome collective_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome score_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome schema_command(const Command& command, const std::vector<std::string>& arguments);
 

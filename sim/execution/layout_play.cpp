@@ -25,8 +25,12 @@ double messages_of(const ScriptCollective& collective, const Patterns& patterns)
     if (phase.use == no_use)
       continue;
     const network::Transfers& transfers = patterns[at(collective.kind)][phase.use];
-    const bool ring = transfers.pattern == network::Pattern::Ring;
-    messages += (transfers.group.size - 1) * (ring ? transfers.rounds * transfers.channels : 1.0);
+    const bool ring = transfers.pattern == network::Pattern::Ring,
+               pairs = transfers.pattern == network::Pattern::AllPairs;
+    if (ring || pairs)
+      messages += (transfers.group.size - 1) * (ring ? transfers.rounds * transfers.channels : 1.0);
+    else
+      messages += 1; // played as a phase
   }
   return messages;
 }

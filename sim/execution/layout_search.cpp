@@ -66,8 +66,8 @@ struct SameWeights {
 class Search {
 public:
   explicit Search(const StepSetting& setting)
-      : setting_(setting), fabric_(topology::build(*setting.pool)), planner_(*fabric_),
-        estimate_(setting, planner_) {}
+      : setting_(setting), fabric_(topology::build(*setting.pool)),
+        planner_(*fabric_, *setting.pool), estimate_(setting, planner_) {}
 
   std::vector<ParallelismSpec> run(std::size_t limit) {
     enumerate();

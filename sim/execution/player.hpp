@@ -127,10 +127,19 @@ private:
     std::uint32_t next = 0, before = 0, started = 0, ended = 0;
     Id from = 0, to = 0;
   };
+  // What a flow counts on links beyond the scale-up domain and within it.
+  struct Weights {
+    double network = 1, scale_up = 1;
+  };
+  struct Delay {
+    double latencies = 1; // of the route
+    Seconds overhead{};   // of the software
+  };
   struct RingPhase {
     std::vector<RingSender> senders; // ring after ring
     Bytes chunk{};
-    double network_weight = 1;
+    Weights weights;
+    Seconds overhead{}; // of each message
     std::uint32_t steps = 0;
   };
   struct Route {
@@ -225,13 +234,14 @@ private:
   void trace_traffic(std::uint32_t use, double bytes_per_flow, double since);
 
   // player_messages.cpp
-  void start_messages(Id team, const ScriptPhase& phase);
+  // False for patterns that are played as phases.
+  bool start_messages(Id team, const ScriptPhase& phase);
   void start_rings(Id team, const ScriptPhase& phase, const network::Transfers& transfers);
   void start_next(std::uint32_t sender, Id team);
   void end_send(const Parcel& parcel);
-  void send(Id from, Id to, double network_weight, double latencies, Bytes bytes, bool loads_gpus,
-            std::uint32_t tag);
-  const Route& route(Id from, Id to, double network_weight);
+  void send(Id from, Id to, const Weights& weights, const Delay& delay, Bytes bytes,
+            bool loads_gpus, std::uint32_t tag);
+  const Route& route(Id from, Id to, const Weights& weights);
 
   const StepPlan& plan_;
   const Machine& machine_;
@@ -268,7 +278,7 @@ private:
   std::map<std::pair<Id, const PassTiming*>, PassDraws> pass_draws_;
   std::vector<engine::Draw> draws_; // of the activity being started
 
-  std::map<std::tuple<Id, Id, double>, Route> routes_;
+  std::map<std::tuple<Id, Id, double, double>, Route> routes_;
   std::map<Id, RingPhase> ring_phases_; // by team
 
   StepTiming timing_;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Collectives message by message, on every trunk of the way. A ring sends chunk after chunk, a rank
 // its next one when it has sent the last and received its predecessor's (network/messages.hpp);
-// other patterns post all messages at once. Actors are ranks here: this detail is never folded.
+// pairs of an all-to-all are posted at once. Trees, switches that reduce and exchanges by distance
+// are played as their phases. Actors are ranks here: this detail is never folded.
 #include "sim/base/diagnostics.hpp"
 #include "sim/execution/player.hpp"
 #include "sim/network/rings.hpp"
@@ -10,15 +11,16 @@
 
 namespace sim::execution {
 
-void Player::start_messages(Id id, const ScriptPhase& phase) {
+bool Player::start_messages(Id id, const ScriptPhase& phase) {
   const Team& team = machine_.teams[id];
   TeamState& running = teams_[id];
   const network::Transfers& transfers = machine_.patterns[at(team.kind)][phase.use];
   if (transfers.pattern == network::Pattern::Ring) {
     start_rings(id, phase, transfers);
-    return;
+    return true;
   }
-  SIM_ASSERT(transfers.pattern == network::Pattern::AllPairs);
+  if (transfers.pattern != network::Pattern::AllPairs)
+    return false;
   network::for_each_group(transfers.group, machine_.members_of(team), [&](const auto& members) {
     for (const Id from : members)
       for (const Id to : members)
@@ -26,10 +28,12 @@ void Player::start_messages(Id id, const ScriptPhase& phase) {
           Parcel parcel;
           parcel.team = id;
           ++running.outstanding;
-          send(from, to, transfers.network_weight, transfers.rounds, phase.bytes_per_flow,
-               running.loads_gpus, parcel_tag(parcel));
+          send(from, to, {transfers.network_weight, transfers.scale_up_weight},
+               {transfers.rounds, phase.overhead}, phase.bytes_per_flow, running.loads_gpus,
+               parcel_tag(parcel));
         }
   });
+  return true;
 }
 
 void Player::start_rings(Id id, const ScriptPhase& phase, const network::Transfers& transfers) {
@@ -38,7 +42,8 @@ void Player::start_rings(Id id, const ScriptPhase& phase, const network::Transfe
   ring.steps = static_cast<std::uint32_t>(transfers.rounds) *
                static_cast<std::uint32_t>(transfers.group.size - 1);
   ring.chunk = phase.bytes_per_flow / ring.steps;
-  ring.network_weight = transfers.network_weight;
+  ring.weights = {transfers.network_weight, transfers.scale_up_weight};
+  ring.overhead = phase.overhead / ring.steps;
   std::vector<int> ranks, laid;
   network::for_each_group(
       transfers.group, machine_.members_of(machine_.teams[id]), [&](const auto& members) {
@@ -69,8 +74,8 @@ void Player::start_next(std::uint32_t index, Id team) {
   Parcel parcel;
   parcel.team = team;
   parcel.sender_in_ring = index;
-  send(sender.from, sender.to, ring.network_weight, 1, ring.chunk, teams_[team].loads_gpus,
-       parcel_tag(parcel));
+  send(sender.from, sender.to, ring.weights, {1, ring.overhead}, ring.chunk,
+       teams_[team].loads_gpus, parcel_tag(parcel));
 }
 
 void Player::end_send(const Parcel& parcel) {
@@ -88,11 +93,11 @@ void Player::end_send(const Parcel& parcel) {
     end_activity_of(parcel.team);
 }
 
-void Player::send(Id from, Id to, double network_weight, double latencies, Bytes bytes,
+void Player::send(Id from, Id to, const Weights& weights, const Delay& delay, Bytes bytes,
                   bool loads_gpus, std::uint32_t tag) {
-  const Route& way = route(from, to, network_weight);
+  const Route& way = route(from, to, weights);
   engine::ActivitySpec spec;
-  spec.latency = latencies * way.latency;
+  spec.latency = delay.latencies * way.latency + delay.overhead;
   spec.work = bytes / byte;
   draws_ = way.draws;
   if (loads_gpus)
@@ -103,8 +108,8 @@ void Player::send(Id from, Id to, double network_weight, double latencies, Bytes
   engine_.start(spec);
 }
 
-const Player::Route& Player::route(Id from, Id to, double network_weight) {
-  const auto [place, added] = routes_.try_emplace({from, to, network_weight});
+const Player::Route& Player::route(Id from, Id to, const Weights& weights) {
+  const auto [place, added] = routes_.try_emplace({from, to, weights.network, weights.scale_up});
   Route& way = place->second;
   if (!added)
     return way;
@@ -116,8 +121,8 @@ const Player::Route& Player::route(Id from, Id to, double network_weight) {
       continue; // a broken path
     way.draws.push_back(
         {trunk_resources_[step.trunk], trunks[step.trunk].kind == topology::LinkKind::ScaleUp
-                                           ? step.share
-                                           : step.share * network_weight});
+                                           ? step.share * weights.scale_up
+                                           : step.share * weights.network});
   }
   way.latency = plan_.fabric->latency(static_cast<int>(from), static_cast<int>(to));
   return way;

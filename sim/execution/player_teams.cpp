@@ -147,10 +147,8 @@ bool Player::advance_phases(Id id) {
 
 void Player::start_phase(Id id, const ScriptPhase& phase) {
   TeamState& running = teams_[id];
-  if (plan_.detail == Detail::Message && phase.use != no_use) {
-    start_messages(id, phase);
+  if (plan_.detail == Detail::Message && phase.use != no_use && start_messages(id, phase))
     return;
-  }
   const Team& team = machine_.teams[id];
   engine::ActivitySpec spec;
   spec.latency = phase.latency;
@@ -158,7 +156,7 @@ void Player::start_phase(Id id, const ScriptPhase& phase) {
   if (phase.use != no_use) {
     const Use& use = machine_.uses[team.first_use + phase.use];
     const UseLinks& links = use_links_[team.first_use + phase.use];
-    spec.latency = use.latency;
+    spec.latency = use.latency + phase.overhead;
     spec.work = phase.bytes_per_flow / byte;
     spec.bound = links.bound;
     draws_.assign(use_draws_.begin() + links.first_draw, use_draws_.begin() + links.end_draw);

@@ -215,7 +215,8 @@ ScriptCollective script_of(const network::Collective& collective, TeamKind kind,
   ScriptCollective script{.kind = kind, .held_sms = held_sms, .phases = {}};
   auto& known = patterns[at(kind)];
   for (const network::Phase& phase : collective.phases) {
-    ScriptPhase added{.latency = phase.latency,
+    ScriptPhase added{.latency = phase.latency + phase.overhead,
+                      .overhead = phase.overhead,
                       .bytes_per_flow = phase.bytes_per_flow,
                       .with_next = phase.with_next};
     if (phase.transfers.pattern != network::Pattern::None) {

@@ -20,6 +20,7 @@ inline constexpr std::uint32_t no_use = std::numeric_limits<std::uint32_t>::max(
 struct ScriptPhase {
   std::uint32_t use = no_use; // no_use: nothing is sent, only `latency` passes
   Seconds latency{};          // where there is no use
+  Seconds overhead{};         // beside the latency of the use
   Bytes bytes_per_flow{};
   double memory_per_byte = 0; // traffic of a GPU's memory for each byte of a flow
   bool with_next = false;

@@ -43,7 +43,7 @@ struct StepSimulator::State {
   State(const hardware::PoolSpec& pool_, const workload::ModelSpec& model_,
         const plan::StackSpec& stack_, Fidelity fidelity_)
       : pool(pool_), model(model_), stack(stack_), fidelity(fidelity_),
-        fabric(topology::build(pool)), planner(*fabric) {}
+        fabric(topology::build(pool)), planner(*fabric, pool) {}
 
   StepSetting setting_of(const Request& request) {
     StepSetting setting;

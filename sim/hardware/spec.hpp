@@ -5,6 +5,7 @@
 
 #include "sim/base/fields.hpp"
 #include "sim/base/time.hpp"
+#include "sim/hardware/collective_library.hpp"
 #include "sim/hardware/fabric_parts.hpp"
 
 #include <cstdint>
@@ -78,6 +79,8 @@ struct AcceleratorSpec {
   Watts power{}, idle_power{};
   Date launched;
   Named<KernelSpec> kernels;
+  // Absent: plain messages at the rates of links, and the faster of the algorithms.
+  std::optional<Named<CollectiveLibrarySpec>> collectives;
 };
 
 struct NicSpec {
@@ -89,8 +92,9 @@ struct NodeSpec {
   int accelerators = 0;
   int nics = 0; // for training traffic; storage has its own
   NicSpec nic;
-  Watts power{};      // the whole node at full load
-  Watts idle_power{}; // the whole node, no kernel running
+  bool in_switch_reduction = false; // the scale-up switch adds and multicasts (NVLink SHARP)
+  Watts power{};                    // the whole node at full load
+  Watts idle_power{};               // the whole node, no kernel running
 };
 
 enum class FabricBuilder {
@@ -117,12 +121,13 @@ struct FabricSpec {
   double leaf_oversubscription = 1; // down : up
   double spine_oversubscription = 1;
   RoutingPolicy routing = RoutingPolicy::Adaptive;
-  int queue_pairs = 4;        // ecmp: of one flow, each with a path of its own
-  std::int64_t hash_seed = 1; // ecmp
-  double efficiency = 1;      // share of line rate that large collectives see
-  Seconds scale_up_latency{}; // one small message inside a node
-  Seconds leaf_latency{};     // one small message under one leaf
-  Seconds tier_latency{};     // more for each switch tier above the leaf
+  int queue_pairs = 4;               // ecmp: of one flow, each with a path of its own
+  std::int64_t hash_seed = 1;        // ecmp
+  bool in_network_reduction = false; // switches add and multicast (SHARP)
+  double efficiency = 1;             // share of line rate that large collectives see
+  Seconds scale_up_latency{};        // one small message inside a node
+  Seconds leaf_latency{};            // one small message under one leaf
+  Seconds tier_latency{};            // more for each switch tier above the leaf
   Watts switch_power{};
   std::optional<Dollars> switch_price, cable_price, nic_price; // absent: not known
   // Dragonflies, full mesh, Slim Fly.
@@ -232,6 +237,8 @@ template <class V> void fields(V& v, AcceleratorSpec& s) {
   v("idle_power", s.idle_power, non_negative, "Power without work.");
   v("launched", s.launched, anything, "Day of launch.");
   v("kernels", s.kernels, required(), "What the kernels of this generation reach.");
+  v("collectives", s.collectives, anything,
+    "Library of collectives on this generation; absent: plain messages at the rates of links.");
 }
 template <class V> void fields(V& v, NicSpec& s) {
   v("bandwidth", s.bandwidth, required(positive), "Per direction.");
@@ -242,6 +249,8 @@ template <class V> void fields(V& v, NodeSpec& s) {
     "Accelerators per node: one scale-up domain.");
   v("nics", s.nics, required(at_least_one), "NICs per node for training traffic.");
   v("nic", s.nic, required(), "The NIC.");
+  v("in_switch_reduction", s.in_switch_reduction, anything,
+    "The scale-up switch adds and multicasts (NVLink SHARP).");
   v("power", s.power, required(positive), "Whole node at full load.");
   v("idle_power", s.idle_power, required(positive), "Whole node without work.");
 }
@@ -263,6 +272,8 @@ template <class V> void fields(V& v, FabricSpec& s) {
   v("queue_pairs", s.queue_pairs, Rule{.low = 1, .high = 128},
     "Routing ecmp: queue pairs of one flow, each with an equal share and a path of its own.");
   v("hash_seed", s.hash_seed, non_negative, "Routing ecmp: seed of the hash that chooses paths.");
+  v("in_network_reduction", s.in_network_reduction, anything,
+    "Switches add and multicast (SHARP).");
   v("efficiency", s.efficiency, required(Rule{.low = 0, .high = 1, .low_open = true}),
     "Share of line rate that large collectives see.");
   v("scale_up_latency", s.scale_up_latency, required(non_negative), "Small message inside a node.");

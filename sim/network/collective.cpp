@@ -3,6 +3,7 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/network/algorithm/table.hpp"
+#include "sim/network/transport.hpp"
 
 #include <algorithm>
 #include <optional>
@@ -23,6 +24,8 @@ std::string_view name_of(CollectiveKind kind) {
     return "all-to-all";
   case CollectiveKind::PointToPoint:
     return "point-to-point";
+  case CollectiveKind::Broadcast:
+    return "broadcast";
   }
   return "?";
 }
@@ -39,6 +42,18 @@ std::string_view name_of(Algorithm algorithm) {
     return "two-level";
   case Algorithm::Direct:
     return "direct";
+  case Algorithm::Tree:
+    return "tree";
+  case Algorithm::HalvingDoubling:
+    return "halving-doubling";
+  case Algorithm::Nvls:
+    return "nvls";
+  case Algorithm::NvlsTree:
+    return "nvls-tree";
+  case Algorithm::CollNet:
+    return "collnet";
+  case Algorithm::Pat:
+    return "pat";
   }
   return "?";
 }
@@ -53,6 +68,7 @@ double bus_factor(CollectiveKind kind, int ranks) {
   case CollectiveKind::AllToAll:
     return (n - 1) / n;
   case CollectiveKind::PointToPoint:
+  case CollectiveKind::Broadcast:
     return 1;
   }
   return 1;
@@ -66,7 +82,7 @@ Seconds idle_duration(const Collective& collective, const LinkCapacities& capaci
       if (phase.flows[kind] > 0)
         transfer = std::max(transfer,
                             phase.bytes_per_flow * phase.flows[kind] / capacities.per_link[kind]);
-    together = std::max(together, phase.latency + transfer);
+    together = std::max(together, phase.latency + phase.overhead + transfer);
     if (!phase.with_next) {
       total += together;
       together = Seconds{};
@@ -77,6 +93,11 @@ Seconds idle_duration(const Collective& collective, const LinkCapacities& capaci
 
 CollectivePlanner::CollectivePlanner(const topology::Fabric& fabric)
     : lowering_(std::make_unique<Lowering>(fabric)) {}
+CollectivePlanner::CollectivePlanner(const topology::Fabric& fabric, const hardware::PoolSpec& pool)
+    : lowering_(std::make_unique<Lowering>(fabric, reducing_switches(pool))) {
+  if (const auto& library = pool.node->accelerator->collectives)
+    transport_ = std::make_unique<Transport>(library->spec, pool.node->nics, *lowering_);
+}
 CollectivePlanner::~CollectivePlanner() = default;
 
 const LinkCapacities& CollectivePlanner::capacities() const { return lowering_->capacities(); }
@@ -86,8 +107,8 @@ Seconds CollectivePlanner::idle_duration(const Collective& collective) const {
   return network::idle_duration(collective, capacities());
 }
 
-Collective CollectivePlanner::plan(Algorithm algorithm, CollectiveKind kind, Bytes size,
-                                   Group group) {
+Collective CollectivePlanner::plain(Algorithm algorithm, CollectiveKind kind, Bytes size,
+                                    Group group) {
   SIM_ASSERT(group.size >= 1 && group.stride >= 1 && size >= Bytes{});
   Collective collective{.kind = kind, .algorithm = algorithm, .phases = {}};
   if (group.size == 1 || size == Bytes{})
@@ -103,11 +124,23 @@ Collective CollectivePlanner::plan(Algorithm algorithm, CollectiveKind kind, Byt
                                          std::to_string(group.stride) + " apart");
 }
 
+Collective CollectivePlanner::plan(Algorithm algorithm, CollectiveKind kind, Bytes size,
+                                   Group group, hardware::Protocol protocol) {
+  Collective collective = plain(algorithm, kind, size, group);
+  if (transport_ && !collective.phases.empty())
+    transport_->apply(protocol, size, group, collective);
+  return collective;
+}
+
 Collective CollectivePlanner::plan(CollectiveKind kind, Bytes size, Group group) {
+  if (transport_ && Transport::chooses(kind) && group.size > 1 && size > Bytes{}) {
+    const Choice choice = transport_->choose(kind, size, group);
+    return plan(choice.algorithm, kind, size, group, choice.protocol);
+  }
   std::optional<Collective> best;
   Seconds shortest{};
   for (const algorithm::Entry& entry : algorithm::table()) {
-    if (!entry.applies(kind, group, *lowering_))
+    if (!entry.plain || !entry.applies(kind, group, *lowering_))
       continue;
     Collective candidate = plan(entry.algorithm, kind, size, group);
     const Seconds duration = idle_duration(candidate);
@@ -127,7 +160,7 @@ Collective CollectivePlanner::point_to_point(Bytes size, int stride) {
     return collective;
   const Footprint& send = lowering_->shift(stride);
   collective.phases.push_back(
-      {.latency = send.latency, .bytes_per_flow = size, .flows = send.flows});
+      {.latency = send.latency, .hops = 1, .bytes_per_flow = size, .flows = send.flows});
   return collective;
 }
 

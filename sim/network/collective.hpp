@@ -14,13 +14,33 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 namespace sim::network {
 
-enum class CollectiveKind { AllReduce, ReduceScatter, AllGather, AllToAll, PointToPoint };
-enum class Algorithm { Ring, Hierarchical, Pairwise, TwoLevel, Direct };
+enum class CollectiveKind {
+  AllReduce,
+  ReduceScatter,
+  AllGather,
+  AllToAll,
+  PointToPoint,
+  Broadcast
+};
+enum class Algorithm {
+  Ring,
+  Hierarchical,
+  Pairwise,
+  TwoLevel,
+  Direct,
+  Tree,
+  HalvingDoubling,
+  Nvls,
+  NvlsTree,
+  CollNet,
+  Pat
+};
 std::string_view name_of(CollectiveKind kind);
 std::string_view name_of(Algorithm algorithm);
 
@@ -33,25 +53,33 @@ struct Group {
 };
 
 enum class Pattern {
-  None,      // nothing is sent: the phase is its latency
-  Ring,      // each rank to the next, the last to the first
-  AllPairs,  // each rank to every other
-  Neighbours // each rank to the next, the last to nobody
+  None,       // nothing is sent: the phase is its latency
+  Ring,       // each rank to the next, the last to the first
+  AllPairs,   // each rank to every other
+  Neighbours, // each rank to the next, the last to nobody
+  InSwitch,   // each rank to and from a switch that adds or multicasts: on links as a ring
+  DoubleTree, // each rank to and from its parent in both trees (trees.hpp)
+  Exchange,   // rank i with rank i xor distance
+  Shift       // rank i to rank i + distance, around
 };
 
 // Who sends to whom in a phase: what the flows of one group alone are counted from
 // (group_loads.hpp), and its messages.
 struct Transfers {
   Pattern pattern = Pattern::None;
-  Group group;               // of the phase: a leg's group may be part of the collective's
-  int channels = 1;          // rings side by side, each with its share of the data
-  double rounds = 1;         // the phase pays this many latencies of the pattern
-  double network_weight = 1; // what a flow counts on links beyond the scale-up domain
+  Group group;                // of the phase: a leg's group may be part of the collective's
+  int channels = 1;           // rings or trees side by side, each with its share of the data
+  double rounds = 1;          // the phase pays this many latencies of the pattern
+  double network_weight = 1;  // what a flow counts on links beyond the scale-up domain
+  double scale_up_weight = 1; // and within it
+  int distance = 0;           // Exchange, Shift
   bool operator==(const Transfers&) const = default;
 };
 
 struct Phase {
-  Seconds latency{}; // of the slowest group
+  Seconds latency{};  // of the messages on the wire, in the slowest group
+  Seconds overhead{}; // of the software, in every group: start, handing over, filling the pipeline
+  double hops = 0;    // messages that follow one another
   Bytes bytes_per_flow{};
   // Flows on the most loaded link of each kind; 0: the phase does not use that kind.
   std::array<double, topology::link_kinds> flows{};
@@ -62,6 +90,7 @@ struct Phase {
 struct Collective {
   CollectiveKind kind = CollectiveKind::AllReduce;
   Algorithm algorithm = Algorithm::Ring;
+  std::optional<hardware::Protocol> protocol = std::nullopt; // none: plain messages
   std::vector<Phase>
       phases; // equal rounds of an algorithm are one phase with their latencies and bytes summed
 };
@@ -73,6 +102,12 @@ struct ExpertExchange {
   double rank_copies = 0; // expected ranks that receive each token, own rank included
   double nic_efficiency =
       1; // share of the NIC's line rate that the kernel reaches; replaces the fabric's efficiency
+  double scale_up_efficiency = 1; // share of usable scale-up bandwidth that the kernel reaches
+  bool own_copy = false; // the copy for the rank itself takes the same buffers as the others
+  // Low latency: nothing is copied on arrival; `direct_copies` of each token go straight to the
+  // ranks of its experts.
+  std::optional<double> direct_copies = std::nullopt;
+  Seconds latency{}; // of the kernels, beside the bytes
 };
 
 // Capacity of the usable links by kind, for closed forms and estimates; steps are played on trunks.
@@ -86,25 +121,31 @@ struct LinkCapacities {
 };
 
 class Lowering;
+class Transport;
 
 // Lowers collectives on one fabric. What loads the links depends on algorithm and group, not on
 // size: it is counted once and remembered, and a further request costs some arithmetic. Keeps a
 // reference to the fabric. Not for several threads at once.
 class CollectivePlanner {
 public:
+  // Plain messages at the rates of the links: the faster of ring and hierarchical, of two-level and
+  // pairwise.
   explicit CollectivePlanner(const topology::Fabric& fabric);
+  // As the library of the pool's accelerators chooses and does it, where they have one.
+  CollectivePlanner(const topology::Fabric& fabric, const hardware::PoolSpec& pool);
   ~CollectivePlanner();
   CollectivePlanner(const CollectivePlanner&) = delete;
   CollectivePlanner& operator=(const CollectivePlanner&) = delete;
 
   // Sizes follow NCCL: all-reduce, the buffer of a rank; all-gather, the gathered whole;
-  // reduce-scatter, the whole input; all-to-all, the send buffer of a rank; point-to-point, the
-  // message. The fastest of the algorithms for the kind on an idle fabric is taken (ring;
-  // hierarchical where a group spans nodes with several members in each). A group of one and an
-  // empty message need no phase. Throws InfeasibleError when the groups do not tile the GPUs, or
-  // the named algorithm does not do this kind or group.
+  // reduce-scatter, the whole input; all-to-all, the send buffer of a rank; point-to-point and
+  // broadcast, the message. The library chooses algorithm and protocol (tuning.hpp); without one
+  // the fastest on an idle fabric is taken. A named algorithm runs by protocol Simple where none is
+  // given. A group of one and an empty message need no phase. Throws InfeasibleError when the
+  // groups do not tile the GPUs, or the named algorithm does not do this kind or group.
   Collective plan(CollectiveKind kind, Bytes size, Group group);
-  Collective plan(Algorithm algorithm, CollectiveKind kind, Bytes size, Group group);
+  Collective plan(Algorithm algorithm, CollectiveKind kind, Bytes size, Group group,
+                  hardware::Protocol protocol = hardware::Protocol::Simple);
   // Point to point between neighbours `stride` ranks apart, everybody at once who has such a
   // neighbour.
   Collective point_to_point(Bytes size, int stride);
@@ -118,7 +159,10 @@ public:
   [[nodiscard]] Seconds idle_duration(const Collective& collective) const;
 
 private:
+  Collective plain(Algorithm algorithm, CollectiveKind kind, Bytes size, Group group);
+
   std::unique_ptr<Lowering> lowering_;
+  std::unique_ptr<Transport> transport_; // null: plain messages
 };
 
 // NCCL's bus-bandwidth factor: busbw = size / time * factor.

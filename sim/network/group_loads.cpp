@@ -2,6 +2,7 @@
 #include "sim/network/group_loads.hpp"
 
 #include "sim/network/rings.hpp"
+#include "sim/network/trees.hpp"
 
 #include <algorithm>
 
@@ -29,6 +30,16 @@ void GroupLoads::add_group(const Transfers& transfers, std::span<const int> memb
     for (std::size_t i = 0; i + 1 < members.size(); ++i)
       add_route(members[i], members[i + 1], transfers.network_weight);
     break;
+  case Pattern::InSwitch:
+    add_in_switch(transfers, members);
+    break;
+  case Pattern::DoubleTree:
+    add_double_tree(transfers, members);
+    break;
+  case Pattern::Exchange:
+  case Pattern::Shift:
+    add_partners(transfers, members);
+    break;
   }
 }
 
@@ -54,19 +65,54 @@ void GroupLoads::add_all_pairs(const Transfers& transfers, std::span<const int> 
   for (const int from : members)
     for (const int to : members)
       if (from != to) {
-        add_route(from, to, transfers.network_weight);
+        add_route(from, to, transfers.network_weight, transfers.scale_up_weight);
         slowest = std::max(slowest, fabric_.latency(from, to));
       }
   latency_ = std::max(before, transfers.rounds * slowest);
 }
 
-void GroupLoads::add_route(int from, int to, double network_weight) {
+// Up to the switch and down from it: on the links as a ring, in the time of one message.
+void GroupLoads::add_in_switch(const Transfers& transfers, std::span<const int> members) {
+  for (std::size_t i = 0; i < members.size(); ++i)
+    add_route(members[i], members[(i + 1) % members.size()], transfers.network_weight);
+  for (const int member : members)
+    for (const int end : {members.front(), members.back()})
+      if (member != end)
+        latency_ = std::max(latency_, transfers.rounds * fabric_.latency(end, member));
+}
+
+void GroupLoads::add_double_tree(const Transfers& transfers, std::span<const int> members) {
+  for (int channel = 0; channel < transfers.channels; ++channel)
+    for (int tree = 0; tree < double_tree; ++tree) {
+      lay_tree(members, fabric_.gpus_per_node(), channel, tree, parents_);
+      for (std::size_t i = 0; i < members.size(); ++i)
+        if (parents_[i] >= 0) {
+          const int parent = members[static_cast<std::size_t>(parents_[i])];
+          add_route(members[i], parent, transfers.network_weight);
+          add_route(parent, members[i], transfers.network_weight);
+        }
+      latency_ =
+          std::max(latency_, transfers.rounds * depth_of_tree(members, parents_, fabric_).latency);
+    }
+}
+
+void GroupLoads::add_partners(const Transfers& transfers, std::span<const int> members) {
+  const int n = static_cast<int>(members.size());
+  for (int i = 0; i < n; ++i) {
+    const int partner = transfers.pattern == Pattern::Exchange ? i ^ transfers.distance
+                                                               : (i + transfers.distance) % n;
+    add_route(members[static_cast<std::size_t>(i)], members[static_cast<std::size_t>(partner)],
+              transfers.network_weight);
+  }
+}
+
+void GroupLoads::add_route(int from, int to, double network_weight, double scale_up_weight) {
   steps_.clear();
   fabric_.trunk_route(from, to, steps_);
   const auto trunks = fabric_.trunks();
   for (const topology::TrunkStep& step : steps_)
     note(step.trunk, trunks[step.trunk].kind == topology::LinkKind::ScaleUp
-                         ? step.share
+                         ? step.share * scale_up_weight
                          : step.share * network_weight);
   latency_ = std::max(latency_, fabric_.latency(from, to));
 }

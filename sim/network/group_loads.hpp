@@ -45,10 +45,11 @@ public:
   // the scale-up domain.
   void add(const Transfers& transfers, std::span<const int> members);
   // Adds one flow from a GPU to another.
-  void add_route(int from, int to, double network_weight = 1);
+  void add_route(int from, int to, double network_weight = 1, double scale_up_weight = 1);
 
   // Of what was added since the last take(): of the slowest message, for a ring of the n - 1
-  // messages that follow one another around it; times transfers.rounds.
+  // messages that follow one another around it, for a tree of those down its deepest path; times
+  // transfers.rounds.
   [[nodiscard]] Seconds latency() const { return latency_; }
   // Appends the loads in the order in which trunks were first touched, and starts over.
   void take(std::vector<TrunkLoad>& out);
@@ -57,6 +58,9 @@ private:
   void add_group(const Transfers& transfers, std::span<const int> members);
   void add_rings(const Transfers& transfers, std::span<const int> members);
   void add_all_pairs(const Transfers& transfers, std::span<const int> members);
+  void add_in_switch(const Transfers& transfers, std::span<const int> members);
+  void add_double_tree(const Transfers& transfers, std::span<const int> members);
+  void add_partners(const Transfers& transfers, std::span<const int> members);
   void note(std::uint32_t trunk, double flows);
 
   const topology::Fabric& fabric_;
@@ -64,7 +68,7 @@ private:
   std::vector<double> flows_;          // by trunk
   std::vector<std::uint32_t> touched_; // trunks with flows
   std::vector<topology::TrunkStep> steps_;
-  std::vector<int> ring_;
+  std::vector<int> ring_, parents_;
 };
 
 } // namespace sim::network

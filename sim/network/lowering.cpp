@@ -3,6 +3,7 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/network/ring_count.hpp"
+#include "sim/network/trees.hpp"
 
 #include <algorithm>
 #include <string>
@@ -17,7 +18,13 @@ std::size_t at(int index) { return static_cast<std::size_t>(index); }
 std::size_t at(topology::LinkKind kind) { return static_cast<std::size_t>(kind); }
 } // namespace
 
-Lowering::Lowering(const topology::Fabric& fabric) : fabric_(fabric) {
+ReducingSwitches reducing_switches(const hardware::PoolSpec& pool) {
+  return {.scale_up = pool.node->in_switch_reduction,
+          .network = pool.nodes > 1 && pool.fabric->in_network_reduction};
+}
+
+Lowering::Lowering(const topology::Fabric& fabric, ReducingSwitches switches)
+    : fabric_(fabric), switches_(switches) {
   if (fabric.uniform() != nullptr) { // the first link of each kind stands for the others
     for (std::size_t kind = 0; kind < capacities_.per_link.size(); ++kind) {
       const auto first =
@@ -72,11 +79,11 @@ std::vector<int> Lowering::members(Group group) const {
   return all;
 }
 
-const Footprint& Lowering::footprint(Pattern pattern, Group group) {
-  const auto key = std::tuple{pattern, group.size, group.stride};
+const Footprint& Lowering::footprint(Pattern pattern, Group group, int distance) {
+  const auto key = std::tuple{pattern, group.size, group.stride, distance};
   auto known = footprints_.find(key);
   if (known == footprints_.end())
-    known = footprints_.emplace(key, count(pattern, group)).first;
+    known = footprints_.emplace(key, count(pattern, group, distance)).first;
   return known->second;
 }
 
@@ -99,17 +106,36 @@ const Footprint& Lowering::shift(int stride) {
   return known->second;
 }
 
-Footprint Lowering::count(Pattern pattern, Group group) const {
+namespace {
+
+// Rank i to its partner `distance` away, one way; the other way is the partner's own.
+void add_partners(std::span<const int> members, Pattern pattern, int distance,
+                  std::vector<Transfer>& transfers) {
+  const int n = static_cast<int>(members.size());
+  for (int i = 0; i < n; ++i) {
+    const int partner = pattern == Pattern::Exchange ? i ^ distance : (i + distance) % n;
+    transfers.push_back({.from = members[at(i)], .to = members[at(partner)]});
+  }
+}
+
+} // namespace
+
+Footprint Lowering::count(Pattern pattern, Group group, int distance) const {
   SIM_ASSERT(group.size > 1);
   if (pattern == Pattern::Ring)
     return count_rings(group);
+  if (pattern == Pattern::DoubleTree)
+    return count_trees(group);
   const std::vector<int> all = members(group);
   Footprint footprint;
   std::vector<double> load(fabric_.links().size());
   std::vector<Transfer> transfers;
   const std::size_t size = at(group.size);
-  for (std::size_t first = 0; first < all.size(); first += size)
-    for (std::size_t i = 0; i + 1 < size; ++i) {
+  const bool partners = pattern == Pattern::Exchange || pattern == Pattern::Shift;
+  for (std::size_t first = 0; first < all.size(); first += size) {
+    if (partners)
+      add_partners(std::span(all).subspan(first, size), pattern, distance, transfers);
+    for (std::size_t i = 0; i + 1 < size && !partners; ++i) {
       const int here = all[first + i], next = all[first + i + 1];
       if (pattern == Pattern::Neighbours) {
         transfers.push_back({.from = here, .to = next});
@@ -118,7 +144,12 @@ Footprint Lowering::count(Pattern pattern, Group group) const {
         transfers.push_back({.from = all[first + size - 1], .to = here});
       }
     }
+  }
   note_latency(transfers, footprint);
+  if (pattern == Pattern::InSwitch) { // on the links as one ring
+    footprint.flows = count_rings(group).flows;
+    return footprint;
+  }
   if (pattern == Pattern::AllPairs)
     fabric_.add_all_pairs(all, group.size, load);
   else
@@ -182,6 +213,53 @@ Footprint Lowering::walk_rings(Group group) const {
   }
   fabric_.add_loads(transfers, load); // of all channels at once: rounded once
   keep_largest(load, footprint);
+  return footprint;
+}
+
+// Both trees of a group on one channel: their edges both ways, and the deepest path. `even`: only
+// edges between nodes, on all channels, whose heads lie beside the first one's.
+void Lowering::walk_trees(std::span<const int> members, int channel, bool even,
+                          std::vector<Transfer>& transfers, Footprint& footprint) const {
+  const int node = fabric_.gpus_per_node();
+  std::vector<int> parents;
+  for (int tree = 0; tree < double_tree; ++tree) {
+    lay_tree(members, node, channel, tree, parents);
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      if (parents[i] < 0)
+        continue;
+      const std::size_t parent = at(parents[i]);
+      const bool inside = members[i] / node == members[parent] / node;
+      const std::size_t edges = !even ? 1 : inside ? 0 : at(footprint.channels);
+      for (std::size_t c = 0; c < edges; ++c) {
+        transfers.push_back({.from = members[i + c], .to = members[parent + c]});
+        transfers.push_back({.from = members[parent + c], .to = members[i + c]});
+      }
+    }
+    const TreeDepth depth = depth_of_tree(members, parents, fabric_);
+    footprint.latency = std::max(footprint.latency, depth.latency);
+    footprint.hops = std::max(footprint.hops, depth.hops);
+  }
+}
+
+// Where groups lie alike in all nodes, inside a node each of g members is head of one chain of g,
+// tail of another and between two in the rest: 2 (g-1) flows each way in each of the two trees.
+Footprint Lowering::count_trees(Group group) const {
+  const std::vector<int> all = members(group);
+  const std::size_t size = at(group.size);
+  const auto lies = levels(group);
+  const bool even = fabric_.uniform() != nullptr && lies.has_value();
+  const int inner = lies.value_or(Levels{}).inner;
+  Footprint footprint;
+  footprint.channels = even ? inner : fewest_members_per_node(all, group);
+  std::vector<Transfer> transfers;
+  for (std::size_t first = 0; first < all.size(); first += size)
+    for (int channel = 0; channel < (even ? 1 : footprint.channels); ++channel)
+      walk_trees(std::span(all).subspan(first, size), channel, even, transfers, footprint);
+  std::vector<double> load(fabric_.links().size());
+  fabric_.add_loads(transfers, load);
+  keep_largest(load, footprint);
+  if (even && inner > 1)
+    footprint.flows[at(topology::LinkKind::ScaleUp)] = 2.0 * double_tree * (inner - 1);
   return footprint;
 }
 

@@ -24,7 +24,7 @@ void start(const Phase& phase, engine::Engine& engine, const LinkResources& link
     draws[count++] = {load.memory, load.memory_per_flow_byte * flows_at_gpu};
   const engine::Hold hold{load.sm_pool, load.held_sms};
   engine::ActivitySpec spec;
-  spec.latency = phase.latency;
+  spec.latency = phase.latency + phase.overhead;
   spec.work = count > 0 ? phase.bytes_per_flow / byte : 0;
   spec.draws = std::span(draws.data(), count);
   if (holds_sms)

@@ -344,6 +344,16 @@ void PassBuilder::context_gather(bool backward, Cursor& cursor) {
                 CommunicationDimension::Context, sms, cursor, true);
 }
 
+void describe_kernels(const StackSpec& stack, const workload::ModelSpec& model,
+                      network::ExpertExchange& exchange) {
+  exchange.nic_efficiency = stack.all_to_all_efficiency;
+  exchange.scale_up_efficiency = stack.exchange.scale_up_efficiency;
+  exchange.own_copy = stack.exchange.own_copy;
+  exchange.latency = stack.exchange.latency;
+  if (stack.exchange.kernels == ExchangeKernels::LowLatency)
+    exchange.direct_copies = model.experts->active;
+}
+
 void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
   const int expert = setting_.layout.expert;
   if (expert == 1)
@@ -362,7 +372,7 @@ void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
       tokens * model.hidden * width * shard_.expert_imbalance * cursor.exchange_slowdown * byte;
   request.node_copies = workload::expected_destinations(model, spanned, model.experts->max_nodes);
   request.rank_copies = workload::expected_destinations(model, expert, 0);
-  request.nic_efficiency = setting_.stack->all_to_all_efficiency;
+  describe_kernels(*setting_.stack, model, request);
   network::Collective collective = planner_.expert_exchange(request, groups_.expert);
   if (setting_.stack->dispatch_handshake > Seconds{}) {
     network::Phase handshake; // ranks tell each other how many tokens come

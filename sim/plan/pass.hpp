@@ -15,6 +15,10 @@
 
 namespace sim::plan {
 
+// What the stack's kernels of expert dispatch and combine do with the links.
+void describe_kernels(const StackSpec& stack, const workload::ModelSpec& model,
+                      network::ExpertExchange& exchange);
+
 enum class CommunicationDimension : std::size_t { Tensor, Expert, Context, Pipeline, Data };
 inline constexpr std::size_t communication_dimensions = 5;
 

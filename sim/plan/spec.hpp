@@ -66,6 +66,16 @@ struct ShardingSpec {
   double reduction_copies = 0; // of its gradients, before they are reduced
 };
 
+// Kernels of expert dispatch and combine. Normal: a token crosses the network once for each node it
+// goes to. Low latency: once for each of its experts, straight to the expert's rank.
+enum class ExchangeKernels { Normal, LowLatency };
+struct ExchangeSpec {
+  ExchangeKernels kernels = ExchangeKernels::Normal;
+  double scale_up_efficiency = 1; // share of what collectives can use
+  bool own_copy = false;          // the copy for the rank itself takes the same way as the others
+  Seconds latency{};              // start, counts and completion
+};
+
 struct StackSpec {
   std::string title;
   PrecisionSpec precision;
@@ -77,7 +87,8 @@ struct StackSpec {
   int communication_sms = 16; // held by a running collective kernel
   int dispatch_sms = 24;      // held by MoE dispatch and combine kernels
   double all_to_all_efficiency =
-      0.88;                     // share of NIC line rate that dispatch and combine reach alone
+      0.88; // share of NIC line rate that dispatch and combine reach alone
+  ExchangeSpec exchange;
   Seconds dispatch_handshake{}; // exchange of counts before each dispatch and combine
   double overlapped_communication_slowdown =
       1;                       // of dispatch and combine while kernels compute beside them
@@ -162,6 +173,14 @@ template <class V> void fields(V& v, ShardingSpec& s) {
     "zero_stage 2, 3: times that a unit's gradients are copied or scaled before they are reduced "
     "(FSDP: into one flat tensor, and scaled: 2).");
 }
+template <class V> void fields(V& v, ExchangeSpec& s) {
+  v("kernels", s.kernels, anything, "How tokens reach their experts.");
+  v("scale_up_efficiency", s.scale_up_efficiency, Rule{.low = 0, .high = 1, .low_open = true},
+    "Share of usable scale-up bandwidth that the kernels reach.");
+  v("own_copy", s.own_copy, anything,
+    "The copy for the rank itself takes the same buffers as the others.");
+  v("latency", s.latency, non_negative, "Of one dispatch or combine, beside its bytes.");
+}
 template <class V> void fields(V& v, StackSpec& s) {
   v("title", s.title, required(), "Name for people.");
   v("precision", s.precision, anything, "Precision recipe.");
@@ -177,6 +196,7 @@ template <class V> void fields(V& v, StackSpec& s) {
   v("dispatch_sms", s.dispatch_sms, non_negative, "SMs held by expert dispatch and combine.");
   v("all_to_all_efficiency", s.all_to_all_efficiency, positive,
     "Share of NIC line rate that expert dispatch reaches alone.");
+  v("exchange", s.exchange, anything, "Kernels of expert dispatch and combine.");
   v("dispatch_handshake", s.dispatch_handshake, non_negative,
     "Exchange of counts before each expert dispatch or combine.");
   v("overlapped_communication_slowdown", s.overlapped_communication_slowdown, at_least_one,
@@ -209,6 +229,11 @@ template <> struct EnumNames<plan::Schedule> {
   static constexpr std::array names{
       std::pair{plan::Schedule::OneForwardOneBackward, std::string_view{"1f1b"}},
       std::pair{plan::Schedule::DualPipe, std::string_view{"dualpipe"}}};
+};
+template <> struct EnumNames<plan::ExchangeKernels> {
+  static constexpr std::array names{
+      std::pair{plan::ExchangeKernels::Normal, std::string_view{"normal"}},
+      std::pair{plan::ExchangeKernels::LowLatency, std::string_view{"low-latency"}}};
 };
 template <> struct EnumNames<plan::Recompute> {
   static constexpr std::array names{

@@ -7,6 +7,7 @@
 #include "sim/network/collective.hpp"
 #include "sim/plan/kernels.hpp"
 #include "sim/plan/pass.hpp"
+#include "sim/probe/collective_report.hpp"
 #include "sim/topology/fabric.hpp"
 #include "sim/workload/operators.hpp"
 
@@ -162,21 +163,6 @@ ProbeResult run(const LayerProbe& probe, const hardware::PoolSpec& pool,
   return result;
 }
 
-network::CollectiveKind kind_of(Operation operation) {
-  switch (operation) {
-  case Operation::AllReduce:
-    return network::CollectiveKind::AllReduce;
-  case Operation::ReduceScatter:
-    return network::CollectiveKind::ReduceScatter;
-  case Operation::AllGather:
-    return network::CollectiveKind::AllGather;
-  case Operation::AllToAll:
-    return network::CollectiveKind::AllToAll;
-  }
-  SIM_ASSERT(false);
-  return network::CollectiveKind::AllReduce;
-}
-
 // The idle fabric, built when the first probe asks for it.
 class IdleFabric {
 public:
@@ -184,7 +170,7 @@ public:
   network::CollectivePlanner& planner() {
     if (!planner_) {
       fabric_ = topology::build(pool_);
-      planner_ = std::make_unique<network::CollectivePlanner>(*fabric_);
+      planner_ = std::make_unique<network::CollectivePlanner>(*fabric_, pool_);
     }
     return *planner_;
   }
@@ -198,7 +184,8 @@ private:
 ProbeResult run(const CollectiveProbe& probe, network::CollectivePlanner& planner) {
   const network::CollectiveKind kind = kind_of(probe.operation);
   ProbeResult result;
-  result.time = planner.idle_duration(planner.plan(kind, probe.size, {probe.ranks, 1}));
+  result.time =
+      planner.idle_duration(planner.plan(kind, probe.size, {probe.ranks, 1})) + probe.call_overhead;
   if (result.time > Seconds{}) {
     result.algorithm_bandwidth = probe.size / result.time;
     result.bus_bandwidth = *result.algorithm_bandwidth * network::bus_factor(kind, probe.ranks);
@@ -221,14 +208,15 @@ ProbeResult run(const ExchangeProbe& probe, int per_node, const workload::ModelS
   exchange.bytes_per_copy = double(probe.tokens) * model.hidden * width * byte;
   exchange.node_copies = workload::expected_destinations(model, nodes, model.experts->max_nodes);
   exchange.rank_copies = workload::expected_destinations(model, probe.ranks, 0);
-  exchange.nic_efficiency = stack.all_to_all_efficiency;
+  plan::describe_kernels(stack, model, exchange);
   ProbeResult result;
   result.time = planner.idle_duration(planner.expert_exchange(exchange, {probe.ranks, 1})) +
                 stack.dispatch_handshake;
   if (result.time > Seconds{})
-    result.algorithm_bandwidth = exchange.bytes_per_copy *
-                                 (nodes > 1 ? exchange.node_copies : exchange.rank_copies) /
-                                 result.time;
+    result.algorithm_bandwidth =
+        exchange.bytes_per_copy *
+        exchange.direct_copies.value_or(nodes > 1 ? exchange.node_copies : exchange.rank_copies) /
+        result.time;
   return result;
 }
 

@@ -24,12 +24,13 @@ struct AttentionProbe {
   bool causal = true;
   Pass pass = Pass::Forward;
 };
-enum class Operation { AllReduce, ReduceScatter, AllGather, AllToAll };
+enum class Operation { AllReduce, ReduceScatter, AllGather, AllToAll, Broadcast, SendReceive };
 // Neighbouring ranks, from the first GPU on; all groups of the cluster do the same at once.
 struct CollectiveProbe {
   Operation operation = Operation::AllReduce;
   Bytes size{}; // as NCCL's tests: the buffer; all-gather, reduce-scatter: the whole
   int ranks = 0;
+  Seconds call_overhead{}; // of the host that times each call by itself
 };
 enum class Direction { Dispatch, Combine };
 // Expert dispatch or combine of the scenario's model by its stack.
@@ -79,6 +80,8 @@ template <class V> void fields(V& v, CollectiveProbe& s) {
   v("size", s.size, required(positive),
     "As NCCL's tests count: the buffer of a rank; all-gather and reduce-scatter: the whole.");
   v("ranks", s.ranks, required(at_least_one), "Neighbouring GPUs that take part.");
+  v("call_overhead", s.call_overhead, non_negative,
+    "Host time in each measured call that is timed by itself.");
 }
 template <class V> void fields(V& v, ExchangeProbe& s) {
   v("direction", s.direction, anything, "Dispatch to experts, or combine.");
@@ -114,7 +117,9 @@ template <> struct EnumNames<probe::Operation> {
       std::pair{probe::Operation::AllReduce, std::string_view{"all-reduce"}},
       std::pair{probe::Operation::ReduceScatter, std::string_view{"reduce-scatter"}},
       std::pair{probe::Operation::AllGather, std::string_view{"all-gather"}},
-      std::pair{probe::Operation::AllToAll, std::string_view{"all-to-all"}}};
+      std::pair{probe::Operation::AllToAll, std::string_view{"all-to-all"}},
+      std::pair{probe::Operation::Broadcast, std::string_view{"broadcast"}},
+      std::pair{probe::Operation::SendReceive, std::string_view{"send-receive"}}};
 };
 template <> struct EnumNames<probe::Direction> {
   static constexpr std::array names{

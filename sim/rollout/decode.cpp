@@ -196,7 +196,11 @@ void DecodeModel::count_communication(const GenerationSetting& setting) {
   const BytesPerSecond link =
       within_node ? scale_up
                   : std::min(scale_up, node.nics * node.nic.bandwidth * fabric.efficiency);
-  const Seconds latency = within_node ? fabric.scale_up_latency : fabric.leaf_latency;
+  Seconds latency = within_node ? fabric.scale_up_latency : fabric.leaf_latency;
+  if (const auto& library = accelerator_of(setting).collectives; library && within_node) {
+    const hardware::ProtocolLatencies& hop = (*library)->tuning.scale_up.ring;
+    latency += std::max(Seconds{}, hop.simple - hop.ll); // handed over by a counter
+  }
   const Bytes per_token = 2 * (replica_ - 1.0) / replica_ * replica_ * hidden * wide * byte;
   communication_per_token_ = 2 * layers.all() * (per_token / link);
   communication_fixed_ = 2 * layers.all() * 2 * latency; // reduce, then gather

@@ -57,7 +57,8 @@ TEST_CASE("help and version") {
   CHECK(trainfare("--version").out.find("trainfare 0.") == 0);
   const Ran help = trainfare("--help");
   CHECK(help.exit_code == 0);
-  for (const char* command : {"run", "check", "compare", "sweep", "score", "catalog", "schema"}) {
+  for (const char* command :
+       {"run", "check", "compare", "sweep", "score", "collective", "catalog", "schema"}) {
     CHECK(contains(help.out, command));
     const Ran own = trainfare(std::string(command) + " --help");
     CHECK(own.exit_code == 0);
@@ -67,24 +68,29 @@ TEST_CASE("help and version") {
 }
 
 TEST_CASE("wrong usage: exit 2, told on standard error, nothing on standard output") {
-  const std::vector<std::string> wrong{"",
-                                       "rum",
-                                       "run",
-                                       "run a b",
-                                       "run '" + minimal + "' --nonsense",
-                                       "run '" + minimal + "' --js",
-                                       "run '" + minimal + "' --seed -1",
-                                       "run '" + minimal + "' --seed 1.5",
-                                       "run '" + minimal + "' --replications 0",
-                                       "run '" + minimal + "' --jobs 0",
-                                       "run '" + minimal + "' --json --csv",
-                                       "compare '" + minimal + "'",
-                                       "catalog no-such-kind",
-                                       "catalog accelerators h100",
-                                       "catalog a b c",
-                                       "score no-such-family",
-                                       "score deepseek-v3-step deepseek-v3-step",
-                                       "sweep"};
+  const std::vector<std::string> wrong{
+      "",
+      "rum",
+      "run",
+      "run a b",
+      "run '" + minimal + "' --nonsense",
+      "run '" + minimal + "' --js",
+      "run '" + minimal + "' --seed -1",
+      "run '" + minimal + "' --seed 1.5",
+      "run '" + minimal + "' --replications 0",
+      "run '" + minimal + "' --jobs 0",
+      "run '" + minimal + "' --json --csv",
+      "compare '" + minimal + "'",
+      "catalog no-such-kind",
+      "catalog accelerators h100",
+      "catalog a b c",
+      "score no-such-family",
+      "score deepseek-v3-step deepseek-v3-step",
+      "collective --node hgx-h100 --op all-reduce",
+      "collective --node hgx-h100 --nodes 2 --op all-reduce --size 1GiB",
+      "collective --node hgx-h100 --op all-reduce --size 1GiB --algorithm star",
+      "collective --node hgx-h100 --op all-reduce --size 1GiB --protocol ll",
+      "sweep"};
   for (const std::string& arguments : wrong) {
     INFO(arguments);
     const Ran ran = trainfare(arguments);
@@ -93,6 +99,33 @@ TEST_CASE("wrong usage: exit 2, told on standard error, nothing on standard outp
     CHECK_FALSE(ran.err.empty());
   }
   CHECK(contains(trainfare("rum").err, "did you mean 'run'?"));
+}
+
+TEST_CASE("collective: one object of figures that agree, as a table too, and located errors") {
+  const std::string node = "collective --node hgx-h100 --op all_reduce --size 1GiB";
+  const Ran json = trainfare(node + " --json");
+  REQUIRE(json.exit_code == 0);
+  const auto object = nlohmann::json::parse(json.out);
+  CHECK(object.at("algorithm") == "nvls");
+  const double rate = 1073741824 / object.at("time_s").get<double>();
+  CHECK(object.at("algorithm_bandwidth").get<double>() == Approx(rate));
+  CHECK(object.at("bus_bandwidth").get<double>() == Approx(rate * 2 * 7 / 8));
+  CHECK(object.at("busiest_links").at(0).at("link") == "scale-up");
+  CHECK(object.at("busiest_links").at(0).at("busy_percent").get<double>() <= 100);
+  CHECK(contains(trainfare(node).out, "nvls"));
+  const Ran ring = trainfare(node + " --set cluster.node.in_switch_reduction=false --json");
+  CHECK(nlohmann::json::parse(ring.out).at("algorithm") == "ring");
+  const Ran tree = trainfare(node + " --algorithm tree --protocol ll128 --json");
+  CHECK(nlohmann::json::parse(tree.out).at("protocol") == "ll128");
+
+  check_bad_input(trainfare("collective --node hgx-h1000 --op all-reduce --size 1GiB"),
+                  "arguments:2:");
+  check_bad_input(trainfare("collective --node hgx-h100 --op all-reduce --size 1"), "arguments:7:");
+  check_bad_input(trainfare("collective --node hgx-h100 --op reduce-all --size 1B"),
+                  "arguments:7:");
+  CHECK(trainfare(node + " --ranks 3").exit_code == 4); // does not tile the node
+  CHECK(trainfare("collective --node hgx-h100 --op all-to-all --size 1GiB --algorithm tree")
+            .exit_code == 4);
 }
 
 TEST_CASE("bad input: exit 3, located, no output") {

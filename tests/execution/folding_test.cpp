@@ -7,6 +7,7 @@
 #include "sim/execution/step.hpp"
 #include "sim/topology/fabric.hpp"
 #include "tests/execution/setting.hpp"
+#include "tests/network/library.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -61,7 +62,8 @@ bool is_equitable(const Machine& machine, const Partition& partition) {
          alike(partition.trunks, trunks);
 }
 
-Patterns all_patterns(const plan::ParallelismSpec& layout, int gpus) {
+// `trees`: whose inner ranks and leaves differ.
+Patterns all_patterns(const plan::ParallelismSpec& layout, int gpus, bool trees = false) {
   const plan::Groups groups = plan::groups_of(layout, gpus);
   Patterns patterns;
   const auto add = [&](TeamKind kind, network::Pattern pattern, network::Group group) {
@@ -73,7 +75,10 @@ Patterns all_patterns(const plan::ParallelismSpec& layout, int gpus) {
   add(TeamKind::Tensor, network::Pattern::Ring, groups.tensor);
   add(TeamKind::Expert, network::Pattern::AllPairs, groups.expert);
   add(TeamKind::Context, network::Pattern::Ring, groups.context);
+  add(TeamKind::Tensor, network::Pattern::InSwitch, groups.tensor);
   add(TeamKind::Data, network::Pattern::Ring, groups.data);
+  if (trees)
+    add(TeamKind::Data, network::Pattern::DoubleTree, groups.data);
   add(TeamKind::ExpertData, network::Pattern::Ring, groups.expert_data);
   add(TeamKind::Next, network::Pattern::Neighbours, {});
   add(TeamKind::Previous, network::Pattern::Neighbours, {});
@@ -141,7 +146,8 @@ TEST_CASE("partitions are equitable, whatever is uneven") {
       speeds.assign(static_cast<std::size_t>(gpus), 1.0);
       speeds[random.below(static_cast<std::uint64_t>(gpus))] = 0.7;
     }
-    const Machine whole = whole_machine(*fabric, layout, all_patterns(layout, gpus), speeds, false);
+    const Machine whole =
+        whole_machine(*fabric, layout, all_patterns(layout, gpus, i % 2 == 0), speeds, false);
     CHECK(is_equitable(whole, coarsest_partition(whole)));
     const Machine units = unit_machine(whole, RankMap(layout, gpus));
     CHECK(is_equitable(units, coarsest_partition(units)));
@@ -250,6 +256,11 @@ Uneven draw(RandomStream& random, bool drawn_network) {
     draw_network(random, uneven.pool);
   else
     make_uneven(random, uneven.pool);
+  if (random.below(2) == 0) { // trees, NVLS, protocols
+    uneven.pool.node.spec.accelerator.spec.collectives.emplace().spec = test::hopper_library();
+    uneven.pool.node.spec.in_switch_reduction = random.below(2) == 0;
+    uneven.pool.fabric.spec.in_network_reduction = random.below(4) == 0;
+  }
   const bool experts = random.below(2) == 0;
   uneven.model = experts ? expert_model() : dense_model();
   if (experts)

@@ -47,10 +47,22 @@ TEST_CASE("steps times three: wall clock times three") {
 }
 
 TEST_CASE("all latencies and synchronisation zero, all rates times two: half the time") {
-  const std::vector<std::string> still{
-      "cluster.fabric.scale_up_latency=0 s", "cluster.fabric.leaf_latency=0 s",
-      "cluster.fabric.tier_latency=0 s", "stack.synchronisation=0 s",
-      "cluster.node.accelerator.kernels.launch_gap=0 s"};
+  std::vector<std::string> still{"cluster.fabric.scale_up_latency=0 s",
+                                 "cluster.fabric.leaf_latency=0 s",
+                                 "cluster.fabric.tier_latency=0 s",
+                                 "stack.synchronisation=0 s",
+                                 "cluster.node.accelerator.kernels.launch_gap=0 s",
+                                 "cluster.node.accelerator.collectives.nvls_latency=0 s"};
+  // No latency in the table of the library of collectives, and rates by which it takes Simple and
+  // NVLS, which move what the links do.
+  const std::string table = "cluster.node.accelerator.collectives.tuning.";
+  const std::string none = "{ll: 0 s, ll128: 0 s, simple: 0 s}";
+  for (const char* latencies : {"base", "scale_up", "network"})
+    still.push_back(table + latencies + "={ring: " + none + ", tree: " + none +
+                    ", collnet: 0 s, nvls: 0 s, nvls_tree: 0 s}");
+  still.push_back(table + "network_overhead=0 s");
+  for (const char* rates : {"ll", "channel_ring_ll128", "channel_tree", "channel_tree_ll128"})
+    still.push_back(table + rates + "={one: 1 MB/s, two: 1 MB/s, more: 1 MB/s}");
   std::vector<std::string> twice = still;
   for (const char* set :
        {"cluster.node.accelerator.peak={bf16: 1978.8 TFLOP/s}",

@@ -221,7 +221,8 @@ TEST_CASE("probes are scored like stages") {
   const scenario::PublishedTable table = scenario::load_published_text(
       "name: probes\nsource: none\nflops: none\n"
       "scenario:\n"
-      "  cluster: {node: hgx-h100, nodes: 1, fabric: rail-optimized-400g}\n"
+      "  cluster:\n    node: {extends: hgx-h100, in_switch_reduction: false}\n"
+      "    nodes: 1\n    fabric: rail-optimized-400g\n"
       "  model: llama-3.1-8b\n  stack: megatron-core\n  stages: []\n"
       "  price: {rental: 2 USD/GPU-hour}\n"
       "  probes: [{name: p, collective: {size: 8 GiB, ranks: 8}}]\n"

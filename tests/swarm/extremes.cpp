@@ -16,14 +16,16 @@ struct NumericKey {
 };
 
 // Where the entries of a kind stand in a scenario.
-const std::map<std::string, std::string> places{{"nodes", "cluster.node."},
-                                                {"fabrics", "cluster.fabric."},
-                                                {"models", "model."},
-                                                {"stacks", "stack."},
-                                                {"reliability", "reliability."},
-                                                {"regions", "price.energy."},
-                                                {"accelerators", "cluster.node.accelerator."},
-                                                {"kernels", "cluster.node.accelerator.kernels."}};
+const std::map<std::string, std::string> places{
+    {"nodes", "cluster.node."},
+    {"fabrics", "cluster.fabric."},
+    {"models", "model."},
+    {"stacks", "stack."},
+    {"reliability", "reliability."},
+    {"regions", "price.energy."},
+    {"accelerators", "cluster.node.accelerator."},
+    {"kernels", "cluster.node.accelerator.kernels."},
+    {"collectives", "cluster.node.accelerator.collectives."}};
 
 void replace_all(std::string& text, const std::string& from, const std::string& to) {
   for (std::size_t at = text.find(from); at != text.npos; at = text.find(from, at + to.size()))

@@ -12,6 +12,7 @@ bool direct_applies(CollectiveKind kind, Group, const Lowering&) {
 void append_direct(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {
   const Footprint& send = lowering.footprint(Pattern::Neighbours, request.group);
   phases.push_back({.latency = send.latency,
+                    .hops = 1,
                     .bytes_per_flow = request.size,
                     .flows = send.flows,
                     .transfers = {.pattern = Pattern::Neighbours, .group = request.group}});

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0
+// CollNet: the network's switches reduce and multicast (SHARP; Graham et al., COM-HPC 2016). Ranks
+// of a node reduce-scatter and all-gather among themselves, each sends its share S/g to the
+// switches once and gets the sum; chunk after chunk, so that all legs run at once. 2 (g-1)/g S on a
+// scale-up link, S/g on a NIC.
+#include "sim/network/algorithm/table.hpp"
+
+namespace sim::network::algorithm {
+
+bool collnet_applies(CollectiveKind kind, Group group, const Lowering& lowering) {
+  const auto levels = lowering.levels(group);
+  return kind == CollectiveKind::AllReduce && lowering.switches().network && levels &&
+         levels->outer > 1;
+}
+
+void append_collnet(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {
+  const Levels levels = *lowering.levels(request.group);
+  phases.push_back(
+      in_switch_phase(outer_group(request.group, levels), request.size / levels.inner, lowering));
+  if (levels.inner == 1)
+    return;
+  phases.back().with_next = true;
+  // All pairs: 2 (g-1)/g S from each rank, in messages of 2 S/g.
+  phases.push_back(all_pairs_phase(inner_group(request.group, levels),
+                                   2 * request.size / levels.inner, 1, lowering));
+}
+
+} // namespace sim::network::algorithm

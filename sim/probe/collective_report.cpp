@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/probe/collective_report.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <algorithm>
+#include <map>
+
+namespace sim::probe {
+namespace {
+
+std::vector<LinkUse> link_uses(const network::Collective& collective,
+                               const network::LinkCapacities& capacities, Seconds time) {
+  std::vector<LinkUse> uses;
+  for (std::size_t kind = 0; kind < topology::link_kinds; ++kind) {
+    LinkUse use;
+    use.kind = static_cast<topology::LinkKind>(kind);
+    use.capacity = capacities.per_link[kind];
+    for (const network::Phase& phase : collective.phases)
+      use.carried += phase.bytes_per_flow * phase.flows[kind];
+    if (use.carried <= Bytes{})
+      continue;
+    use.busy = use.carried / use.capacity / time;
+    uses.push_back(use);
+  }
+  std::stable_sort(uses.begin(), uses.end(),
+                   [](const LinkUse& a, const LinkUse& b) { return a.busy > b.busy; });
+  return uses;
+}
+
+} // namespace
+
+network::CollectiveKind kind_of(Operation operation) {
+  switch (operation) {
+  case Operation::AllReduce:
+    return network::CollectiveKind::AllReduce;
+  case Operation::ReduceScatter:
+    return network::CollectiveKind::ReduceScatter;
+  case Operation::AllGather:
+    return network::CollectiveKind::AllGather;
+  case Operation::AllToAll:
+    return network::CollectiveKind::AllToAll;
+  case Operation::Broadcast:
+    return network::CollectiveKind::Broadcast;
+  case Operation::SendReceive:
+    return network::CollectiveKind::PointToPoint;
+  }
+  SIM_ASSERT(false);
+  return network::CollectiveKind::AllReduce;
+}
+
+CollectiveReport report_collective(const CollectiveProbe& probe, const hardware::PoolSpec& pool,
+                                   std::optional<network::Algorithm> algorithm,
+                                   hardware::Protocol protocol) {
+  const auto fabric = topology::build(pool);
+  network::CollectivePlanner planner(*fabric, pool);
+  const network::CollectiveKind kind = kind_of(probe.operation);
+  const network::Group group{probe.ranks, 1};
+  CollectiveReport report;
+  report.ranks = probe.ranks;
+  report.nodes = (probe.ranks + fabric->gpus_per_node() - 1) / fabric->gpus_per_node();
+  report.size = probe.size;
+  report.collective = algorithm ? planner.plan(*algorithm, kind, probe.size, group, protocol)
+                                : planner.plan(kind, probe.size, group);
+  report.time = planner.idle_duration(report.collective) + probe.call_overhead;
+  if (report.time > Seconds{}) {
+    report.algorithm_bandwidth = probe.size / report.time;
+    report.bus_bandwidth = report.algorithm_bandwidth * network::bus_factor(kind, probe.ranks);
+    report.links = link_uses(report.collective, planner.capacities(), report.time);
+  }
+  return report;
+}
+
+} // namespace sim::probe

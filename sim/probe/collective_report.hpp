@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: Apache-2.0
+// One collective alone on a pool: what the library chose, how long it takes, which links bind.
+#pragma once
+
+#include "sim/hardware/spec.hpp"
+#include "sim/network/collective.hpp"
+#include "sim/probe/spec.hpp"
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sim::probe {
+
+struct LinkUse {
+  topology::LinkKind kind = topology::LinkKind::ScaleUp;
+  BytesPerSecond capacity{}; // of one link, usable
+  Bytes carried{};           // by the most loaded link, flags and headers included
+  double busy = 0;           // share of the time that it needs for them
+};
+
+struct CollectiveReport {
+  network::Collective collective;
+  int ranks = 1, nodes = 1;
+  Bytes size{};
+  Seconds time{};
+  BytesPerSecond algorithm_bandwidth{}, bus_bandwidth{}; // as nccl-tests
+  std::vector<LinkUse> links;                            // busiest first
+};
+
+// Kinds of the probes' operations.
+network::CollectiveKind kind_of(Operation operation);
+
+// `algorithm` and `protocol`: instead of what the library chooses. Throws InfeasibleError.
+CollectiveReport report_collective(const CollectiveProbe& probe, const hardware::PoolSpec& pool,
+                                   std::optional<network::Algorithm> algorithm = std::nullopt,
+                                   hardware::Protocol protocol = hardware::Protocol::Simple);
+
+} // namespace sim::probe
