@@ -1,6 +1,6 @@
 """Fits the constants of a fitted.yaml on the published rows that each names, and judges them on rows that they have not seen.
 
-A constant with `rows` is fitted on them; constants that share rows are fitted together, the others keep their value. The fit is
+A constant with `rows` is fitted on those of them that have the role `fitted`; constants that share rows are fitted together, the others keep their value. The fit is
 the least sum of squares of ln(simulated / published) within the constants' ranges (scipy.optimize.least_squares, trust region
 reflective, from the middle of the ranges), so that it does not depend on the values in the file. Results have three digits.
 
@@ -87,9 +87,9 @@ def fit(simulator, group, tables, without=None):
 
     def residuals(point):
         rows = simulator.rows(values_at(point), [tables.get(family, family) for family in families])
-        own = [row for row in rows if any(constant.owns(row) for constant in group)]
-        if not own or any(row["role"] != "fitted" for row in own):
-            sys.exit(f"calibrate: error: the rows of {group[0].id} are missing or not all of role fitted")
+        own = [row for row in rows if row["role"] == "fitted" and any(constant.owns(row) for constant in group)]
+        if not own:
+            sys.exit(f"calibrate: error: {group[0].id}: none of its rows is there with the role fitted")
         return numpy.log([row["simulated"] / row["published"] for row in own])
 
     best = least_squares(residuals, [0.5] * len(group), bounds=(0, 1), diff_step=1e-3, xtol=1e-5, ftol=1e-10)

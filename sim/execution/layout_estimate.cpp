@@ -29,11 +29,9 @@ Seconds above_zero(Seconds time) { return std::max(time, Seconds{}); }
 // half.
 Seconds free_scale_out(Seconds pass, Seconds busy) { return std::max(pass / 2, pass - busy); }
 
-// Of the host.
+// Of kernels, by the host.
 double launches_of(const plan::PassTask& task) {
-  if (!task.is_kernel)
-    return task.collective.phases.empty() ? 0 : 1;
-  return task.kernel.demand.all_sms > 0 ? task.kernel.launches : 0;
+  return task.is_kernel && task.kernel.demand.all_sms > 0 ? task.kernel.launches : 0;
 }
 
 Seconds scale_out_time(const network::Collective& collective,

@@ -172,8 +172,6 @@ private:
 
   void add_collective(const plan::PassTask& task, ScriptTask& added, std::uint32_t index) {
     added.what = ScriptTask::What::Collective;
-    if (!task.collective.phases.empty())
-      ++script_.launches;
     added.index = static_cast<std::uint32_t>(script_.collectives.size());
     script_.collectives.push_back(
         script_of(task.collective, kind_of(task), task.held_sms, patterns_));

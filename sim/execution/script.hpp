@@ -64,7 +64,7 @@ struct PassScript {
   std::vector<ScriptKernel> kernels;
   std::vector<ScriptCollective> collectives;
   std::vector<std::uint32_t> task_of; // by collective
-  double launches = 0;                // of kernels and collectives, by the host
+  double launches = 0;                // of kernels, by the host
   bool overlaps = false;              // kernels may run beside collectives of the pass
   BytesPerSecond heaviest_beside{};   // largest peak_draw of those that may
   // What one flow of each use moves in the whole pass, by inner kind.

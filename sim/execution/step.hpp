@@ -26,8 +26,8 @@ struct StepResult {
   Breakdown breakdown; // mean over GPUs; sums to duration
   std::array<Seconds, communication_dimensions>
       communication{}; // running, hidden or not, mean over GPUs
-  // The step as DeepSeek's table cuts it (arXiv 2505.09343, table 4), on the mean rank: time in lone
-  // forward, backward, weight passes, in overlapped pairs; then gradients, norm, optimizer and
+  // The step as DeepSeek's table cuts it (arXiv 2505.09343, table 4), on the mean rank: time in
+  // lone forward, backward, weight passes, in overlapped pairs; then gradients, norm, optimizer and
   // parameters as far as passes do not hide them; idle: the rest. They sum to the duration.
   Seconds forward{}, backward{}, weight{}, pairs{}, update{}, idle{};
   plan::MemoryPlan memory;

@@ -48,7 +48,7 @@ struct StepPlan {
   Bytes message{};                  // to the neighbouring stage, of one flow; zero: takes no time
   std::vector<StageUpdate> updates; // one per stage; empty: forward only
   Seconds norm{};                   // gradient norm over all actors, on an idle fabric
-  Seconds kernel_launch{}; // host time for each
+  Seconds kernel_launch{};          // host time for each kernel
   Seconds synchronisation{};
   BesideData beside{};        // detail kernel: taken of every GPU throughout
   StepTrace* trace = nullptr; // what happens is noted there; null: nowhere

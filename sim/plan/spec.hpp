@@ -94,7 +94,7 @@ struct StackSpec {
       1;                       // of dispatch and combine while kernels compute beside them
   double expert_imbalance = 1; // load of the fullest rank over the mean
   double jitter = 0;           // standard deviation of a rank's step time over its mean
-  Seconds kernel_launch{};     // host time to launch a kernel or collective
+  Seconds kernel_launch{};     // host time for each kernel
   Seconds synchronisation{};   // host work per step: gradient norm, logging, launch of the step
   Bytes framework_memory{};    // context, communication buffers, per GPU
   double fragmentation = 0;    // share of allocated memory lost in the allocator
@@ -206,7 +206,9 @@ template <class V> void fields(V& v, StackSpec& s) {
   v("jitter", s.jitter, fraction,
     "Standard deviation of one rank's step time, relative: the step waits for the slowest rank.");
   v("kernel_launch", s.kernel_launch, non_negative,
-    "Host time to launch a kernel or collective: a pass lasts at least as long as its launches.");
+    "Host time for each kernel; eager frameworks launch several for one that is counted here. A "
+    "pass "
+    "lasts at least as long as its launches.");
   v("synchronisation", s.synchronisation, non_negative, "Host work per step that nothing hides.");
   v("framework_memory", s.framework_memory, non_negative,
     "Context and communication buffers per GPU.");

@@ -48,7 +48,9 @@ template <class V> void fields(V& v, FittedConstant& s) {
   v("meaning", s.meaning, required(), "What it stands for physically.");
   v("range", s.range, required(), "Lowest and highest plausible value.");
   v("fitted_on", s.fitted_on, required(), "The rows it was fitted on; they are no evidence.");
-  v("rows", s.rows, anything, "These rows where scenarios/published has them: tools/calibrate refits on them.");
+  v("rows", s.rows, anything,
+    "These rows where scenarios/published has them, those of the role fitted: for "
+    "tools/calibrate.");
   v("source", s.source, required(), "Where those rows were published.");
 }
 

@@ -88,7 +88,7 @@ class Calibrate(unittest.TestCase):
         self.write_table({512: 500.0, 4096: 900.0}, "held-out")
         run = self.calibrate("--fit-only")
         self.assertEqual(run.returncode, 1)
-        self.assertIn("not all of role fitted", run.stderr)
+        self.assertIn("none of its rows is there with the role fitted", run.stderr)
 
 
 if __name__ == "__main__":
