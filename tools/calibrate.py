@@ -67,11 +67,12 @@ class Simulator:
         return [row for row in json.loads(run.stdout)["rows"] if row.get("simulated") is not None]
 
 
-def components(constants):
+def components(constants, rows):
     """Constants that share rows, directly or through others, stand together."""
     groups = []
     for constant in constants:
-        shared = [g for g in groups if any(a == b for c in g for a in c.rows for b in constant.rows)]
+        own = [row for row in rows if constant.owns(row)]
+        shared = [g for g in groups if any(c.owns(row) for c in g for row in own)]
         groups = [g for g in groups if g not in shared] + [sum(shared, []) + [constant]]
     return groups
 
@@ -148,7 +149,10 @@ def main():
     tables = {yaml.safe_load(Path(table).read_text())["name"]: table for table in given.tables}
     with tempfile.TemporaryDirectory() as folder:
         simulator = Simulator(given.program, text, folder)
-        groups = components([c for c in constants if c.rows])
+        with_rows = [c for c in constants if c.rows]
+        families = sorted({own["family"] for c in with_rows for own in c.rows})
+        rows = simulator.rows({}, [tables.get(family, family) for family in families])
+        groups = components(with_rows, [row for row in rows if row["role"] == "fitted"])
         fitted = {}
         for group in groups:
             fitted.update(fit(simulator, group, tables))

@@ -42,6 +42,8 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     return given.help();
   const std::string& file = given.positional().front();
   const scenario::LoadOptions load_options = given.load_options();
+  if (!given.text("trace").empty() && given.text("trace") == given.text("out"))
+    throw UsageError("--trace and --out name one file; give each its own");
   const std::uint64_t replications = given.number("replications", 0, 1);
   require_within(limit::replications, double(replications), "replications", "--replications",
                  "fewer replications");

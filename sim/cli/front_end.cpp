@@ -38,7 +38,7 @@ std::string program_help() {
                      "times, hours and "
                      "dollars.\n\nusage: trainfare COMMAND [OPTIONS] ARGUMENTS\n\n";
   for (const Command& command : commands())
-    text += fmt::format("  {:<9}{:<26}{}\n", command.name, command.arguments, command.summary);
+    text += fmt::format("  {:<12}{:<33}{}\n", command.name, command.arguments, command.summary);
   return text +
          "\n  trainfare COMMAND --help   the options of a command\n  trainfare --version\n\n"
          "exit codes: 0 done, 1 an assertion of the scenario failed, 2 wrong usage, 3 bad input,\n"
@@ -97,7 +97,7 @@ const std::vector<Command>& commands() {
       {"compare", "A B [C...]", "results side by side", compare_command},
       {"sweep", "STUDY --out FILE.csv", "a grid of scenarios to a table; goes on after a kill",
        sweep_command},
-      {"collective", "--node NODE --op OPERATION --size SIZE",
+      {"collective", "--node NODE --op OP --size SIZE",
        "one collective: time, algorithm, bus bandwidth, busiest links", collective_command},
       {"score", "[FAMILY|FILE]...", "published runs: predicted against measured", score_command},
       {"catalog", "[KIND] [NAME]", "chips, nodes, fabrics, models, stacks, prices",

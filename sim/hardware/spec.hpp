@@ -213,7 +213,7 @@ template <class V> void fields(V& v, KernelSpec& s) {
   v("attention", s.attention, required(), "Attention kernels.");
   v("memory", s.memory, required(), "Memory-bound kernels.");
   v("launch_gap", s.launch_gap, non_negative, "Gap between back-to-back kernels on one stream.");
-  v("sustained_fraction", s.sustained_fraction, positive,
+  v("sustained_fraction", s.sustained_fraction, Rule{.low = 0, .high = 1, .low_open = true},
     "Rate of a kernel inside a running step relative to the same kernel alone (power, clocks, "
     "caches).");
 }

@@ -127,8 +127,15 @@ Collective CollectivePlanner::plain(Algorithm algorithm, CollectiveKind kind, By
 Collective CollectivePlanner::plan(Algorithm algorithm, CollectiveKind kind, Bytes size,
                                    Group group, hardware::Protocol protocol) {
   Collective collective = plain(algorithm, kind, size, group);
-  if (transport_ && !collective.phases.empty())
+  if (transport_ && !collective.phases.empty()) {
+    if ((protocol != hardware::Protocol::Simple || algorithm == Algorithm::Tree) &&
+        !transport_->offers({algorithm, protocol}, kind, size, group))
+      throw InfeasibleError("protocol",
+                            std::string(name_of(algorithm)) + " does not run over " +
+                                std::string(sim::name_of(protocol)) + " here",
+                            "protocol simple, or the algorithm ring");
     transport_->apply(protocol, size, group, collective);
+  }
   return collective;
 }
 

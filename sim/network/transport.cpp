@@ -49,10 +49,10 @@ CommunicatorShape Transport::shape_of(Group group) const {
   shape.intra = searched_share * capacity[scale_up] / shape.channels;
   shape.nvls_intra = searched_share * capacity[scale_up] / shape.nvls_channels;
   if (shape.nodes > 1) {
-    shape.inter = std::min(in_node, double(nics_)) * capacity[nic] / shape.channels;
+    shape.nics = std::min(in_node, double(nics_)) * capacity[nic] / shape.channels;
     if (in_node <= 1)
-      shape.intra = shape.inter; // no link inside a node takes part
-    shape.intra = std::min(shape.intra, shape.inter);
+      shape.intra = shape.nics; // no link inside a node takes part
+    shape.intra = shape.inter = std::min(shape.intra, shape.nics);
   }
   const bool even = levels.has_value();
   shape.nvls = lowering_.switches().scale_up && even && in_node >= least_ranks_of_nvls;
@@ -62,6 +62,10 @@ CommunicatorShape Transport::shape_of(Group group) const {
 
 Choice Transport::choose(CollectiveKind kind, Bytes size, Group group) const {
   return network::choose(library_, kind, size, shape_of(group));
+}
+
+bool Transport::offers(Choice choice, CollectiveKind kind, Bytes size, Group group) const {
+  return tuned_time(library_, choice, kind, size, shape_of(group)).has_value();
 }
 
 Seconds Transport::transfer_time(const Phase& phase) const {

@@ -25,6 +25,8 @@ public:
   static bool chooses(CollectiveKind kind);
   [[nodiscard]] CommunicatorShape shape_of(Group group) const;
   [[nodiscard]] Choice choose(CollectiveKind kind, Bytes size, Group group) const;
+  // Whether the library's table has the choice.
+  [[nodiscard]] bool offers(Choice choice, CollectiveKind kind, Bytes size, Group group) const;
   // `collective` is planned for plain messages and has phases.
   void apply(hardware::Protocol protocol, Bytes size, Group group, Collective& collective) const;
 

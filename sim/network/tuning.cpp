@@ -94,7 +94,7 @@ struct Model {
     if (with_tree) {
       latency = tuning.scale_up.nvls_tree + 2 * floor_log2(nodes) * tuning.network.nvls_tree;
       rate = std::min(
-          {rate, shape.inter * (nodes <= 2 ? 2 : 1), tuning.channel_nvls_tree.of(shape.nodes)});
+          {rate, shape.nics * (nodes <= 2 ? 2 : 1), tuning.channel_nvls_tree.of(shape.nodes)});
     }
     return latency + size / (c * rate * (ranks / steps));
   }
@@ -120,13 +120,20 @@ std::optional<Seconds> tuned_time(const CollectiveLibrarySpec& library, Choice c
              all_reduce = kind == CollectiveKind::AllReduce,
              scatters = kind == CollectiveKind::ReduceScatter || kind == CollectiveKind::AllGather;
   const bool nvls = simple && shape.nvls && model.in_node > 2;
+  const CollectiveTuningSpec& tuning = library.tuning;
+  const auto offered = [&](BytesPerSecond ll128) { // a rate of zero: not offered
+    return simple ||
+           (choice.protocol == Protocol::LL ? tuning.ll.of(shape.nodes) : ll128) > BytesPerSecond{};
+  };
   switch (choice.algorithm) {
   case Algorithm::Ring:
-    if (all_reduce || scatters || kind == CollectiveKind::Broadcast)
+    if ((all_reduce || scatters || kind == CollectiveKind::Broadcast) &&
+        offered(tuning.channel_ring_ll128.of(shape.nodes)))
       return model.ring(choice.protocol);
     break;
   case Algorithm::Tree:
-    if (all_reduce)
+    if (all_reduce && tuning.channel_tree.of(shape.nodes) > BytesPerSecond{} &&
+        offered(tuning.channel_tree_ll128.of(shape.nodes)))
       return model.tree(choice.protocol);
     break;
   case Algorithm::Nvls:
@@ -134,7 +141,8 @@ std::optional<Seconds> tuned_time(const CollectiveLibrarySpec& library, Choice c
       return model.nvls(false);
     break;
   case Algorithm::NvlsTree:
-    if (nvls && shape.nodes > 1 && all_reduce)
+    if (nvls && shape.nodes > 1 && all_reduce &&
+        tuning.channel_nvls_tree.of(shape.nodes) > BytesPerSecond{})
       return model.nvls(true);
     break;
   case Algorithm::CollNet:

@@ -15,9 +15,11 @@ namespace sim::network {
 struct CommunicatorShape {
   int ranks = 1, nodes = 1;
   int channels = 1, nvls_channels = 1;
-  BytesPerSecond intra{}, nvls_intra{}, inter{}; // of one channel
-  bool nvls = false;                             // the scale-up switch reduces
-  bool collnet = false;                          // the network's switches reduce
+  // Of one channel: inside a node, between nodes where it crosses the links inside them too, and of
+  // the NICs alone.
+  BytesPerSecond intra{}, nvls_intra{}, inter{}, nics{};
+  bool nvls = false;    // the scale-up switch reduces
+  bool collnet = false; // the network's switches reduce
 };
 
 struct Choice {

@@ -93,7 +93,13 @@ void lay_out_pods(Layout& l, const hardware::FabricSpec& fabric, int spine_down)
   const int groups = fabric.tiers == 1 ? 1 : spine_down / l.wiring.leaves_per_group;
   const int limit = groups * l.nodes_per_leaf;
   l.pod_nodes = fabric.tiers == 3 && fabric.pod_nodes > 0 ? fabric.pod_nodes : limit;
-  if (l.pod_nodes > limit || limit == 0)
+  if (groups == 0)
+    throw InfeasibleError("cluster.fabric.spine_ports",
+                          std::to_string(l.wiring.leaves_per_group) + " rails, but the " +
+                              std::to_string(spine_down) +
+                              " downlinks of a spine reach one leaf each",
+                          "spine_ports of larger spine switches, or the builder rail-only");
+  if (l.pod_nodes > limit)
     throw InfeasibleError("cluster.fabric.pod_nodes",
                           std::to_string(l.pod_nodes) + " nodes in a pod, but the " +
                               std::to_string(spine_down) +

@@ -23,6 +23,7 @@ const CommunicatorShape one_node{.ranks = 8,
                                  .intra = 15 * gbps,
                                  .nvls_intra = 20 * gbps,
                                  .inter = {},
+                                 .nics = {},
                                  .nvls = true,
                                  .collnet = false};
 const CommunicatorShape sixteen_nodes{.ranks = 128,
@@ -32,6 +33,7 @@ const CommunicatorShape sixteen_nodes{.ranks = 128,
                                       .intra = 20 * gbps,
                                       .nvls_intra = 20 * gbps,
                                       .inter = 22 * gbps,
+                                      .nics = 22 * gbps,
                                       .nvls = true,
                                       .collnet = false};
 
