@@ -143,6 +143,7 @@ private:
   std::optional<Passage> add_end_loads(const Transfer& t, std::span<double> load) const;
   void add_uneven_loads(std::span<const Transfer> transfers, std::span<double> load) const;
   void spread(const Crossings& crossings, std::span<double> load) const;
+  void spread_hashed(const Crossings& crossings, std::span<double> load) const;
   void count_group(std::span<const int> members, Group& group, Crossings& crossings,
                    std::span<double> load) const;
   void count_node(std::span<const int> members, const Group& group, std::span<double> load) const;
