@@ -6,8 +6,8 @@
 #include "sim/topology/switched_fabric.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
-#include <utility>
 
 namespace sim::topology {
 
@@ -194,29 +194,33 @@ bool SwitchedFabric::pass_over_broken(const Passage& p, Choice& choice) const {
   return false;
 }
 
-// Of a link between switches on a route: up to the spine, up to the core, down, and down.
-int SwitchedFabric::depth(LinkId link) const {
-  const bool down = (link & 1) == 1;
-  return link < first_spine_ ? (down ? 3 : 0) : (down ? 2 : 1);
-}
-
-// One path for the flow, or one for each of its queue pairs.
+// One path for the flow, or one for each of its queue pairs; links in the order in which a flow
+// passes them: up to the spine, up to the core, down, and down.
 template <class Step>
 void SwitchedFabric::climb_cables(const Passage& p, int a, int b, std::vector<Step>& out) const {
   const Layout& l = layout_;
   const bool fixed = fabric_.routing == hardware::RoutingPolicy::Static;
   const int paths = fixed ? 1 : fabric_.queue_pairs;
   const double share = 1.0 / paths;
-  const auto first = static_cast<std::ptrdiff_t>(out.size());
-  const auto put = [&](LinkId link) {
-    const auto known = std::find_if(out.begin() + first, out.end(), [&](const Step& step) {
-      const auto [id, taken] = step;
-      return id == link;
-    });
-    if (known == out.end())
-      out.push_back({link, share});
-    else
-      known->share += share;
+  const bool other_pod = p.source_pod != p.destination_pod;
+  constexpr std::size_t depths = 4;
+  std::array<std::size_t, depths> ends{}; // of the steps of each depth, sorted by link
+  const std::size_t first = out.size();
+  const auto put = [&](std::size_t depth, LinkId link) {
+    std::size_t place = first + ends[depth];
+    for (const std::size_t begin = depth == 0 ? first : first + ends[depth - 1]; place > begin;
+         --place) {
+      auto& [id, taken] = out[place - 1];
+      if (id == link) {
+        taken += share;
+        return;
+      }
+      if (id < link)
+        break;
+    }
+    out.insert(out.begin() + static_cast<std::ptrdiff_t>(place), Step{link, share});
+    for (std::size_t d = depth; d < depths; ++d)
+      ++ends[d];
   };
   for (int path = 0; path < paths; ++path) {
     Choice choice = choose(p, a, b, path);
@@ -224,21 +228,16 @@ void SwitchedFabric::climb_cables(const Passage& p, int a, int b, std::vector<St
       fail_no_path(a, b);
     // Static paths go down by the cable of the number that they went up by.
     const int spine = choice.uplink % l.spines, leaf_copy = choice.uplink / l.spines;
-    put(leaf_link(p.source_leaf, spine, leaf_copy));
-    if (p.source_pod != p.destination_pod) {
+    put(0, leaf_link(p.source_leaf, spine, leaf_copy));
+    if (other_pod) {
       const int core = choice.core_uplink % l.cores, spine_copy = choice.core_uplink / l.cores;
-      put(spine_link(p.source_pod, spine, core, spine_copy));
-      put(spine_link(p.destination_pod, spine, core, fixed ? spine_copy : choice.spine_copy_down) +
-          1);
+      put(1, spine_link(p.source_pod, spine, core, spine_copy));
+      put(2,
+          spine_link(p.destination_pod, spine, core, fixed ? spine_copy : choice.spine_copy_down) +
+              1);
     }
-    put(leaf_link(p.destination_leaf, spine, fixed ? leaf_copy : choice.leaf_copy_down) + 1);
+    put(3, leaf_link(p.destination_leaf, spine, fixed ? leaf_copy : choice.leaf_copy_down) + 1);
   }
-  if (paths > 1) // in the order in which a flow passes them
-    std::sort(out.begin() + first, out.end(), [&](const Step& x, const Step& y) {
-      const auto [link_x, share_x] = x;
-      const auto [link_y, share_y] = y;
-      return std::pair{depth(link_x), link_x} < std::pair{depth(link_y), link_y};
-    });
 }
 
 void SwitchedFabric::route(int a, int b, std::vector<RouteStep>& out) const {

@@ -127,7 +127,6 @@ private:
   template <class Step>
   void climb_cables(const Passage& p, int a, int b, std::vector<Step>& out) const;
   [[nodiscard]] Choice choose(const Passage& p, int a, int b, int queue_pair) const;
-  [[nodiscard]] int depth(LinkId link) const;
   // Moves on to the first cables that are not broken; false when there are none.
   bool pass_over_broken(const Passage& p, Choice& choice) const;
   // Share of the healthy capacity.
