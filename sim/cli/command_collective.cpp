@@ -84,6 +84,7 @@ Outcome collective_command(const Command& command, const std::vector<std::string
       .with_text("ranks", "N", "GPUs of a group (default all); all groups do the same at once")
       .with_text("algorithm", "NAME", "instead of what the library chooses")
       .with_text("protocol", "NAME", "of that algorithm: ll, ll128 or simple (default)")
+      .with_flag("exact", "play each flow on every link of its route; no closed form")
       .with_scenario()
       .with_format(false);
   if (!given.parse(arguments, 0, 0))
@@ -103,8 +104,9 @@ Outcome collective_command(const Command& command, const std::vector<std::string
   probe::CollectiveProbe probe = *loaded.scenario.probes.front().collective;
   if (given.text("ranks").empty())
     probe.ranks = pool.nodes * pool.node->accelerators;
-  const probe::CollectiveReport report =
-      located(loaded, [&] { return probe::report_collective(probe, pool, algorithm, protocol); });
+  const probe::CollectiveReport report = located(loaded, [&] {
+    return probe::report_collective(probe, pool, algorithm, protocol, given.flag("exact"));
+  });
   Outcome outcome;
   outcome.text = format == Format::Json ? report::write_collective_json(report)
                                         : report::write_collective_table(report);

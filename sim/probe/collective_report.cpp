@@ -51,7 +51,7 @@ network::CollectiveKind kind_of(Operation operation) {
 
 CollectiveReport report_collective(const CollectiveProbe& probe, const hardware::PoolSpec& pool,
                                    std::optional<network::Algorithm> algorithm,
-                                   hardware::Protocol protocol) {
+                                   hardware::Protocol protocol, bool exact) {
   const auto fabric = topology::build(pool);
   network::CollectivePlanner planner(*fabric, pool);
   const network::CollectiveKind kind = kind_of(probe.operation);
@@ -62,7 +62,10 @@ CollectiveReport report_collective(const CollectiveProbe& probe, const hardware:
   report.size = probe.size;
   report.collective = algorithm ? planner.plan(*algorithm, kind, probe.size, group, protocol)
                                 : planner.plan(kind, probe.size, group);
-  report.time = planner.idle_duration(report.collective) + probe.call_overhead;
+  if (exact)
+    report.exact = network::play_exact(*fabric, report.collective, group);
+  report.time = (exact ? report.exact->duration : planner.idle_duration(report.collective)) +
+                probe.call_overhead;
   if (report.time > Seconds{}) {
     report.algorithm_bandwidth = probe.size / report.time;
     report.bus_bandwidth = report.algorithm_bandwidth * network::bus_factor(kind, probe.ranks);

@@ -4,6 +4,7 @@
 
 #include "sim/hardware/spec.hpp"
 #include "sim/network/collective.hpp"
+#include "sim/network/exact_play.hpp"
 #include "sim/probe/spec.hpp"
 
 #include <optional>
@@ -26,14 +27,17 @@ struct CollectiveReport {
   Seconds time{};
   BytesPerSecond algorithm_bandwidth{}, bus_bandwidth{}; // as nccl-tests
   std::vector<LinkUse> links;                            // busiest first
+  std::optional<network::ExactPlay> exact; // where asked for: its duration is in `time`
 };
 
 // Kinds of the probes' operations.
 network::CollectiveKind kind_of(Operation operation);
 
-// `algorithm` and `protocol`: instead of what the library chooses. Throws InfeasibleError.
+// `algorithm` and `protocol`: instead of what the library chooses. `exact`: the time is played flow
+// by flow (exact_play.hpp). Throws InfeasibleError.
 CollectiveReport report_collective(const CollectiveProbe& probe, const hardware::PoolSpec& pool,
                                    std::optional<network::Algorithm> algorithm = std::nullopt,
-                                   hardware::Protocol protocol = hardware::Protocol::Simple);
+                                   hardware::Protocol protocol = hardware::Protocol::Simple,
+                                   bool exact = false);
 
 } // namespace sim::probe

@@ -34,6 +34,13 @@ std::string write_collective_table(const probe::CollectiveReport& report) {
   table.add({"protocol", protocol_text(report.collective)});
   table.add({"algorithm bandwidth", rate_text(report.algorithm_bandwidth)});
   table.add({"bus bandwidth", rate_text(report.bus_bandwidth)});
+  if (report.exact) {
+    table.add({"flows",
+               fmt::format("{} in {} activities", report.exact->flows, report.exact->activities)});
+    table.add({"rate of a flow",
+               fmt::format("{} slowest, {} mean, {} fastest", rate_text(report.exact->slowest),
+                           rate_text(report.exact->mean), rate_text(report.exact->fastest))});
+  }
   text += table.text();
   if (report.links.empty())
     return text;
@@ -60,6 +67,12 @@ std::string write_collective_json(const probe::CollectiveReport& report) {
   object["protocol"] = protocol_text(report.collective);
   object["algorithm_bandwidth"] = report.algorithm_bandwidth.base();
   object["bus_bandwidth"] = report.bus_bandwidth.base();
+  if (report.exact)
+    object["exact"] = {{"flows", report.exact->flows},
+                       {"activities", report.exact->activities},
+                       {"slowest_flow_rate", report.exact->slowest.base()},
+                       {"mean_flow_rate", report.exact->mean.base()},
+                       {"fastest_flow_rate", report.exact->fastest.base()}};
   object["busiest_links"] = std::move(links);
   return json_text(object);
 }

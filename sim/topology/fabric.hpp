@@ -90,8 +90,9 @@ public:
   // Adds to load[link] the flows that the transfers put there: what route() says of each, times its
   // flows. Needs no transfer of a GPU to itself.
   virtual void add_loads(std::span<const Transfer> transfers, std::span<double> load) const;
-  // The same for one flow between every ordered pair of members of a group. `members` holds whole
-  // groups of `group_size` one after another, ascending within a group.
+  // The same for one flow between every ordered pair of members of a group; of very many hashed
+  // flows the law of their loads is drawn (hashed_loads.cpp). `members` holds whole groups of
+  // `group_size` one after another, ascending within a group.
   virtual void add_all_pairs(std::span<const int> members, int group_size,
                              std::span<double> load) const;
   // The layout of a fabric that repeats itself: links of one kind are alike and lie together, and

@@ -12,6 +12,7 @@
 namespace sim::topology {
 namespace {
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
+constexpr double most_hashes = 1 << 23; // more are drawn: some seconds of hashing
 } // namespace
 
 // A group of an all-to-all: how many members it has in all, and in the node, leaf group and pod
@@ -122,7 +123,11 @@ void SwitchedFabric::add_uneven_loads(std::span<const Transfer> transfers,
 
 void SwitchedFabric::add_all_pairs(std::span<const int> members, int group_size,
                                    std::span<double> load) const {
-  if (fabric_.routing != hardware::RoutingPolicy::Adaptive || broken_ends_ || uneven_)
+  const bool hashed = fabric_.routing == hardware::RoutingPolicy::Ecmp;
+  const double hashes =
+      static_cast<double>(members.size()) * (group_size - 1) * fabric_.queue_pairs;
+  const bool drawn = hashed && hashes > most_hashes;
+  if ((fabric_.routing != hardware::RoutingPolicy::Adaptive && !drawn) || broken_ends_ || uneven_)
     return Fabric::add_all_pairs(members, group_size, load);
   const std::size_t size = at(group_size);
   SIM_ASSERT(size > 0 && members.size() % size == 0);
@@ -130,7 +135,10 @@ void SwitchedFabric::add_all_pairs(std::span<const int> members, int group_size,
   Group group(layout_);
   for (std::size_t first = 0; first < members.size(); first += size)
     count_group(members.subspan(first, size), group, crossings, load);
-  spread(crossings, load);
+  if (drawn)
+    spread_hashed(crossings, load);
+  else
+    spread(crossings, load);
 }
 
 // Members of one node follow one another, and so do nodes of one leaf group and of one pod.

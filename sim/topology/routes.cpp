@@ -6,8 +6,9 @@
 #include "sim/topology/switched_fabric.hpp"
 
 #include <algorithm>
+#include <array>
 #include <cstddef>
-#include <utility>
+#include <span>
 
 namespace sim::topology {
 
@@ -194,51 +195,61 @@ bool SwitchedFabric::pass_over_broken(const Passage& p, Choice& choice) const {
   return false;
 }
 
-// Of a link between switches on a route: up to the spine, up to the core, down, and down.
-int SwitchedFabric::depth(LinkId link) const {
-  const bool down = (link & 1) == 1;
-  return link < first_spine_ ? (down ? 3 : 0) : (down ? 2 : 1);
+namespace {
+
+// Appends a step for each of the links, sorted, with `share` for each time that it is there.
+template <class Step>
+void put_shares(std::span<LinkId> links, double share, std::vector<Step>& out) {
+  for (std::size_t i = 1; i < links.size(); ++i) { // few: insertion sort
+    const LinkId link = links[i];
+    std::size_t place = i;
+    for (; place > 0 && links[place - 1] > link; --place)
+      links[place] = links[place - 1];
+    links[place] = link;
+  }
+  for (std::size_t i = 0; i < links.size(); ++i)
+    if (i > 0 && links[i] == links[i - 1])
+      out.back().share += share;
+    else
+      out.push_back({links[i], share});
 }
 
-// One path for the flow, or one for each of its queue pairs.
+} // namespace
+
+// One path for the flow, or one for each of its queue pairs; links in the order in which a flow
+// passes them: up to the spine, up to the core, down, and down.
 template <class Step>
 void SwitchedFabric::climb_cables(const Passage& p, int a, int b, std::vector<Step>& out) const {
   const Layout& l = layout_;
   const bool fixed = fabric_.routing == hardware::RoutingPolicy::Static;
   const int paths = fixed ? 1 : fabric_.queue_pairs;
   const double share = 1.0 / paths;
-  const auto first = static_cast<std::ptrdiff_t>(out.size());
-  const auto put = [&](LinkId link) {
-    const auto known = std::find_if(out.begin() + first, out.end(), [&](const Step& step) {
-      const auto [id, taken] = step;
-      return id == link;
-    });
-    if (known == out.end())
-      out.push_back({link, share});
-    else
-      known->share += share;
-  };
+  const bool other_pod = p.source_pod != p.destination_pod;
+  constexpr int most_paths = 128; // of queue_pairs
+  SIM_ASSERT(paths <= most_paths);
+  std::array<std::array<LinkId, most_paths>, 4> taken; // by depth and path
   for (int path = 0; path < paths; ++path) {
     Choice choice = choose(p, a, b, path);
     if (uneven_ && !pass_over_broken(p, choice))
       fail_no_path(a, b);
     // Static paths go down by the cable of the number that they went up by.
-    const int spine = choice.uplink % l.spines, leaf_copy = choice.uplink / l.spines;
-    put(leaf_link(p.source_leaf, spine, leaf_copy));
-    if (p.source_pod != p.destination_pod) {
-      const int core = choice.core_uplink % l.cores, spine_copy = choice.core_uplink / l.cores;
-      put(spine_link(p.source_pod, spine, core, spine_copy));
-      put(spine_link(p.destination_pod, spine, core, fixed ? spine_copy : choice.spine_copy_down) +
-          1);
-    }
-    put(leaf_link(p.destination_leaf, spine, fixed ? leaf_copy : choice.leaf_copy_down) + 1);
+    const int leaf_copy = l.leaf_copies == 1 ? 0 : choice.uplink / l.spines;
+    const int spine = choice.uplink - leaf_copy * l.spines;
+    const auto i = static_cast<std::size_t>(path);
+    taken[0][i] = leaf_link(p.source_leaf, spine, leaf_copy);
+    taken[3][i] =
+        leaf_link(p.destination_leaf, spine, fixed ? leaf_copy : choice.leaf_copy_down) + 1;
+    if (!other_pod)
+      continue;
+    const int copy = l.cores == 1 ? choice.core_uplink : choice.core_uplink / l.cores;
+    const int core = choice.core_uplink - copy * l.cores;
+    taken[1][i] = spine_link(p.source_pod, spine, core, copy);
+    taken[2][i] =
+        spine_link(p.destination_pod, spine, core, fixed ? copy : choice.spine_copy_down) + 1;
   }
-  if (paths > 1) // in the order in which a flow passes them
-    std::sort(out.begin() + first, out.end(), [&](const Step& x, const Step& y) {
-      const auto [link_x, share_x] = x;
-      const auto [link_y, share_y] = y;
-      return std::pair{depth(link_x), link_x} < std::pair{depth(link_y), link_y};
-    });
+  for (std::size_t depth = 0; depth < taken.size(); ++depth)
+    if (other_pod || depth == 0 || depth == 3)
+      put_shares(std::span(taken[depth].data(), static_cast<std::size_t>(paths)), share, out);
 }
 
 void SwitchedFabric::route(int a, int b, std::vector<RouteStep>& out) const {

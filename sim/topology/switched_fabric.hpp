@@ -127,7 +127,6 @@ private:
   template <class Step>
   void climb_cables(const Passage& p, int a, int b, std::vector<Step>& out) const;
   [[nodiscard]] Choice choose(const Passage& p, int a, int b, int queue_pair) const;
-  [[nodiscard]] int depth(LinkId link) const;
   // Moves on to the first cables that are not broken; false when there are none.
   bool pass_over_broken(const Passage& p, Choice& choice) const;
   // Share of the healthy capacity.
@@ -143,6 +142,7 @@ private:
   std::optional<Passage> add_end_loads(const Transfer& t, std::span<double> load) const;
   void add_uneven_loads(std::span<const Transfer> transfers, std::span<double> load) const;
   void spread(const Crossings& crossings, std::span<double> load) const;
+  void spread_hashed(const Crossings& crossings, std::span<double> load) const;
   void count_group(std::span<const int> members, Group& group, Crossings& crossings,
                    std::span<double> load) const;
   void count_node(std::span<const int> members, const Group& group, std::span<double> load) const;

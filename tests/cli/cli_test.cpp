@@ -113,6 +113,10 @@ TEST_CASE("collective: one object of figures that agree, as a table too, and loc
   CHECK(object.at("busiest_links").at(0).at("link") == "scale-up");
   CHECK(object.at("busiest_links").at(0).at("busy_percent").get<double>() <= 100);
   CHECK(contains(trainfare(node).out, "nvls"));
+  const auto exact = nlohmann::json::parse(trainfare(node + " --exact --json").out);
+  CHECK(exact.at("time_s").get<double>() ==
+        Approx(object.at("time_s").get<double>()).epsilon(1e-9));
+  CHECK(exact.at("exact").at("flows") == 8); // up to the switch and down, each GPU
   const Ran ring = trainfare(node + " --set cluster.node.in_switch_reduction=false --json");
   CHECK(nlohmann::json::parse(ring.out).at("algorithm") == "ring");
   const Ran tree = trainfare(node + " --algorithm tree --protocol ll128 --json");

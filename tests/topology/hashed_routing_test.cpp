@@ -4,6 +4,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <set>
@@ -103,5 +104,70 @@ TEST_CASE("only the queue pairs that a broken cable had move") {
     CHECK(carried == 2);
     if (b >= 16)
       CHECK(same(route(*healthy, 8, b), route(*broken, 8, b)));
+  }
+}
+
+namespace {
+
+struct Spread {
+  double least = 0, most = 0, variance = 0; // of the loads over their mean
+};
+
+Spread spread_of(const Fabric& fabric, const std::vector<double>& load, LinkKind kind) {
+  std::vector<double> values;
+  for (std::size_t i = 0; i < load.size(); ++i)
+    if (fabric.links()[i].kind == kind)
+      values.push_back(load[i]);
+  double sum = 0;
+  for (const double value : values)
+    sum += value;
+  const double mean = sum / static_cast<double>(values.size());
+  Spread spread{.least = 1, .most = 1};
+  for (const double value : values) {
+    spread.least = std::min(spread.least, value / mean);
+    spread.most = std::max(spread.most, value / mean);
+    spread.variance += (value / mean - 1) * (value / mean - 1) / static_cast<double>(values.size());
+  }
+  return spread;
+}
+
+} // namespace
+
+TEST_CASE("an all-to-all too large to hash is drawn with the law of its hashes") {
+  auto pool = test::pool(hardware::FabricBuilder::FatTree, 192); // 1,536 GPUs: 9.4 M hashes
+  pool.fabric.spec.tiers = 3;
+  pool.fabric.spec.pod_nodes = 48;
+  pool.fabric.spec.spine_oversubscription = 3;
+  const auto fabric = build(hashed(pool, 7, 4));
+  std::vector<int> members(1536);
+  std::vector<Transfer> pairs;
+  for (int a = 0; a < 1536; ++a) {
+    members[static_cast<std::size_t>(a)] = a;
+    for (int b = 0; b < 1536; ++b)
+      if (a != b)
+        pairs.push_back({.from = a, .to = b});
+  }
+  std::vector<double> drawn(fabric->links().size()), listed(drawn.size());
+  fabric->add_all_pairs(members, 1536, drawn);
+  fabric->add_loads(pairs, listed);
+  std::vector<double> of_vertex_drawn(1 << 16), of_vertex_listed(1 << 16);
+  for (std::size_t i = 0; i < drawn.size(); ++i) {
+    const Link& link = fabric->links()[i];
+    if (link.kind <= LinkKind::Nic)
+      CHECK(drawn[i] == listed[i]);
+    if (link.kind != LinkKind::LeafUplink)
+      continue;
+    const std::uint32_t leaf = i % 2 == 0 ? 2 * link.from : 2 * link.to + 1;
+    of_vertex_drawn.at(leaf) += drawn[i];
+    of_vertex_listed.at(leaf) += listed[i];
+  }
+  for (std::size_t leaf = 0; leaf < of_vertex_drawn.size(); ++leaf)
+    CHECK(of_vertex_drawn[leaf] == Approx(of_vertex_listed[leaf]).epsilon(1e-12));
+  for (const LinkKind kind : {LinkKind::LeafUplink, LinkKind::SpineUplink}) {
+    const Spread hashes = spread_of(*fabric, listed, kind), draws = spread_of(*fabric, drawn, kind);
+    REQUIRE(hashes.variance > 0);
+    CHECK(draws.variance / hashes.variance == Approx(1).epsilon(0.2));
+    CHECK(draws.most == Approx(hashes.most).epsilon(0.02));
+    CHECK(draws.least == Approx(hashes.least).epsilon(0.02));
   }
 }
