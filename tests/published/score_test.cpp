@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
-#include <regex>
 #include <sstream>
 
 using namespace sim;
@@ -63,8 +62,16 @@ void write_record(const report::Score& score) {
 
 // "nvidia-nemo 12.30 % to 12.38 %", in one line.
 bool tells(const std::string& changed_results, const std::string& family, double mean) {
-  const std::regex entry(family + " [0-9.]+ % to " + fmt::format("{:.2f}", mean) + " %");
-  return std::regex_search(changed_results, entry);
+  const std::string name = family + " ", rest = fmt::format(" % to {:.2f} %", mean);
+  for (std::size_t at = changed_results.find(name); at != std::string::npos;
+       at = changed_results.find(name, at + 1)) {
+    const std::size_t number = at + name.size(),
+                      end = changed_results.find_first_not_of("0123456789.", number);
+    if (end != std::string::npos && end > number &&
+        changed_results.compare(end, rest.size(), rest) == 0)
+      return true;
+  }
+  return false;
 }
 
 std::string changed_results() {
