@@ -329,8 +329,8 @@ TEST_CASE("catalog fabric counts switches, links and cost, and says what is not 
   CHECK(trainfare("catalog fabric deepseek-mpft --nodes 1").exit_code == 2);
   CHECK(trainfare("catalog fabric fat-tree-200g --node hgx-h100").exit_code == 4); // 400 Gb/s NICs
   CHECK(trainfare("catalog nodes --nodes 3").exit_code == 2);
-  for (const std::string name :
-       nlohmann::json::parse(trainfare("catalog fabrics --json").out)["fabrics"])
+  const nlohmann::json names = nlohmann::json::parse(trainfare("catalog fabrics --json").out);
+  for (const std::string name : names["fabrics"])
     CHECK(trainfare("catalog fabric " + name + (name == "torus-400g" ? "" : " --nodes 16"))
               .exit_code == 0);
 }
