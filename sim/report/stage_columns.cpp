@@ -161,15 +161,13 @@ void add_step(StageTable& t) {
           [category](const StageResult& s) { return s.step.breakdown[category].base(); });
   }
   const std::pair<const char*, Seconds execution::StepResult::*> passes[] = {
-      {"forward", &execution::StepResult::forward},
-      {"backward", &execution::StepResult::backward},
-      {"weight", &execution::StepResult::weight},
-      {"pairs", &execution::StepResult::pairs},
-      {"update", &execution::StepResult::update},
-      {"idle", &execution::StepResult::idle}};
+      {"forward", &execution::StepResult::forward}, {"backward", &execution::StepResult::backward},
+      {"weight", &execution::StepResult::weight},   {"pairs", &execution::StepResult::pairs},
+      {"update", &execution::StepResult::update},   {"idle", &execution::StepResult::idle}};
   for (const auto& [name, member] : passes)
     t.add(trains, std::string("step_passes_s.") + name, "s",
-          "Where the mean rank's step goes; pairs: forward and backward overlapped; update: all behind "
+          "Where the mean rank's step goes; pairs: forward and backward overlapped; update: all "
+          "behind "
           "the passes; idle: the rest.",
           [member = member](const StageResult& s) { return (s.step.*member).base(); });
 }
