@@ -231,7 +231,7 @@ private:
   void trace_collective(plan::CommunicationDimension dimension, double since, Id team);
   void trace_phases(Id team);
   void trace_pass_traffic(Id actor, const PassTiming& timing);
-  void trace_traffic(std::uint32_t use, double bytes_per_flow, double since);
+  void trace_traffic(std::uint32_t use, Bytes bytes_per_flow, double since);
 
   // player_messages.cpp
   // False for patterns that are played as phases.

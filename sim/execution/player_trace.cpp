@@ -55,7 +55,7 @@ void Player::trace_phases(Id team) {
   for (std::uint32_t i = running.first_phase; i < running.next_phase; ++i) {
     const ScriptPhase& phase = running.collective->phases[i];
     if (phase.use != no_use)
-      trace_traffic(machine_.teams[team].first_use + phase.use, phase.bytes_per_flow / byte,
+      trace_traffic(machine_.teams[team].first_use + phase.use, phase.bytes_per_flow,
                     running.phases_started);
   }
 }
@@ -65,14 +65,14 @@ void Player::trace_pass_traffic(Id actor, const PassTiming& timing) {
   for (std::size_t i = 0; !teams.empty() && i < timing.bytes_by_use.size(); ++i)
     if (timing.bytes_by_use[i] > Bytes{})
       trace_traffic(machine_.teams[teams.front()].first_use + static_cast<std::uint32_t>(i),
-                    timing.bytes_by_use[i] / byte, actors_[actor].pass_started);
+                    timing.bytes_by_use[i], actors_[actor].pass_started);
 }
 
-void Player::trace_traffic(std::uint32_t use, double bytes_per_flow, double since) {
+void Player::trace_traffic(std::uint32_t use, Bytes bytes_per_flow, double since) {
   require_room(plan_.trace->traffic.size());
   for (const network::TrunkLoad& load : machine_.loads_of(machine_.uses[use]))
     plan_.trace->traffic.push_back(
-        {since * second, now() * second, load.trunk, bytes_per_flow * load.flows * byte});
+        {since * second, now() * second, load.trunk, bytes_per_flow * load.flows});
 }
 
 } // namespace sim::execution

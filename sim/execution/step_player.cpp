@@ -407,7 +407,7 @@ void Player::end_parcel(std::uint32_t place) {
   const Id team = message_team(parcel.sender, reader);
   book_communication(plan::CommunicationDimension::Pipeline, parcel.started, team);
   if (plan_.trace != nullptr)
-    trace_traffic(machine_.teams[team].first_use, plan_.message / byte, parcel.started);
+    trace_traffic(machine_.teams[team].first_use, plan_.message, parcel.started);
   arrive(parcel.sender, parcel.chunk, parcel.micro_batch, parcel.forward);
 }
 
