@@ -25,6 +25,8 @@ std::string layout_text(const ParallelismSpec& layout) {
   std::string text = fmt::format(
       "tensor {}, pipeline {}, context {}, expert {}, micro_batch {}, {}", layout.tensor,
       layout.pipeline, layout.context, layout.expert, layout.micro_batch, name_of(layout.schedule));
+  if (plan::expert_tensor(layout) != layout.tensor)
+    text += fmt::format(", expert_tensor {}", layout.expert_tensor);
   if (layout.virtual_stages > 1)
     text += fmt::format(" with {} chunks", layout.virtual_stages);
   return text;
@@ -138,9 +140,11 @@ PreparedStage begin_stage(const StageContext& context) {
   result.gpus = context.pool.gpus;
 
   const workload::Parameters parameters = workload::parameters(input.model.spec);
+  // Frozen weights change nothing: they are not saved.
+  const double saved = input.model.spec.adapters ? parameters.adapters
+                                                 : parameters.total + parameters.prediction_modules;
   const reliability::CheckpointCost cost = reliability::checkpoint_cost(
-      input.checkpoint, parameters.total + parameters.prediction_modules, result.gpus,
-      context.pool.accelerator().host_bandwidth);
+      input.checkpoint, saved, result.gpus, context.pool.accelerator().host_bandwidth);
   reliability::JobSpec& job = prepared.job;
   job.failures = reliability::failure_rate(input.reliability, result.gpus);
   job.recovery = to_run_time(input.reliability.detection + input.reliability.restart + cost.load);
