@@ -135,6 +135,7 @@ const LayoutEstimate::Parts& LayoutEstimate::parts_of(const StepSetting& setting
   // Parts of a chunk: shares of messages are gathered once for all of them (message_time).
   plan::StackSpec stack = *setting.stack;
   stack.scatter_gather = false;
+  stack.offload_layers = 0; // hides under the next layers
   StepSetting alone = setting;
   alone.stack = &stack;
   plan::PassBuilder builder(alone, {dense, experts, embedding, head}, planner_);
