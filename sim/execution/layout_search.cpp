@@ -157,8 +157,9 @@ private:
       }
     trial.layout.virtual_stages = 1;
     trial.layout.schedule = Schedule::DualPipe;
-    if (setting_.stack->overlap.expert_pairs && given.expert > 1 && pipeline % 2 == 0 &&
-        micro_batches % 2 == 0 && micro_batches >= std::int64_t{2} * pipeline)
+    if (setting_.stack->overlap.expert_pairs && setting_.stack->offload_layers == 0 &&
+        given.expert > 1 && pipeline % 2 == 0 && micro_batches % 2 == 0 &&
+        micro_batches >= std::int64_t{2} * pipeline)
       consider(trial.layout);
   }
 
