@@ -52,9 +52,10 @@ private:
   struct Sequence {
     const std::vector<ScriptCollective>* list = nullptr; // null: nothing is under way
     std::uint32_t next = 0;
-    std::uint32_t teams = 0;       // of the actor that take part in the current one
-    std::uint32_t outstanding = 0; // of these, not ended
-    std::uint32_t running = 0;     // under way
+    std::uint32_t outstanding = 0; // teams of the actor that have not ended the current one
+    // Teams of the actor that take part in the current one, and those under way, each counted as
+    // often as it stands for others.
+    double teams = 0, running = 0;
   };
 
   struct ActorState {

@@ -10,7 +10,8 @@ namespace sim::execution {
 bool Player::start_sequence(Id id, const std::vector<ScriptCollective>& list) {
   Sequence& sequence = actors_[id].sequence;
   SIM_ASSERT(sequence.list == nullptr);
-  sequence = {&list, 0, 0, 0, 0};
+  sequence = {};
+  sequence.list = &list;
   return next_of_sequence(id);
 }
 
@@ -21,7 +22,10 @@ bool Player::next_of_sequence(Id id) {
     const auto teams = machine_.teams_of(id, collective.kind);
     if (collective.phases.empty() || teams.empty())
       continue;
-    sequence.teams = sequence.outstanding = static_cast<std::uint32_t>(teams.size());
+    sequence.outstanding = static_cast<std::uint32_t>(teams.size());
+    sequence.teams = 0;
+    for (const Id team : teams)
+      sequence.teams += machine_.teams[team].multiplicity;
     for (const Id team : teams) {
       TeamState& running = teams_[team];
       SIM_ASSERT(running.collective == nullptr);
@@ -46,7 +50,7 @@ void Player::note_running(Id team, bool begins) {
     ActorState& state = actors_[actor];
     if (state.held || state.state != UpdateState::Passes)
       charge_data(actor);
-    begins ? ++state.sequence.running : --state.sequence.running;
+    state.sequence.running += (begins ? 1 : -1) * machine_.teams[team].multiplicity;
   }
 }
 
@@ -160,7 +164,7 @@ void Player::charge_data(Id id) {
   ActorState& state = actors_[id];
   const Seconds since = (now() - state.waiting_since) * second;
   const Sequence& sequence = state.sequence;
-  const double share = sequence.teams > 0 ? double(sequence.running) / sequence.teams : 0;
+  const double share = sequence.teams > 0 ? sequence.running / sequence.teams : 0;
   breakdown(id)[Category::Straggler] += (1 - share) * since;
   breakdown(id)[Category::ExposedData] += share * since;
   if (state.state != UpdateState::Passes)

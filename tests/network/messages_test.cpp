@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "tests/network/plain_messages.hpp"
+#include "sim/network/messages.hpp"
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/random.hpp"
 #include "sim/engine/activity.hpp"
+#include "tests/network/library.hpp"
+#include "tests/network/plain_messages.hpp"
 #include "tests/topology/pools.hpp"
 
 #include <catch2/catch.hpp>
@@ -351,4 +353,22 @@ TEST_CASE("messages that nobody has to send, and wrong requests") {
   wrong(CollectiveKind::PointToPoint, {2, 1});
   for (const Group group : {Group{3, 1}, Group{64, 1}, Group{2, 12}, Group{1 << 30, 1 << 30}})
     wrong(CollectiveKind::AllReduce, group);
+}
+
+TEST_CASE("what a protocol adds to a ring, its messages add too") {
+  auto pool = test::pool(FabricBuilder::MultiPlane, 1);
+  pool.node.spec.accelerator.spec.collectives.emplace().spec = test::hopper_library();
+  const auto fabric = topology::build(pool);
+  CollectivePlanner planner(*fabric, pool);
+  const Group group{8, 1};
+  for (const auto protocol :
+       {hardware::Protocol::LL, hardware::Protocol::LL128, hardware::Protocol::Simple})
+    for (const CollectiveKind kind : kinds) {
+      const Collective ring = planner.plan(Algorithm::Ring, kind, 10 * megabyte, group, protocol);
+      const MessagePlay play = play_messages(*fabric, ring, group);
+      CHECK(play.duration / planner.idle_duration(ring) == Approx(1).epsilon(1e-9));
+      CHECK(play.messages == static_cast<std::uint64_t>(passes_of(kind) * 7 * 8));
+    }
+  const Collective tree = planner.plan(Algorithm::Tree, kinds[0], 10 * megabyte, group);
+  CHECK_THROWS_AS(play_messages(*fabric, tree, group), InfeasibleError);
 }
