@@ -324,8 +324,11 @@ Seconds LayoutEstimate::gather_time(Bytes size, network::Group group) const {
   const Seconds gather = size * ((here - 1) / here) / inside + (here - 1) * fabric.scale_up_latency;
   if (nodes <= 1)
     return gather;
-  const BytesPerSecond outside = capacity[static_cast<std::size_t>(topology::LinkKind::Nic)] *
-                                 (double(node.nics) / node.accelerators);
+  BytesPerSecond nic = capacity[static_cast<std::size_t>(topology::LinkKind::Nic)];
+  if (const BytesPerSecond pcie = capacity[static_cast<std::size_t>(topology::LinkKind::Pcie)];
+      pcie > BytesPerSecond{})
+    nic = std::min(nic, pcie / node.pcie->nics);
+  const BytesPerSecond outside = nic * (double(node.nics) / node.accelerators);
   const Bytes share = size / here;
   const Seconds between =
       share * ((nodes - 1) / nodes) / outside + (nodes - 1) * fabric.leaf_latency;

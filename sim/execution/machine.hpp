@@ -73,6 +73,7 @@ struct Trunk {
   BytesPerSecond capacity{};
   bool can_bind = true; // false: it stops nobody, and no team lists loads on it
   topology::LinkKind kind = topology::LinkKind::ScaleUp;
+  BytesPerSecond storage{}; // of checkpoints on their way out, as one flow: what they ask for
 };
 
 struct Machine {

@@ -76,6 +76,22 @@ private:
 
 } // namespace
 
+void add_storage(const topology::Fabric& fabric, BytesPerSecond of_nic, Machine& machine) {
+  const auto links = fabric.links();
+  const auto count = [&](topology::LinkKind kind) {
+    return static_cast<double>(std::count_if(links.begin(), links.end(),
+                                             [&](const auto& link) { return link.kind == kind; }));
+  };
+  const double nics = count(topology::LinkKind::Nic), pcie = count(topology::LinkKind::Pcie);
+  for (std::size_t id = 0; id < links.size(); id += 2) { // links out; those in are odd
+    const double below = links[id].kind == topology::LinkKind::Nic    ? 1
+                         : links[id].kind == topology::LinkKind::Pcie ? nics / pcie
+                                                                      : 0;
+    if (below > 0)
+      machine.trunks[fabric.trunk_of(static_cast<topology::LinkId>(id))].storage += below * of_nic;
+  }
+}
+
 namespace {
 
 // Ranks of a stage that a pass couples are neighbours.

@@ -57,8 +57,8 @@ std::string_view name_of_role(plan::KernelRole role) {
 constexpr std::array<std::string_view, plan::communication_dimensions> dimension_names{
     "tensor", "expert", "context", "pipeline", "data", "host"};
 constexpr std::array<std::string_view, topology::link_kinds> link_names{
-    "scale-up link", "NIC",         "leaf uplink",   "spine uplink",
-    "local link",    "global link", "wide-area link"};
+    "scale-up link", "PCIe link",  "NIC",         "leaf uplink",
+    "spine uplink",  "local link", "global link", "wide-area link"};
 
 class Writer {
 public:
