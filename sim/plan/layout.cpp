@@ -44,8 +44,8 @@ void check_experts(const ParallelismSpec& layout, const workload::ModelSpec& mod
     require((layout.data * layout.context) % layout.expert == 0, "parallelism.expert",
             fmt::format("expert = {} does not divide the {} data and context ranks", layout.expert,
                         layout.data * layout.context),
-            fmt::format("a divisor of {}, or expert_tensor: 1 to spread experts over tensor ranks",
-                        layout.data * layout.context));
+            fmt::format("a divisor of {}{}", layout.data * layout.context,
+                        layout.tensor > 1 ? ", or expert_tensor: 1 to use tensor ranks too" : ""));
     return;
   }
   require(model.experts.has_value(), "parallelism.expert_tensor",
