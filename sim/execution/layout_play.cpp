@@ -49,9 +49,7 @@ LayoutPlay::LayoutPlay(const plan::StepSetting& setting, network::CollectivePlan
         static_cast<int>(std::find(chunks.begin(), chunks.end(), chunk) - chunks.begin()));
   const plan::ParallelismSpec& layout = setting.layout;
   if (layout.pipeline > 1) {
-    const bool sharded = layout.sequence_parallel && layout.tensor > 1;
-    message_ = 2 * byte * plan::shard_of(setting).tokens() * setting.model->hidden /
-               (sharded ? layout.tensor : 1);
+    message_ = plan::boundary_message(setting);
     network::Transfers message;
     message.pattern = network::Pattern::Neighbours;
     for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})

@@ -18,7 +18,7 @@ public:
   // Every group of the tiling.
   void add_groups(TeamKind kind, network::Group group) {
     const auto& patterns = machine_.patterns[at(kind)];
-    if (group.size <= 1 || patterns.empty())
+    if ((group.size <= 1 && kind != TeamKind::Host) || patterns.empty())
       return;
     const int block = group.size * group.stride;
     const int gpus = static_cast<int>(machine_.actors.size());
@@ -97,7 +97,8 @@ namespace {
 // Ranks of a stage that a pass couples are neighbours.
 int coupled_ranks(const plan::ParallelismSpec& layout, const plan::Groups& groups) {
   const int shard = layout.zero_stage >= 2 ? groups.shard.size : 1;
-  return layout.tensor * std::lcm(std::lcm(layout.context, layout.expert), shard);
+  const int experts = groups.expert_tensor.size * layout.expert;
+  return std::lcm(layout.tensor * std::lcm(layout.context, shard), experts);
 }
 
 } // namespace
@@ -144,6 +145,8 @@ Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpe
   writer.add_groups(TeamKind::Context, groups.context);
   writer.add_groups(TeamKind::Shard, groups.shard);
   writer.add_groups(TeamKind::ExpertShard, groups.expert_shard);
+  writer.add_groups(TeamKind::ExpertTensor, groups.expert_tensor);
+  writer.add_groups(TeamKind::Host, {1, 1});
   writer.add_groups(TeamKind::Data, groups.data);
   writer.add_groups(TeamKind::ExpertData, groups.expert_data);
   for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})

@@ -54,7 +54,9 @@ private:
     const std::vector<ScriptCollective>* list = nullptr; // null: nothing is under way
     std::uint32_t next = 0;
     std::uint32_t outstanding = 0; // teams of the actor that have not ended the current one
-    std::uint32_t running = 0;     // of these, under way
+    // Teams of the actor that take part in the current one, and those under way, each counted as
+    // often as it stands for others.
+    double teams = 0, running = 0;
   };
 
   struct ActorState {
@@ -199,7 +201,9 @@ private:
   void start_ready(Id team);
   void start_collective(Id team, const ScriptCollective& collective);
   bool advance_phases(Id team);
-  void start_phase(Id team, const ScriptPhase& phase);
+  // `least`: the phase is not over sooner.
+  void start_phase(Id team, const ScriptPhase& phase, Seconds least);
+  [[nodiscard]] Seconds alone(Id team, const ScriptPhase& phase) const;
   void end_activity_of(Id team);
   void end_collective(Id team);
   [[nodiscard]] bool draws_memory(Id team) const;
@@ -221,6 +225,7 @@ private:
   void start_wait(Id actor, UpdateState state, Seconds duration);
   void end_wait(Id actor);
   void charge(Id actor, Category category);
+  void charge_data(Id actor);
   [[nodiscard]] const StageUpdate& update_of(Id actor) const;
 
   // player_trunks.cpp

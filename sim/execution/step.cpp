@@ -21,9 +21,9 @@ using plan::StepMode;
 using plan::StepSetting;
 
 auto order_of(const ParallelismSpec& p) {
-  return std::tuple(p.tensor, p.pipeline, p.context, p.expert, p.data, p.zero_stage, p.data_shard,
-                    p.reshard_after_forward, p.micro_batch, p.schedule, p.sequence_parallel,
-                    p.virtual_stages, p.rank_order);
+  return std::tuple(p.tensor, p.pipeline, p.context, p.expert, p.expert_tensor, p.data,
+                    p.zero_stage, p.data_shard, p.reshard_after_forward, p.micro_batch, p.schedule,
+                    p.sequence_parallel, p.virtual_stages, p.rank_order);
 }
 // What the passes of a step depend on; the batch only sets how many there are.
 auto pass_order(const StepSetting& s) {
@@ -100,9 +100,9 @@ StepResult StepSimulator::State::simulate(const StepSetting& setting, BytesPerSe
   result.tokens = static_cast<double>(setting.batch) * setting.sequence_length;
   const workload::TrainingFlops flops =
       workload::training_flops_per_token(model, setting.sequence_length, setting.attended_length);
-  const double passes_counted = setting.mode == StepMode::Training ? 1 : 1.0 / 3;
-  result.model_causal = passes_counted * result.tokens * flops.causal;
-  result.model_full = passes_counted * result.tokens * flops.full;
+  const bool training = setting.mode == StepMode::Training;
+  result.model_causal = result.tokens * (training ? flops.causal : flops.forward_causal);
+  result.model_full = result.tokens * (training ? flops.full : flops.forward_full);
   result.hardware = timing.executed * static_cast<double>(setting.gpus());
   result.layout = setting.layout;
   result.storage_share = timing.storage_share;

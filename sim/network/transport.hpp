@@ -33,6 +33,8 @@ public:
   void apply(hardware::Protocol protocol, Bytes size, Group group, Collective& collective) const;
 
 private:
+  [[nodiscard]] double channels_of(hardware::Protocol protocol, Bytes part,
+                                   const Collective& collective, int nodes) const;
   [[nodiscard]] Seconds transfer_time(const Phase& phase) const;
   [[nodiscard]] double bytes_per_byte(hardware::Protocol protocol, BytesPerSecond bus, Bytes part,
                                       const Collective& collective, int nodes) const;

@@ -62,6 +62,8 @@ void SwitchedFabric::spread(const Crossings& crossings, std::span<double> load) 
 }
 
 void SwitchedFabric::add_loads(std::span<const Transfer> transfers, std::span<double> load) const {
+  if (hashed_ways_ && !broken_ends_ && !uneven_)
+    return add_hashed_loads(transfers, load);
   if (fabric_.routing != hardware::RoutingPolicy::Adaptive || broken_ends_)
     return Fabric::add_loads(transfers, load);
   if (uneven_)

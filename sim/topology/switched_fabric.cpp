@@ -26,6 +26,8 @@ SwitchedFabric::SwitchedFabric(const hardware::PoolSpec& pool, const Wiring& wir
   weaken(pool.weak_switches);
   find_states();
   build_trunks();
+  if (fabric_.routing == hardware::RoutingPolicy::Ecmp && layout_.nodes > 1)
+    find_hashed_ways();
 }
 
 // One link up, and the next number down.

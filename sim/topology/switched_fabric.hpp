@@ -70,6 +70,7 @@ private:
     std::vector<double> by_rail;
   };
   struct Group;
+  struct HashedWays; // what of a flow's route does not depend on its hash
   // The spines of a plane that no weak link tells apart, and likewise the paths from a pod's spines
   // to the cores: `spine` and `core` stand for all of them.
   struct SpineState {
@@ -144,6 +145,9 @@ private:
   std::optional<Passage> add_end_loads(const Transfer& t, std::span<double> load) const;
   void add_uneven_loads(std::span<const Transfer> transfers, std::span<double> load) const;
   void spread(const Crossings& crossings, std::span<double> load) const;
+  void find_hashed_ways();
+  void add_hashed_loads(std::span<const Transfer> transfers, std::span<double> load) const;
+  void climb_hashed(const Passage& p, const Transfer& t, std::span<double> load) const;
   void spread_hashed(const Crossings& crossings, std::span<double> load) const;
   void count_group(std::span<const int> members, Group& group, Crossings& crossings,
                    std::span<double> load) const;
@@ -165,6 +169,7 @@ private:
   bool broken_ends_ = false;                          // a link from the leaves downwards is broken
   std::uint32_t first_nic_vertex_ = 0, first_leaf_vertex_ = 0, first_spine_vertex_ = 0,
                 first_core_vertex_ = 0;
+  std::shared_ptr<const HashedWays> hashed_ways_; // of hashed routing
   mutable std::once_flag graph_built_;
   mutable std::unique_ptr<Graph> graph_;
 };

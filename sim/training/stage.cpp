@@ -26,6 +26,8 @@ std::string layout_text(const ParallelismSpec& layout) {
   std::string text = fmt::format(
       "tensor {}, pipeline {}, context {}, expert {}, micro_batch {}, {}", layout.tensor,
       layout.pipeline, layout.context, layout.expert, layout.micro_batch, name_of(layout.schedule));
+  if (plan::expert_tensor(layout) != layout.tensor)
+    text += fmt::format(", expert_tensor {}", layout.expert_tensor);
   if (layout.virtual_stages > 1)
     text += fmt::format(" with {} chunks", layout.virtual_stages);
   return text;
@@ -133,8 +135,12 @@ reliability::CheckpointCost checkpoint_cost(const StageContext& context) {
   const workload::Parameters parameters = workload::parameters(context.input.model.spec);
   reliability::CheckpointSpec checkpoint = context.input.checkpoint;
   checkpoint.storage_bandwidth = storage_rate(*context.pool.spec, checkpoint.storage_bandwidth);
-  return reliability::checkpoint_cost(checkpoint, parameters.total + parameters.prediction_modules,
-                                      context.pool.gpus, context.pool.accelerator().host_bandwidth);
+  // Frozen weights change nothing: they are not saved.
+  const double saved = context.input.model.spec.adapters
+                           ? parameters.adapters
+                           : parameters.total + parameters.prediction_modules;
+  return reliability::checkpoint_cost(checkpoint, saved, context.pool.gpus,
+                                      context.pool.accelerator().host_bandwidth);
 }
 
 void take_checkpoints(const StageContext& context, const reliability::CheckpointCost& cost,
