@@ -98,7 +98,7 @@ TEST_CASE("each slip gets one diagnostic with its place and what would be right"
       {2,
        "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, weak_links: [{tier: rack, "
        "device: 1, capacity: 0}]}",
-       "2:80 cluster.weak_links.0.tier: unknown word 'rack'; write one of: scale-up, nic, "
+       "2:80 cluster.weak_links.0.tier: unknown word 'rack'; write one of: scale-up, pcie, nic, "
        "leaf-uplink, spine-uplink"},
       {2,
        "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, weak_links: [{tier: nic, "
