@@ -28,7 +28,7 @@ constexpr Dimension time_dimension{.time = 1}, byte_dimension{.byte = 1}, flop_d
 constexpr Atom atoms[] = {{"ns", 1e-9, time_dimension},     {"us", 1e-6, time_dimension},
                           {"ms", 1e-3, time_dimension},     {"s", 1, time_dimension},
                           {"min", 60, time_dimension},      {"h", 3600, time_dimension},
-                          {"day", 86400, time_dimension},   {"B", 1, byte_dimension},
+                          {"day", 86400, time_dimension},   {"days", 86400, time_dimension},   {"B", 1, byte_dimension},
                           {"kB", 1e3, byte_dimension},      {"MB", 1e6, byte_dimension},
                           {"GB", 1e9, byte_dimension},      {"TB", 1e12, byte_dimension},
                           {"PB", 1e15, byte_dimension},     {"KiB", 0x1p10, byte_dimension},

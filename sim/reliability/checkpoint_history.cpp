@@ -31,12 +31,18 @@ void CheckpointHistory::forget_old() {
   const std::int64_t needed = !old_states_ ? 2 : keep_ > 0 ? keep_ + 1 : 0;
   if (needed == 0)
     return;
-  std::int64_t newer = 0;
+  std::int64_t spare = -needed;
   for (const Run& run : runs_)
-    newer += run.count;
-  while (runs_.size() > 1 && newer - runs_.front().count >= needed) {
-    newer -= runs_.front().count;
-    runs_.pop_front();
+    spare += run.count;
+  while (spare > 0) {
+    Run& first = runs_.front();
+    const std::int64_t gone = std::min(spare, first.count);
+    first.done += gone * first.stride;
+    first.snapshot += gone * first.cycle;
+    first.count -= gone;
+    spare -= gone;
+    if (first.count == 0)
+      runs_.pop_front();
   }
 }
 

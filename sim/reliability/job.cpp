@@ -102,8 +102,17 @@ RunTime JobPlayer::wall_for(RunTime nominal) const {
              : most_time;
 }
 
-// Work since the last change, at the speed until now. What it took more than it would have is due to
-// slow parts, or to the replicas that are missing.
+// What work took more than it would have is due to slow parts, or to the replicas that are missing.
+void JobPlayer::charge_excess(RunTime excess, std::int64_t times) {
+  RunTime missing{};
+  if (share_ < 1)
+    missing = std::min(excess, RunTime{static_cast<std::int64_t>(double(excess.nanoseconds) *
+                                                                 (1 - share_) / (1 - speed_))});
+  result_.times.repair += times * missing;
+  result_.times.degraded += times * (excess - missing);
+}
+
+// Work since the last change, at the speed until now.
 void JobPlayer::settle(bool finished) {
   const RunTime spent = now_ - phase_start_, left = segment_ - settled_;
   RunTime nominal = spent;
@@ -112,13 +121,7 @@ void JobPlayer::settle(bool finished) {
   else if (speed_ != 1)
     nominal = std::min(
         left, RunTime{static_cast<std::int64_t>(double(spent.nanoseconds) * speed_)});
-  const RunTime excess = spent - nominal;
-  RunTime missing{};
-  if (share_ < 1)
-    missing = std::min(excess, RunTime{static_cast<std::int64_t>(double(excess.nanoseconds) *
-                                                                 (1 - share_) / (1 - speed_))});
-  result_.times.repair += missing;
-  result_.times.degraded += excess - missing;
+  charge_excess(spent - nominal, 1);
   settled_ += nominal;
   phase_start_ = now_;
 }
@@ -158,15 +161,12 @@ bool JobPlayer::skip_cycles() {
   if (count < 2)
     return false;
   history_.add(done_ + stride, now_ + work, count, stride, cycle);
-  const RunTime left = now_ + count * cycle;
-  now_ += count * (work - segment_); // as one long stretch of work
-  segment_ = count * segment_;
-  settle(true);
-  settled_ = {};
+  charge_excess(work - segment_, count);
   result_.times.checkpoint_stall += count * spec_.checkpoints.stall;
   result_.checkpoints += count;
   done_ += count * stride;
-  now_ = phase_start_ = left;
+  now_ += count * cycle;
+  phase_start_ = now_;
   result_.fingerprint = fnv1a(static_cast<std::uint64_t>(done_), result_.fingerprint);
   return true;
 }

@@ -61,7 +61,7 @@ private:
   void reach_deadline();
   void set_speed();
   [[nodiscard]] RunTime wall_for(RunTime nominal) const;
-  void add_excess(RunTime excess);
+  void charge_excess(RunTime excess, std::int64_t times);
 
   // player_stops.cpp
   void draw_failure(std::size_t cause);

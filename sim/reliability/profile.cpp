@@ -13,6 +13,8 @@
 namespace sim::reliability {
 namespace {
 
+const std::string unclassified = "unclassified", unclassified_job = "unclassified-job";
+
 // The machine room as failures see it. The fabric is built only where a class asks for its parts.
 class Room {
 public:
@@ -156,14 +158,25 @@ std::vector<JobFailureClass> job_classes(const ReliabilitySpec& reliability,
   rest.scope = Scope::None;
   if (reliability.failures > PerGpuSecond{}) {
     rest.rate = reliability.failures * (gpu_second / second);
-    classes.push_back(job_class("unclassified", rest, reliability, room));
+    classes.push_back(job_class(unclassified, rest, reliability, room));
   }
   if (reliability.job_failures > PerSecond{}) {
     rest.component = Component::Job;
     rest.rate = reliability.job_failures;
-    classes.push_back(job_class("unclassified-job", rest, reliability, room));
+    classes.push_back(job_class(unclassified_job, rest, reliability, room));
   }
   return classes;
+}
+
+std::vector<std::string> class_names(const ReliabilitySpec& reliability) {
+  std::vector<std::string> names;
+  for (const auto& entry : reliability.classes)
+    names.push_back(entry.first);
+  if (reliability.failures > PerGpuSecond{})
+    names.emplace_back(unclassified);
+  if (reliability.job_failures > PerSecond{})
+    names.emplace_back(unclassified_job);
+  return names;
 }
 
 PerSecond stop_rate(const std::vector<JobFailureClass>& classes) {

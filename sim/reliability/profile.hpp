@@ -6,6 +6,7 @@
 #include "sim/hardware/spec.hpp"
 #include "sim/reliability/job.hpp"
 
+#include <string>
 #include <vector>
 
 namespace sim::reliability {
@@ -15,6 +16,9 @@ namespace sim::reliability {
 // (JobFailureClass::speed). Throws InfeasibleError("reliability.classes....").
 std::vector<JobFailureClass> job_classes(const ReliabilitySpec& reliability,
                                          const hardware::PoolSpec& pool);
+
+// Their names.
+std::vector<std::string> class_names(const ReliabilitySpec& reliability);
 
 // Stops of the job per time in the long run: all classes but those that only slow it.
 PerSecond stop_rate(const std::vector<JobFailureClass>& classes);

@@ -70,6 +70,12 @@ ordered_json stage_of(const Result& result, const training::StageResult& stage) 
     if (column.name == "mfu")
       object["mfu_convention"] = mfu_convention;
   }
+  for (const training::Cause& cause : stage.failures.causes) {
+    ordered_json& entry = object["failures"]["by_cause"][cause.name];
+    for (const CauseColumn& column : cause_columns())
+      if (const auto value = value_of(column, cause))
+        entry[column.name] = *value;
+  }
   if (applies(Applies::Training, stage.kind)) {
     object["layout"]["schedule"] = name_of(stage.step.layout.schedule);
     object["layout"]["sequence_parallel"] = stage.step.layout.sequence_parallel;

@@ -4,6 +4,7 @@
 #include "sim/base/hash.hpp"
 #include "sim/base/limit.hpp"
 #include "sim/report/quantities.hpp"
+#include "sim/reliability/profile.hpp"
 #include "sim/simulate.hpp"
 
 #include <cstdint>
@@ -26,11 +27,6 @@ std::vector<std::string> distributed_paths(const scenario::Scenario& scenario) {
         paths.push_back(path);
     }
   return paths;
-}
-
-bool fails(const scenario::Scenario& scenario) {
-  const reliability::ReliabilitySpec& r = scenario.reliability.spec;
-  return r.failures > PerGpuSecond{} || r.job_failures > PerSecond{};
 }
 
 // What is kept of one replication.
@@ -113,7 +109,7 @@ std::optional<report::Distributions> replicate(const ReplicationRequest& request
   distributions.fingerprint = fnv_offset;
   for (const Outcome& outcome : by_replication)
     distributions.fingerprint = fnv1a(outcome.fingerprint, distributions.fingerprint);
-  if (fails(replicator.base().scenario))
+  if (reliability::fails(replicator.base().scenario.reliability.spec))
     distributions.sources.emplace_back("failures");
   if (replicator.base().uncertain)
     distributions.sources.emplace_back("inputs");

@@ -4,6 +4,7 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/limit.hpp"
 #include "sim/reliability/checkpoint.hpp"
+#include "sim/reliability/profile.hpp"
 #include "sim/training/size.hpp"
 #include "sim/workload/counts.hpp"
 
@@ -129,29 +130,62 @@ void report_unfilled(StageContext& context) {
 }
 
 PreparedStage begin_stage(const StageContext& context) {
-  const RunInput& input = context.input;
+  const reliability::ReliabilitySpec& profile = context.input.reliability;
   PreparedStage prepared;
   StageResult& result = prepared.result;
   result.name = context.stage.name;
   result.kind = context.stage.kind;
   result.pool = context.pool.name;
   result.gpus = context.pool.gpus;
+  result.spare_gpus = context.pool.spare_nodes * context.pool.spec->node->accelerators;
 
-  const workload::Parameters parameters = workload::parameters(input.model.spec);
-  const reliability::CheckpointCost cost = reliability::checkpoint_cost(
-      input.checkpoint, parameters.total + parameters.prediction_modules, result.gpus,
-      context.pool.accelerator().host_bandwidth);
   reliability::JobSpec& job = prepared.job;
-  job.failures = reliability::failure_rate(input.reliability, result.gpus);
-  job.recovery = to_run_time(input.reliability.detection + input.reliability.restart + cost.load);
-  result.failures.checkpoint_interval =
-      reliability::checkpoint_interval(input.checkpoint, cost, job.failures);
-  if (result.failures.checkpoint_interval > Seconds{}) {
-    job.checkpoint_interval = to_run_time(result.failures.checkpoint_interval);
-    job.checkpoint_stall = to_run_time(cost.stall);
-    job.checkpoint_persistence = to_run_time(cost.persistence);
+  job.classes = reliability::job_classes(profile, *context.pool.spec);
+  const reliability::RecoverySpec& recovery = profile.recovery;
+  job.recovery.spares = context.pool.spare_nodes;
+  job.recovery.crews = recovery.crews;
+  job.recovery.swap = to_run_time(recovery.swap);
+  if (recovery.replacement)
+    job.recovery.replacement = to_run_time(*recovery.replacement);
+  job.recovery.elastic = recovery.elastic;
+  job.recovery.evict_below = recovery.evict_below;
+  job.recovery.restart = to_run_time(profile.restart);
+  if (profile.maintenance) {
+    job.maintenance_every = to_run_time(profile.maintenance->every);
+    job.maintenance = to_run_time(profile.maintenance->duration);
   }
+  set_checkpoints(context, prepared, Seconds{});
   return prepared;
+}
+
+void set_checkpoints(const StageContext& context, PreparedStage& prepared, Seconds step) {
+  const RunInput& input = context.input;
+  const hardware::NodeSpec& node = context.pool.spec->node.spec;
+  const workload::Parameters parameters = workload::parameters(input.model.spec);
+  const plan::PrecisionSpec& precision = context.pool.stack.precision;
+  const Bytes each = input.checkpoint.bytes_per_parameter.given.value_or(
+      precision.master_bytes + precision.moment_bytes + precision.weight_bytes);
+  const Bytes state = each * (parameters.total + parameters.prediction_modules);
+  const auto gpus = double(prepared.result.gpus);
+  const reliability::CheckpointCost cost = reliability::checkpoint_cost(
+      input.checkpoint, state, prepared.result.gpus, context.pool.accelerator().host_bandwidth);
+  reliability::JobCheckpoints& checkpoints = prepared.job.checkpoints;
+  checkpoints.load = to_run_time(cost.load);
+  const Seconds interval = reliability::checkpoint_interval(
+      input.checkpoint, cost, reliability::stop_rate(prepared.job.classes), step);
+  prepared.result.failures.checkpoint_interval = interval;
+  checkpoints.interval = to_run_time(interval);
+  checkpoints.stall = to_run_time(cost.stall);
+  checkpoints.persistence = to_run_time(cost.persistence);
+  if (interval > Seconds{}) // not less than it, for rounding
+    checkpoints.interval = std::max(checkpoints.interval, checkpoints.persistence);
+  checkpoints.write_failures = input.checkpoint.write_failures;
+  checkpoints.keep = input.checkpoint.keep;
+  if (input.checkpoint.memory) {
+    checkpoints.memory_steps = input.checkpoint.memory->every_steps;
+    const BytesPerSecond nic = node.nic.bandwidth * (double(node.nics) / node.accelerators);
+    checkpoints.memory_load = to_run_time(state / gpus / nic);
+  }
 }
 
 } // namespace sim::training

@@ -25,6 +25,9 @@ struct UnitWork {
   std::int64_t units = 0;
   RunTime duration{};
   execution::Breakdown breakdown;
+  // Of one unit; only stages of a given duration, which count them at the end.
+  double tokens = 0;
+  Flops model_causal{}, model_full{}, hardware{};
 };
 
 struct PreparedStage {
@@ -38,8 +41,9 @@ struct PreparedStage {
 // stages of the pool.
 struct StagePool {
   std::string name;
-  const hardware::PoolSpec* spec = nullptr;
-  std::int64_t gpus = 0;
+  std::unique_ptr<const hardware::PoolSpec> spec; // without the nodes that are set aside
+  std::int64_t spare_nodes = 0;
+  std::int64_t gpus = 0; // of `spec`
   plan::StackSpec stack;
   std::unique_ptr<execution::StepSimulator> simulator;
   [[nodiscard]] const hardware::AcceleratorSpec& accelerator() const {
@@ -79,5 +83,9 @@ void report_unfilled(StageContext& context);
 
 // Name, kind, pool and GPUs of a result; failures, recovery and checkpoints of its job.
 PreparedStage begin_stage(const StageContext& context);
+
+// How often the job saves, what that costs and what loading does. `step`: of the work, where steps
+// are alike; zero: not known.
+void set_checkpoints(const StageContext& context, PreparedStage& prepared, Seconds step);
 
 } // namespace sim::training

@@ -23,12 +23,16 @@ void require(bool holds, const StageSpec& stage, const char* key, const std::str
                           fmt::format("stage {}: {}", stage.name, message), remedy);
 }
 
+constexpr std::int64_t endless = 100'000'000'000'000; // steps, until a stage's time is over
+
 Amount amount_of(const StageSpec& stage) {
-  const int given =
-      int{stage.tokens.has_value()} + int{stage.steps.has_value()} + int{stage.samples.has_value()};
+  const int given = int{stage.tokens.has_value()} + int{stage.steps.has_value()} +
+                    int{stage.samples.has_value()} + int{stage.duration.has_value()};
   require(given == 1, stage, "tokens",
           given == 0 ? "nothing says how much it trains" : "more than one amount is given",
-          "exactly one of tokens, steps and samples");
+          "exactly one of tokens, steps, samples and duration");
+  if (stage.duration)
+    return {std::nullopt, endless};
   if (!stage.samples)
     return {stage.tokens, stage.steps};
   require(stage.tokens_per_sample > 0, stage, "tokens_per_sample", "samples of unknown length",
@@ -47,6 +51,26 @@ void require_bounded(const StageContext& context, StepSimulator::Request request
   require_within(limit::run_passes, passes, "passes in the steps to simulate",
                  "stages." + context.stage.name + ".batch",
                  "fewer ramp_steps, smaller batches or fewer stages");
+}
+
+// Enough to reach the end of the time without a failure.
+std::int64_t steps_within(RunTime left, RunTime step, std::int64_t most) {
+  return step == RunTime{} ? most : std::min(most, left.nanoseconds / step.nanoseconds + 1);
+}
+
+void add_level(PreparedStage& prepared, const BatchLevel& level, const StepResult& step) {
+  const double steps = double(level.steps);
+  prepared.work.push_back({level.steps, to_run_time(step.duration), step.breakdown, step.tokens,
+                           step.model_causal, step.model_full, step.hardware});
+  StageResult& result = prepared.result;
+  result.levels.push_back({level.batch, level.steps, step.duration});
+  result.steps += level.steps;
+  result.tokens += steps * step.tokens;
+  result.model_causal += steps * step.model_causal;
+  result.model_full += steps * step.model_full;
+  result.hardware += steps * step.hardware;
+  result.step = step;
+  result.step_time = step.duration;
 }
 
 } // namespace
@@ -76,20 +100,27 @@ PreparedStage prepare_training(StageContext& context) {
   const std::vector<BatchLevel> levels =
       batch_levels(stage.batch, request.sequence_length, amount, round);
   require_bounded(context, request, levels);
-  for (const BatchLevel& level : levels) {
+  RunTime left = to_run_time(stage.duration.value_or(Seconds{}));
+  for (BatchLevel level : levels) {
     request.batch = level.batch;
     const StepResult& step = simulate_step(context, request);
-    const double steps = double(level.steps);
-    prepared.work.push_back({level.steps, to_run_time(step.duration), step.breakdown});
-    result.levels.push_back({level.batch, level.steps, step.duration});
-    result.steps += level.steps;
-    result.tokens += steps * step.tokens;
-    result.model_causal += steps * step.model_causal;
-    result.model_full += steps * step.model_full;
-    result.hardware += steps * step.hardware;
-    result.step = step;
-    result.step_time = step.duration;
+    const RunTime duration = to_run_time(step.duration);
+    if (stage.duration)
+      level.steps = steps_within(left, duration, level.steps);
+    add_level(prepared, level, step);
+    if (stage.duration && level.steps * duration >= left)
+      break;
+    left = left - level.steps * duration;
   }
+  prepared.job.duration = to_run_time(stage.duration.value_or(Seconds{}));
+  const StepResult& last = result.step;
+  set_checkpoints(context, prepared, last.duration);
+  reliability::JobRecovery& recovery = prepared.job.recovery;
+  const std::int64_t replica = std::int64_t{last.layout.tensor} * last.layout.pipeline *
+                               last.layout.context,
+                     node = context.pool.spec->node->accelerators;
+  recovery.replicas = last.layout.data;
+  recovery.nodes_per_replica = (replica + node - 1) / node;
   if (context.input.trace) {
     request.layout =
         result.step.layout; // another schedule, where the batch could not fill the given one
