@@ -88,4 +88,8 @@ PreparedStage begin_stage(const StageContext& context);
 // are alike; zero: not known.
 void set_checkpoints(const StageContext& context, PreparedStage& prepared, Seconds step);
 
+// How much slower a step is with a slow part of each class; requires its last step in the result.
+void measure_slow_parts(StageContext& context, PreparedStage& prepared,
+                        execution::StepSimulator::Request request);
+
 } // namespace sim::training

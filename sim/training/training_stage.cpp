@@ -121,6 +121,7 @@ PreparedStage prepare_training(StageContext& context) {
                      node = context.pool.spec->node->accelerators;
   recovery.replicas = last.layout.data;
   recovery.nodes_per_replica = (replica + node - 1) / node;
+  measure_slow_parts(context, prepared, request);
   if (context.input.trace) {
     request.layout =
         result.step.layout; // another schedule, where the batch could not fill the given one
