@@ -42,10 +42,10 @@ private:
 
   FailureLaw law_;
   RandomStream random_;
-  double scale_ = 0;       // Weibull: characteristic life
-  double reached_ = 0;     // exponential: hazard at the last failure; Weibull: of first lives
-  double first_lives_ = 0; // components that have not failed
-  double ended_ = 0;       // hazard of lives that ended
+  double scale_ = 0;        // Weibull: characteristic life
+  double reached_ = 0;      // exponential: hazard at the last failure; Weibull: of first lives
+  double first_lives_ = 0;  // components that have not failed
+  double ended_ = 0;        // hazard of lives that ended
   std::vector<Life> lives_; // heap of the components that failed before: earliest death first
   Life last_{0, 0};         // that next() returned: not ended before its death
 };

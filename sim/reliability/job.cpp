@@ -39,8 +39,13 @@ JobPlayer::JobPlayer(const JobSpec& spec, std::uint64_t seed, const std::string&
 
 void JobPlayer::check_spec() const {
   const JobCheckpoints& c = spec_.checkpoints;
-  std::vector<RunTime> spans{c.stall, c.persistence, c.load, c.memory_load, spec_.recovery.swap,
-                             spec_.recovery.restart, spec_.recovery.replacement.value_or(RunTime{}),
+  std::vector<RunTime> spans{c.stall,
+                             c.persistence,
+                             c.load,
+                             c.memory_load,
+                             spec_.recovery.swap,
+                             spec_.recovery.restart,
+                             spec_.recovery.replacement.value_or(RunTime{}),
                              spec_.maintenance};
   for (const JobFailureClass& k : spec_.classes)
     spans.insert(spans.end(), {k.detection, k.restart});
@@ -89,8 +94,8 @@ void JobPlayer::leave_phase() {
 void JobPlayer::begin(Phase phase, RunTime duration) {
   phase_ = phase;
   phase_start_ = now_;
-  phase_end_ =
-      events_.push_cancellable(now_ + duration, engine::Priority::Completion, {EventKind::PhaseEnd, 0});
+  phase_end_ = events_.push_cancellable(now_ + duration, engine::Priority::Completion,
+                                        {EventKind::PhaseEnd, 0});
 }
 
 RunTime JobPlayer::wall_for(RunTime nominal) const {
@@ -119,8 +124,8 @@ void JobPlayer::settle(bool finished) {
   if (finished)
     nominal = left;
   else if (speed_ != 1)
-    nominal = std::min(
-        left, RunTime{static_cast<std::int64_t>(double(spent.nanoseconds) * speed_)});
+    nominal =
+        std::min(left, RunTime{static_cast<std::int64_t>(double(spent.nanoseconds) * speed_)});
   charge_excess(spent - nominal, 1);
   settled_ += nominal;
   phase_start_ = now_;
@@ -156,8 +161,9 @@ bool JobPlayer::skip_cycles() {
   const RunTime next = events_.empty() ? most_time : std::min(most_time, events_.top_time());
   if (next <= now_)
     return false;
-  const std::int64_t count = std::min((equal - done_) / stride - (equal == progress_.steps() ? 1 : 0),
-                                      (next - now_).nanoseconds / cycle.nanoseconds);
+  const std::int64_t count =
+      std::min((equal - done_) / stride - (equal == progress_.steps() ? 1 : 0),
+               (next - now_).nanoseconds / cycle.nanoseconds);
   if (count < 2)
     return false;
   history_.add(done_ + stride, now_ + work, count, stride, cycle);
@@ -205,8 +211,8 @@ void JobPlayer::set_speed() {
 void JobPlayer::saved() {
   const RunTime snapshot = phase_start_;
   leave_phase();
-  const bool failed = spec_.checkpoints.write_failures > 0 &&
-                      writes_.uniform() < spec_.checkpoints.write_failures;
+  const bool failed =
+      spec_.checkpoints.write_failures > 0 && writes_.uniform() < spec_.checkpoints.write_failures;
   result_.failed_writes += failed ? 1 : 0;
   if (!failed)
     history_.add(done_, snapshot);
@@ -266,7 +272,7 @@ void JobPlayer::handle(JobEvent event) {
   case EventKind::Repaired:
     return repaired(event.index == 1);
   case EventKind::Maintenance:
-    events_.push(now_ + spec_.maintenance_every, engine::Priority::Change,
+    events_.push(now_ + std::min(spec_.maintenance_every, most_time), engine::Priority::Change,
                  {EventKind::Maintenance, 0});
     maintenance_due_ = phase_ == Phase::Working || phase_ == Phase::Saving; // else it is done now
     if (phase_ == Phase::Working)
@@ -301,9 +307,9 @@ JobResult JobPlayer::run() {
       throw InfeasibleError("reliability", "the job hardly advances: it takes more than a century",
                             "fewer failures, more frequent checkpoints, or a shorter restart");
     result_.fingerprint = fnv1a(static_cast<std::uint64_t>(now_.nanoseconds), result_.fingerprint);
-    result_.fingerprint = fnv1a(static_cast<std::uint64_t>(event.payload.kind) << 32 |
-                                    event.payload.index,
-                                result_.fingerprint);
+    result_.fingerprint =
+        fnv1a(static_cast<std::uint64_t>(event.payload.kind) << 32 | event.payload.index,
+              result_.fingerprint);
     handle(event.payload);
     if (++events > limit::job_events)
       fail_limit(limit::job_events, "events of work, failures and checkpoints", "reliability",

@@ -10,12 +10,12 @@
 namespace sim::reliability {
 
 enum class EventKind : std::uint32_t {
-  Failure,   // of class `index`
+  Failure, // of class `index`
   PhaseEnd,
-  Noticed,   // slow part `index`
-  Healed,    // slow part `index`
-  Exposed,   // corruption `index`
-  Repaired,  // a node, with a crew (index 1) or without
+  Noticed,  // slow part `index`
+  Healed,   // slow part `index`
+  Exposed,  // corruption `index`
+  Repaired, // a node, with a crew (index 1) or without
   Maintenance,
   Deadline
 };
@@ -25,7 +25,13 @@ struct JobEvent {
 };
 
 enum class Phase { Working, Saving, Detecting, Waiting, Restarting, Maintaining };
-enum class Stop { None, Maintenance, Eviction, Growth, Notice }; // why a checkpoint is written first
+enum class Stop {
+  None,
+  Maintenance,
+  Eviction,
+  Growth,
+  Notice
+}; // why a checkpoint is written first
 
 class JobPlayer {
 public:
@@ -91,19 +97,20 @@ private:
   RepairShop shop_;
   engine::EventQueue<RunTime, JobEvent> events_;
   std::vector<FailureClock> clocks_;
-  std::vector<RandomStream> choices_; // by class: whether nodes are exchanged, how long repairs take
+  std::vector<RandomStream>
+      choices_; // by class: whether nodes are exchanged, how long repairs take
   RandomStream writes_;
 
   Phase phase_ = Phase::Working;
   engine::EventId phase_end_;
   RunTime now_{}, phase_start_{};
-  std::int64_t done_ = 0, target_ = 0; // steps
-  RunTime segment_{}, settled_{};      // nominal time of the work until the next checkpoint
+  std::int64_t done_ = 0, target_ = 0;      // steps
+  RunTime segment_{}, settled_{};           // nominal time of the work until the next checkpoint
   double speed_ = 1, slow_ = 1, share_ = 1; // speed_ = slow_ x share_ of replicas
 
-  std::size_t cause_ = 0;                // of the stop that is being dealt with
-  bool down_ = false;                    // because of a failure, not a plan
-  Stop stop_ = Stop::None;               // after this checkpoint
+  std::size_t cause_ = 0;  // of the stop that is being dealt with
+  bool down_ = false;      // because of a failure, not a plan
+  Stop stop_ = Stop::None; // after this checkpoint
   bool maintenance_due_ = false;
   std::vector<std::size_t> to_exchange_; // classes whose nodes are, once the job stands
   std::int64_t awaited_ = 0;             // nodes that it waits for

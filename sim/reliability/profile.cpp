@@ -71,7 +71,8 @@ private:
     if (c.scaling == 0)
       return 1;
     if (c.reference_gpus <= 0)
-      throw InfeasibleError(path + ".reference_gpus", "the size that the rate was seen on is missing",
+      throw InfeasibleError(path + ".reference_gpus",
+                            "the size that the rate was seen on is missing",
                             "write reference_gpus, or scaling: 0");
     return portable_pow(double(gpus()) / double(c.reference_gpus), c.scaling);
   }
@@ -87,7 +88,8 @@ private:
   std::int64_t leaf_nodes(const std::string& path) {
     const topology::Layout* layout = fabric(path).uniform();
     if (layout == nullptr)
-      throw InfeasibleError(path + ".scope", "this fabric does not say which nodes are under a leaf",
+      throw InfeasibleError(path + ".scope",
+                            "this fabric does not say which nodes are under a leaf",
                             "scope: node, rack or power-domain");
     return layout->nodes_per_leaf;
   }

@@ -24,9 +24,10 @@ Progress::Progress(const std::vector<Work>& work) {
 RunTime Progress::time_of(std::int64_t steps) const {
   if (steps == 0)
     return {};
-  const auto part = std::lower_bound(parts_.begin(), parts_.end(), steps,
-                                     [](const Part& p, std::int64_t s) { return p.first_step < s; }) -
-                    1;
+  const auto part =
+      std::lower_bound(parts_.begin(), parts_.end(), steps,
+                       [](const Part& p, std::int64_t s) { return p.first_step < s; }) -
+      1;
   return part->start + (steps - part->first_step) * part->step;
 }
 
@@ -46,8 +47,9 @@ std::int64_t Progress::whole_steps(RunTime time) const {
 }
 
 std::int64_t Progress::equal_until(std::int64_t steps) const {
-  const auto next = std::upper_bound(parts_.begin(), parts_.end(), steps,
-                                     [](std::int64_t s, const Part& p) { return s < p.first_step; });
+  const auto next =
+      std::upper_bound(parts_.begin(), parts_.end(), steps,
+                       [](std::int64_t s, const Part& p) { return s < p.first_step; });
   return next == parts_.end() ? steps_ : next->first_step;
 }
 

@@ -180,10 +180,12 @@ ordered_json to_json(const Distributions& distributions) {
   for (const Distribution& d : distributions.quantities) {
     const std::string totals = "totals.";
     const bool total = d.quantity.compare(0, totals.size(), totals) == 0;
-    object[total ? d.quantity.substr(totals.size()) : d.quantity] = {{"mean", d.quantiles.mean},
-                                                                     {"p05", d.quantiles.p05},
-                                                                     {"p50", d.quantiles.p50},
-                                                                     {"p95", d.quantiles.p95}};
+    object[total ? d.quantity.substr(totals.size()) : d.quantity] = {
+        {"mean", d.quantiles.mean},
+        {"standard_error", d.quantiles.standard_error},
+        {"p05", d.quantiles.p05},
+        {"p50", d.quantiles.p50},
+        {"p95", d.quantiles.p95}};
   }
   return object;
 }

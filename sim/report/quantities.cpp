@@ -84,8 +84,7 @@ std::optional<std::pair<std::string, std::string>> split_cause(const std::string
 
 const CauseColumn* find_cause_column(const scenario::Scenario& scenario,
                                      const std::pair<std::string, std::string>& path) {
-  const std::vector<std::string> classes =
-      reliability::class_names(scenario.reliability.spec);
+  const std::vector<std::string> classes = reliability::class_names(scenario.reliability.spec);
   if (std::find(classes.begin(), classes.end(), path.first) == classes.end())
     return nullptr;
   return named(cause_columns(), path.second);
@@ -183,7 +182,7 @@ std::optional<Quantity> find_quantity(const Result& result, const std::string& p
                           cause->first);
     else
       value =
-        value_of(*static_cast<const StageColumn*>(text), result, result.run.stages[split->stage]);
+          value_of(*static_cast<const StageColumn*>(text), result, result.run.stages[split->stage]);
   }
   if (!value)
     return std::nullopt;

@@ -80,8 +80,7 @@ struct StageTable {
 
 void add_time_and_money(StageTable& t) {
   const Applies all = Applies::Always, trains = Applies::Training;
-  t.count(all, "gpus", "GPUs that the stage runs on.",
-          [](const StageResult& s) { return s.gpus; });
+  t.count(all, "gpus", "GPUs that the stage runs on.", [](const StageResult& s) { return s.gpus; });
   t.count(all, "spare_gpus", "GPUs set aside beside them.",
           [](const StageResult& s) { return s.spare_gpus; });
   t.count(trains, "steps", "Optimizer steps.", [](const StageResult& s) { return s.steps; });
@@ -222,9 +221,8 @@ void add_reliability(StageTable& t) {
         [](const StageResult& s) { return s.failures.expected; });
   t.count(all, "failures.planned", "Planned stops: maintenance, evictions, growing again.",
           [](const StageResult& s) { return s.failures.planned; });
-  t.count(all, "failures.interruptions", "Failures and planned stops.", [](const StageResult& s) {
-    return s.failures.failures + s.failures.planned;
-  });
+  t.count(all, "failures.interruptions", "Failures and planned stops.",
+          [](const StageResult& s) { return s.failures.failures + s.failures.planned; });
   t.add(all, "failures.mean_time_to_failure_hours", "h",
         "Wall-clock time over failures to be expected; 0: none.",
         [](const StageResult& s) { return ratio(seconds(s.wall), s.failures.expected); });
@@ -248,8 +246,7 @@ void add_reliability(StageTable& t) {
       {"degradation", "What slow parts cost", &training::FailureCounts::degradation},
       {"maintenance", "Planned stops", &training::FailureCounts::maintenance}};
   for (const auto& [name, help, member] : times)
-    t.add(all, std::string("failures.") + name + "_hours", "h",
-          std::string(help) + ", wall-clock.",
+    t.add(all, std::string("failures.") + name + "_hours", "h", std::string(help) + ", wall-clock.",
           [member = member](const StageResult& s) { return seconds(s.failures.*member); });
 }
 

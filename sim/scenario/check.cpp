@@ -112,10 +112,9 @@ void Checker::stage(const training::StageSpec& stage, const std::string& path) {
 
 // How long the stage lasts must be said in exactly one way.
 void Checker::work(const training::StageSpec& stage, const std::string& path) {
-  const int ways = static_cast<int>(stage.tokens.has_value()) +
-                   static_cast<int>(stage.steps.has_value()) +
-                   static_cast<int>(stage.samples.has_value()) +
-                   static_cast<int>(stage.duration.has_value());
+  const int ways =
+      static_cast<int>(stage.tokens.has_value()) + static_cast<int>(stage.steps.has_value()) +
+      static_cast<int>(stage.samples.has_value()) + static_cast<int>(stage.duration.has_value());
   if (stage.kind == StageKind::Inference) {
     if (!stage.tokens || ways != 1)
       say(path, "an inference stage lasts as long as its tokens say",

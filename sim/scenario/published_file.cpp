@@ -171,8 +171,7 @@ private:
     std::string& path = measurement.quantity;
     for (std::size_t open = path.find('{'); open != path.npos; open = path.find('{', open)) {
       const std::size_t close = path.find('}', open);
-      const std::string name =
-          close == path.npos ? "" : path.substr(open + 1, close - open - 1);
+      const std::string name = close == path.npos ? "" : path.substr(open + 1, close - open - 1);
       std::size_t i = 0;
       while (i < columns_.size() && columns_[i].name != name)
         ++i;

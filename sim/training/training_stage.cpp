@@ -101,6 +101,8 @@ PreparedStage prepare_training(StageContext& context) {
       batch_levels(stage.batch, request.sequence_length, amount, round);
   require_bounded(context, request, levels);
   RunTime left = to_run_time(stage.duration.value_or(Seconds{}));
+  require(left.nanoseconds <= reliability::most_nanoseconds, stage, "duration",
+          "it lasts more than a century", "a shorter duration");
   for (BatchLevel level : levels) {
     request.batch = level.batch;
     const StepResult& step = simulate_step(context, request);

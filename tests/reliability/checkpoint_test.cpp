@@ -13,8 +13,6 @@ using namespace sim::reliability;
 
 namespace {
 
-constexpr PerSecond per_second = PerSecond::from_base(1);
-
 // The interval that minimises exp((t + delta) / M) / t - 1 / t, where Lambert's W is found by
 // Newton's iteration: t = M (1 + W(-exp(-1 - delta / M))).
 double optimal_interval(double stall, double between_failures) {

@@ -92,17 +92,17 @@ TEST_CASE("the mean of many replications is the closed form of the literature") 
   // exponential failures of mean M; recovery R that may fail itself (Daly 2006, equation 13 with
   // failures during restart): E[T] = (W / t) M exp((R + p) / M) (exp((t + d) / M) - 1), but for the
   // last checkpoint, which nobody waits for.
-  const double sets[][5] = {// M, t, d, R, p
-                            {11124, 797, 30, 600, 0},   {6480, 842, 60, 900, 0},
-                            {88920, 2290, 30, 600, 0},  {3000, 600, 20, 1500, 0},
-                            {11124, 400, 30, 600, 0},   {11124, 1600, 30, 600, 0},
-                            {20000, 1000, 5, 300, 500}, {10000, 500, 2, 600, 400},
-                            {5000, 300, 1, 100, 300},   {50000, 3000, 90, 1800, 0},
-                            {7200, 900, 0, 600, 0},     {40000, 600, 10, 2400, 300}};
+  const double sets[][5] = {
+      // M, t, d, R, p
+      {11124, 797, 30, 600, 0},   {6480, 842, 60, 900, 0},   {88920, 2290, 30, 600, 0},
+      {3000, 600, 20, 1500, 0},   {11124, 400, 30, 600, 0},  {11124, 1600, 30, 600, 0},
+      {20000, 1000, 5, 300, 500}, {10000, 500, 2, 600, 400}, {5000, 300, 1, 100, 300},
+      {50000, 3000, 90, 1800, 0}, {7200, 900, 0, 600, 0},    {40000, 600, 10, 2400, 300}};
   for (const auto& v : sets) {
     const double mean = v[0], interval = v[1], stall = v[2], recovery = v[3], lag = v[4];
     const auto segments = static_cast<std::int64_t>(400 * mean / interval);
-    const JobSpec job = plain_job(segments * 10, interval / 10, mean, recovery, interval, stall, lag);
+    const JobSpec job =
+        plain_job(segments * 10, interval / 10, mean, recovery, interval, stall, lag);
     double sum = 0, squares = 0;
     constexpr int replications = 1000;
     for (std::uint64_t i = 0; i < replications; ++i) {
@@ -159,7 +159,8 @@ TEST_CASE("Llama 3 on 16,384 GPUs keeps nine tenths of its time") {
   CHECK(effective == Approx(0.9).margin(0.015));
 }
 
-TEST_CASE("many checkpoints cost nothing while nothing happens, and are bounded where writes fail") {
+TEST_CASE(
+    "many checkpoints cost nothing while nothing happens, and are bounded where writes fail") {
   JobSpec job;
   job.work = {{4'000'000'000, RunTime{1000}}};
   job.checkpoints.interval = RunTime{1000}; // after each step
@@ -199,4 +200,25 @@ TEST_CASE("a job of given duration ends on time, and keeps whole steps") {
   CHECK(result.times.useful == seconds(1220));
   CHECK(result.times.lost_work == seconds(2));
   CHECK(result.times.checkpoint_stall == seconds(12));
+}
+
+TEST_CASE("95 % intervals of the mean cover the known answer about as often as they say") {
+  const JobSpec job = plain_job(20000, 10, 11124, 600, 800, 30, 0);
+  const double expected =
+      250 * 11124 * portable_exp(600.0 / 11124) * (portable_exp(830.0 / 11124) - 1);
+  int covered = 0;
+  for (std::uint64_t seed = 1; seed <= 200; ++seed) {
+    double sum = 0, squares = 0;
+    constexpr int replications = 100;
+    for (std::uint64_t i = 0; i < replications; ++i) {
+      const double wall = to_seconds(play(job, seed, i).wall) / second;
+      sum += wall;
+      squares += wall * wall;
+    }
+    const double mean = sum / replications;
+    const double variance = (squares - sum * mean) / (replications - 1);
+    covered += std::fabs(mean - expected) < 1.96 * std::sqrt(variance / replications) ? 1 : 0;
+  }
+  CHECK(covered >= 180);
+  CHECK(covered <= 198);
 }

@@ -38,8 +38,8 @@ inline JobFailureClass random_class(RandomStream& random, const char* name) {
   c.detection = seconds(60 * random.uniform());
   c.replace = random.below(2) == 0 ? 0 : random.uniform();
   c.nodes = static_cast<std::int64_t>(1 + random.below(3));
-  c.repair = {2000 * random.uniform() * second,
-              EnumNames<RepairLaw>::names[random.below(3)].first, 0.5, random.below(2) == 0};
+  c.repair = {2000 * random.uniform() * second, EnumNames<RepairLaw>::names[random.below(3)].first,
+              0.5, random.below(2) == 0};
   c.memory_survives = random.below(2) == 0;
   c.effect = EnumNames<Effect>::names[random.below(3)].first;
   if (c.effect == Effect::Slow)

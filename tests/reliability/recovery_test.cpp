@@ -128,8 +128,8 @@ TEST_CASE("one failure, minute by minute: detection, wait for the repair, restar
     CHECK(swapped.times.repair == RunTime{});
     CHECK(swapped.times.recovery == seconds(137));
     // The spare is idle but for the repair of the node that it stands for.
-    CHECK((swapped.repairs.spare_time ==
-           GpuNanoseconds{(swapped.wall - seconds(600)).nanoseconds}));
+    CHECK(
+        (swapped.repairs.spare_time == GpuNanoseconds{(swapped.wall - seconds(600)).nanoseconds}));
     other.recovery.spares = 0;
     other.recovery.replacement = seconds(45);
     CHECK(play(other, 1, i).times.recovery == seconds(152));

@@ -42,7 +42,7 @@ Tree random_stack(Choices& choices) {
 
 void add_failures(Choices& choices, Tree& scenario) {
   if (choices.chance(50)) {
-    scenario["reliability"] = 
+    scenario["reliability"] =
         choices.one_of({"none", "llama-3", "meta-rsc-1", "byterobust", "quiet", "spot"});
   } else {
     Tree& reliability = scenario["reliability"];

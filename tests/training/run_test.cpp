@@ -238,7 +238,7 @@ TEST_CASE("the fingerprint changes with anything that happens on the way") {
   data.inference = InferenceSpec{200, {{{0, 1000}}, 0.8, {{1, 8000}}}, {}, 0};
   data.inference->decoding.weight_bytes = 2 * byte;
   input.stages = {ramped, reinforcement("rl", 40), data};
-  input.reliability.failures = 1.0 / (10 * hour) / (gpu_second / second);
+  input.reliability.failures = 1.0 / (1 * hour) / (gpu_second / second);
   input.reliability.restart = 4 * minute;
   const PreparedRun prepared(input);
   REQUIRE(prepared.run(1, 0).stages[0].failures.failures > 0);
