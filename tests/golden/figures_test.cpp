@@ -9,7 +9,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 #include <map>
 #include <stdexcept>
 #include <string>
@@ -121,6 +120,7 @@ TEST_CASE("Llama 3's 54 days: interruptions and five largest causes inside the 9
                                                 {"network-switch-cable", 35},
                                                 {"host-maintenance", 32}};
   std::map<std::string, std::vector<double>> counts;
+  double planned = 0;
   for (std::uint64_t replication = 0; replication < 400; ++replication) {
     const Result result = simulation.run(replication);
     const training::StageResult& s = result.run.stages.at(0);
@@ -128,11 +128,14 @@ TEST_CASE("Llama 3's 54 days: interruptions and five largest causes inside the 9
     const double effective = to_seconds(s.useful) / to_seconds(s.wall);
     CHECK(effective > 0.90);
     CHECK(effective < 0.97);
-    CHECK(std::abs(s.failures.planned - 47) <= 6); // some fall into recoveries
+    planned += double(s.failures.planned) / 400;
     counts[""].push_back(double(s.failures.failures));
     for (const training::Cause& cause : s.failures.causes)
       counts[cause.name].push_back(double(cause.count.failures));
   }
+  // 47, less those that fall into a recovery, where they are done: about one in sixteen.
+  CHECK(planned > 47 * 0.9);
+  CHECK(planned < 47);
   for (const auto& [name, count] : published) {
     std::vector<double>& drawn = counts[name];
     REQUIRE(drawn.size() == 400);
