@@ -7,6 +7,7 @@
 
 #include "sim/execution/category.hpp"
 #include "sim/execution/detail.hpp"
+#include "sim/execution/inventory.hpp"
 #include "sim/execution/trace.hpp"
 #include "sim/plan/layout.hpp"
 #include "sim/plan/memory_plan.hpp"
@@ -35,6 +36,7 @@ struct StepResult {
       hardware{}; // of the whole step on all GPUs; model FLOPs leave prediction modules aside
   double tokens = 0;
   plan::ParallelismSpec layout;
+  double storage_share = 1; // of Request::storage, what the slowest NIC's checkpoint gets
   std::uint64_t events = 0;
   std::uint64_t fingerprint = 0;
 };
@@ -55,12 +57,16 @@ public:
     double attended_length = 0;
     std::int64_t batch = 0;
     plan::StepMode mode = plan::StepMode::Training;
+    BytesPerSecond storage{}; // that a checkpoint asks for on each NIC throughout the step
   };
   // Throws InfeasibleError: degrees that do not divide, memory that does not fit.
   const StepResult& step(const Request& request);
 
   // The same step again, noted span by span. Throws InfeasibleError: more than limit::trace_spans.
   StepTrace trace(const Request& request);
+
+  // What the rank with most to compute runs in that step.
+  Inventory inventory(const Request& request);
 
   // The fastest layout that fits, from a bounded, ordered list of candidates (README.md), played
   // folded and with single passes; throws InfeasibleError when none does.

@@ -6,6 +6,7 @@
 #include "sim/reliability/checkpoint.hpp"
 #include "sim/reliability/profile.hpp"
 #include "sim/training/size.hpp"
+#include "sim/training/storage_traffic.hpp"
 #include "sim/workload/counts.hpp"
 
 #include <fmt/format.h>
@@ -26,6 +27,8 @@ std::string layout_text(const ParallelismSpec& layout) {
   std::string text = fmt::format(
       "tensor {}, pipeline {}, context {}, expert {}, micro_batch {}, {}", layout.tensor,
       layout.pipeline, layout.context, layout.expert, layout.micro_batch, name_of(layout.schedule));
+  if (plan::expert_tensor(layout) != layout.tensor)
+    text += fmt::format(", expert_tensor {}", layout.expert_tensor);
   if (layout.virtual_stages > 1)
     text += fmt::format(" with {} chunks", layout.virtual_stages);
   return text;
@@ -129,6 +132,52 @@ void report_unfilled(StageContext& context) {
                   context.stage.name, context.least_unfilled, context.most_unfilled));
 }
 
+namespace {
+
+// What is saved.
+Bytes state_of(const StageContext& context) {
+  const workload::Parameters parameters = workload::parameters(context.input.model.spec);
+  const plan::PrecisionSpec& precision = context.pool.stack.precision;
+  const Bytes each = context.input.checkpoint.bytes_per_parameter.given.value_or(
+      precision.master_bytes + precision.moment_bytes + precision.weight_bytes);
+  // Frozen weights change nothing: they are not saved.
+  return each * (context.input.model.spec.adapters
+                     ? parameters.adapters
+                     : parameters.total + parameters.prediction_modules);
+}
+
+} // namespace
+
+reliability::CheckpointCost checkpoint_cost(const StageContext& context) {
+  reliability::CheckpointSpec checkpoint = context.input.checkpoint;
+  checkpoint.storage_bandwidth = storage_rate(*context.pool.spec, checkpoint.storage_bandwidth);
+  return reliability::checkpoint_cost(checkpoint, state_of(context), context.pool.gpus,
+                                      context.pool.accelerator().host_bandwidth);
+}
+
+void take_checkpoints(const StageContext& context, const reliability::CheckpointCost& cost,
+                      PreparedStage& prepared) {
+  const reliability::CheckpointSpec& spec = context.input.checkpoint;
+  const hardware::NodeSpec& node = context.pool.spec->node.spec;
+  const Seconds interval = reliability::checkpoint_interval(
+      spec, cost, reliability::stop_rate(prepared.job.classes), prepared.result.step.duration);
+  prepared.result.failures.checkpoint_interval = interval;
+  reliability::JobCheckpoints& checkpoints = prepared.job.checkpoints;
+  checkpoints.interval = to_run_time(interval);
+  checkpoints.stall = to_run_time(cost.stall);
+  checkpoints.persistence = to_run_time(cost.persistence);
+  checkpoints.load = to_run_time(cost.load);
+  if (interval > Seconds{}) // not less than it, for rounding
+    checkpoints.interval = std::max(checkpoints.interval, checkpoints.persistence);
+  checkpoints.write_failures = spec.write_failures;
+  checkpoints.keep = spec.keep;
+  if (spec.memory) {
+    checkpoints.memory_steps = spec.memory->every_steps;
+    const BytesPerSecond nic = node.nic.bandwidth * (double(node.nics) / node.accelerators);
+    checkpoints.memory_load = to_run_time(state_of(context) / double(context.pool.gpus) / nic);
+  }
+}
+
 PreparedStage begin_stage(const StageContext& context) {
   const reliability::ReliabilitySpec& profile = context.input.reliability;
   PreparedStage prepared;
@@ -154,38 +203,8 @@ PreparedStage begin_stage(const StageContext& context) {
     job.maintenance_every = to_run_time(profile.maintenance->every);
     job.maintenance = to_run_time(profile.maintenance->duration);
   }
-  set_checkpoints(context, prepared, Seconds{});
+  take_checkpoints(context, checkpoint_cost(context), prepared);
   return prepared;
-}
-
-void set_checkpoints(const StageContext& context, PreparedStage& prepared, Seconds step) {
-  const RunInput& input = context.input;
-  const hardware::NodeSpec& node = context.pool.spec->node.spec;
-  const workload::Parameters parameters = workload::parameters(input.model.spec);
-  const plan::PrecisionSpec& precision = context.pool.stack.precision;
-  const Bytes each = input.checkpoint.bytes_per_parameter.given.value_or(
-      precision.master_bytes + precision.moment_bytes + precision.weight_bytes);
-  const Bytes state = each * (parameters.total + parameters.prediction_modules);
-  const auto gpus = double(prepared.result.gpus);
-  const reliability::CheckpointCost cost = reliability::checkpoint_cost(
-      input.checkpoint, state, prepared.result.gpus, context.pool.accelerator().host_bandwidth);
-  reliability::JobCheckpoints& checkpoints = prepared.job.checkpoints;
-  checkpoints.load = to_run_time(cost.load);
-  const Seconds interval = reliability::checkpoint_interval(
-      input.checkpoint, cost, reliability::stop_rate(prepared.job.classes), step);
-  prepared.result.failures.checkpoint_interval = interval;
-  checkpoints.interval = to_run_time(interval);
-  checkpoints.stall = to_run_time(cost.stall);
-  checkpoints.persistence = to_run_time(cost.persistence);
-  if (interval > Seconds{}) // not less than it, for rounding
-    checkpoints.interval = std::max(checkpoints.interval, checkpoints.persistence);
-  checkpoints.write_failures = input.checkpoint.write_failures;
-  checkpoints.keep = input.checkpoint.keep;
-  if (input.checkpoint.memory) {
-    checkpoints.memory_steps = input.checkpoint.memory->every_steps;
-    const BytesPerSecond nic = node.nic.bandwidth * (double(node.nics) / node.accelerators);
-    checkpoints.memory_load = to_run_time(state / gpus / nic);
-  }
 }
 
 } // namespace sim::training

@@ -6,6 +6,7 @@
 #include "sim/engine/fingerprint.hpp"
 #include "sim/execution/step.hpp"
 #include "sim/plan/port.hpp"
+#include "sim/reliability/checkpoint.hpp"
 #include "sim/reliability/job.hpp"
 #include "sim/training/ramp.hpp"
 #include "sim/training/result.hpp"
@@ -81,12 +82,15 @@ const execution::StepResult& simulate_step(StageContext& context,
 // Tells what simulate_step noted.
 void report_unfilled(StageContext& context);
 
+// Of the stage's checkpoints, as if nothing else used the network meanwhile.
+reliability::CheckpointCost checkpoint_cost(const StageContext& context);
+// Has the stage's job take checkpoints that cost so much; how often may depend on its last step,
+// once that is known.
+void take_checkpoints(const StageContext& context, const reliability::CheckpointCost& cost,
+                      PreparedStage& prepared);
+
 // Name, kind, pool and GPUs of a result; failures, recovery and checkpoints of its job.
 PreparedStage begin_stage(const StageContext& context);
-
-// How often the job saves, what that costs and what loading does. `step`: of the work, where steps
-// are alike; zero: not known.
-void set_checkpoints(const StageContext& context, PreparedStage& prepared, Seconds step);
 
 // How much slower a step is with a slow part of each class; requires its last step in the result.
 void measure_slow_parts(StageContext& context, PreparedStage& prepared,

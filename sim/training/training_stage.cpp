@@ -5,6 +5,7 @@
 #include "sim/base/limit.hpp"
 #include "sim/training/size.hpp"
 #include "sim/training/stage.hpp"
+#include "sim/training/storage_traffic.hpp"
 
 #include <fmt/format.h>
 
@@ -73,6 +74,14 @@ void add_level(PreparedStage& prepared, const BatchLevel& level, const StepResul
   result.step_time = step.duration;
 }
 
+void set_replicas(const StageContext& context, PreparedStage& prepared) {
+  const plan::ParallelismSpec& layout = prepared.result.step.layout;
+  const std::int64_t replica = std::int64_t{layout.tensor} * layout.pipeline * layout.context,
+                     node = context.pool.spec->node->accelerators;
+  prepared.job.recovery.replicas = layout.data;
+  prepared.job.recovery.nodes_per_replica = (replica + node - 1) / node;
+}
+
 } // namespace
 
 PreparedStage prepare_training(StageContext& context) {
@@ -110,26 +119,25 @@ PreparedStage prepare_training(StageContext& context) {
     if (stage.duration)
       level.steps = steps_within(left, duration, level.steps);
     add_level(prepared, level, step);
-    if (stage.duration && level.steps * duration >= left)
-      break;
+    if (!stage.duration)
+      continue;
     left = left - level.steps * duration;
+    if (left <= RunTime{})
+      break;
   }
   prepared.job.duration = to_run_time(stage.duration.value_or(Seconds{}));
-  const StepResult& last = result.step;
-  set_checkpoints(context, prepared, last.duration);
-  reliability::JobRecovery& recovery = prepared.job.recovery;
-  const std::int64_t replica = std::int64_t{last.layout.tensor} * last.layout.pipeline *
-                               last.layout.context,
-                     node = context.pool.spec->node->accelerators;
-  recovery.replicas = last.layout.data;
-  recovery.nodes_per_replica = (replica + node - 1) / node;
+  take_checkpoints(context, checkpoint_cost(context), prepared);
+  set_replicas(context, prepared);
   measure_slow_parts(context, prepared, request);
-  if (context.input.trace) {
-    request.layout =
-        result.step.layout; // another schedule, where the batch could not fill the given one
+  write_beside_training(context, request, prepared);
+  // Another schedule, where the batch could not fill the given one.
+  request.layout = result.step.layout;
+  if (context.input.trace)
     result.trace =
         std::make_shared<const execution::StepTrace>(context.pool.simulator->trace(request));
-  }
+  if (context.input.inventory)
+    result.inventory =
+        std::make_shared<const execution::Inventory>(context.pool.simulator->inventory(request));
   report_unfilled(context);
   return prepared;
 }
