@@ -56,9 +56,14 @@ LoadState load_state_of(Category category) {
   case Category::Checkpoint:
     return LoadState::Checkpoint;
   case Category::Recovery:
+  case Category::Repair:
+  case Category::Maintenance:
+  case Category::Spare:
     return LoadState::Down;
   case Category::Bubble:
   case Category::Straggler:
+  case Category::Degradation:
+  case Category::Detection: // a collective spins
   case Category::Launch:
   case Category::Synchronisation:
   case Category::RolloutTail:

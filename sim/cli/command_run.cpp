@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/base/limit.hpp"
+#include "sim/base/quantity_text.hpp"
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/options.hpp"
 #include "sim/cli/progress_bar.hpp"
@@ -27,6 +28,37 @@ std::string formatted(Format format, const Result& result,
   return report::write_table(result, distributions);
 }
 
+constexpr std::uint64_t most_until_precise = 100'000; // replications
+
+// "1%" or "0.01"; 0 when none is given.
+double precision_of(std::string text) {
+  if (text.empty())
+    return 0;
+  const bool percent = text.back() == '%';
+  if (percent)
+    text.pop_back();
+  const std::optional<double> number = parse_number(text);
+  if (!number || !(*number > 0) || *number / (percent ? 100 : 1) >= 1)
+    throw UsageError("--until-precision: a share of the mean such as 1%");
+  return *number / (percent ? 100 : 1);
+}
+
+// Empty where none has ended before an interruption, which the outcome tells.
+std::optional<report::Distributions> replicated(const study::ReplicationRequest& request, int jobs,
+                                                Outcome& outcome) {
+  const InterruptGuard guard;
+  ProgressBar bar("replications");
+  auto distributions = study::replicate(request, study_options(jobs, bar));
+  if (!distributions || distributions->interrupted) {
+    outcome.exit_code = Interrupted;
+    outcome.messages.push_back(distributions ? "interrupted: the first " +
+                                                   std::to_string(distributions->replications) +
+                                                   " replications are kept"
+                                             : "interrupted: no replication has ended");
+  }
+  return distributions;
+}
+
 } // namespace
 
 Outcome run_command(const Command& command, const std::vector<std::string>& arguments) {
@@ -36,6 +68,8 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
   given.with_text("trace", "FILE",
                   "write the last step of every training stage as trace events (ui.perfetto.dev)");
   given.with_text("replications", "N", "repeat with new draws; adds mean, p05, p50, p95")
+      .with_text("until-precision", "P",
+                 "repeat until the means of all totals are known to P (1%) with 95 % confidence")
       .with_jobs()
       .with_fidelity();
   if (!given.parse(arguments, 1, 1))
@@ -44,7 +78,9 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
   const scenario::LoadOptions load_options = given.load_options();
   if (!given.text("trace").empty() && given.text("trace") == given.text("out"))
     throw UsageError("--trace and --out name one file; give each its own");
-  const std::uint64_t replications = given.number("replications", 0, 1);
+  const double precision = precision_of(given.text("until-precision"));
+  const std::uint64_t replications =
+      given.number("replications", precision > 0 ? most_until_precise : 0, 1);
   require_within(limit::replications, double(replications), "replications", "--replications",
                  "fewer replications");
   const Format format = given.format();
@@ -64,15 +100,10 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     const Result result = simulate(loaded, options);
     std::optional<report::Distributions> distributions;
     if (replications > 0) {
-      const InterruptGuard guard;
-      ProgressBar bar("replications");
       distributions =
-          study::replicate({file, load_options, replications, fidelity}, study_options(jobs, bar));
-      if (!distributions) {
-        outcome.exit_code = Interrupted;
-        outcome.messages.emplace_back("interrupted: nothing is kept of the replications");
+          replicated({file, load_options, replications, precision, fidelity}, jobs, outcome);
+      if (!distributions)
         return;
-      }
     }
     outcome.text = formatted(format, result, distributions ? &*distributions : nullptr);
     if (options.trace)
@@ -83,7 +114,7 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
           to_text(Diagnostic{loaded.locate(failed.key), "assertion failed: " + failed.text, ""}));
     }
   });
-  if (outcome.exit_code == Interrupted)
+  if (outcome.exit_code == Interrupted && outcome.text.empty())
     outcome.file.clear();
   return outcome;
 }

@@ -41,8 +41,18 @@ std::string_view name_of(Category category) {
     return "checkpoint";
   case Category::LostWork:
     return "lost-work";
+  case Category::Detection:
+    return "detection";
   case Category::Recovery:
     return "recovery";
+  case Category::Repair:
+    return "repair";
+  case Category::Degradation:
+    return "degradation";
+  case Category::Maintenance:
+    return "maintenance";
+  case Category::Spare:
+    return "spare";
   }
   SIM_ASSERT(false);
   return {};

@@ -31,9 +31,14 @@ enum class Category : std::size_t {
   Transfer,        // offload, reload, weight synchronisation
   Checkpoint,      // stalls for saving
   LostWork,        // done, then lost by a failure
-  Recovery,        // detection, restart, loading
+  Detection,       // from a failure until it is noticed
+  Recovery,        // exchange of nodes, restart, loading
+  Repair,          // waiting for nodes, nodes in repair, what a shrunk job lacks
+  Degradation,     // slow parts of a job that goes on
+  Maintenance,     // planned stops
+  Spare,           // nodes set aside that nobody needs
 };
-inline constexpr std::size_t categories = 18;
+inline constexpr std::size_t categories = 23;
 
 std::string_view name_of(Category category); // "exposed-expert"
 

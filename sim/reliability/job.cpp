@@ -4,188 +4,301 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/hash.hpp"
 #include "sim/base/limit.hpp"
-#include "sim/engine/event_queue.hpp"
+#include "sim/reliability/player.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace sim::reliability {
 namespace {
 
-constexpr std::int64_t most_nanoseconds =
-    4'000'000'000'000'000'000; // 127 years: sums cannot overflow
+constexpr RunTime most_time{most_nanoseconds};
 
-// Time of work as a function of steps done, and back.
-class Progress {
-public:
-  explicit Progress(const std::vector<Work>& work) {
-    for (const Work& part : work) {
-      SIM_ASSERT(part.steps >= 0 && part.step.nanoseconds >= 0);
-      if (part.steps == 0)
-        continue;
-      if (part.step.nanoseconds > (most_nanoseconds - end_.nanoseconds) / part.steps)
-        throw InfeasibleError("stages", "the work takes more than a century",
-                              "fewer steps, or more GPUs");
-      parts_.push_back({steps_, end_, part.step});
-      steps_ += part.steps;
-      end_ += part.steps * part.step;
-    }
+bool corrupts(const JobFailureClass& c) { return c.effect == Effect::Corrupt; }
+
+} // namespace
+
+RunTime JobTimes::total() const {
+  return useful + lost_work + checkpoint_stall + detection + recovery + repair + degraded +
+         maintenance;
+}
+
+JobPlayer::JobPlayer(const JobSpec& spec, std::uint64_t seed, const std::string& purpose,
+                     std::uint64_t replication)
+    : spec_(spec), progress_(spec.work),
+      history_(spec.checkpoints.stall + spec.checkpoints.persistence, spec.checkpoints.keep,
+               std::any_of(spec.classes.begin(), spec.classes.end(), corrupts)),
+      shop_(spec.recovery.spares, spec.recovery.crews),
+      writes_(seed, purpose + "/writes", replication) {
+  for (const JobFailureClass& c : spec.classes) {
+    clocks_.emplace_back(c.law, RandomStream(seed, purpose + "/" + c.name, replication));
+    choices_.emplace_back(seed, purpose + "/" + c.name + "/repair", replication);
   }
-  [[nodiscard]] std::int64_t steps() const { return steps_; }
-  [[nodiscard]] RunTime end() const { return end_; }
-  [[nodiscard]] RunTime time_of(std::int64_t steps) const {
-    if (steps == 0)
-      return {};
-    const auto part =
-        std::lower_bound(parts_.begin(), parts_.end(), steps,
-                         [](const Part& p, std::int64_t s) { return p.first_step < s; }) -
-        1;
-    return part->start + (steps - part->first_step) * part->step;
-  }
-  // The fewest steps that take at least `time`; all of them when the work is shorter.
-  [[nodiscard]] std::int64_t steps_in(RunTime time) const {
-    if (time >= end_)
-      return steps_;
-    const auto after = std::upper_bound(parts_.begin(), parts_.end(), time,
-                                        [](RunTime t, const Part& p) { return t < p.start; });
-    const Part& part = *(after - 1);
-    const std::int64_t step = part.step.nanoseconds;
-    return part.first_step + ((time - part.start).nanoseconds + step - 1) / step;
-  }
-
-private:
-  struct Part {
-    std::int64_t first_step;
-    RunTime start, step;
-  };
-  std::vector<Part> parts_;
-  std::int64_t steps_ = 0;
-  RunTime end_{};
-};
-
-enum class Event : std::uint64_t { Failure, WorkDone, Saved, Persisted, Recovered };
-enum class Phase { Working, Saving, Recovering };
-
-class Job {
-public:
-  Job(const JobSpec& spec, RandomStream& random)
-      : spec_(spec), progress_(spec.work), random_(random) {}
-  JobResult run();
-
-private:
-  void handle(Event event);
-  void begin(Phase phase, Event end, RunTime duration);
-  void work();
-  void fail();
-  void draw_failure();
-  [[nodiscard]] double checkpoints() const;
-
-  const JobSpec& spec_;
-  Progress progress_;
-  RandomStream& random_;
-  engine::EventQueue<RunTime, Event> events_;
-  engine::EventId phase_end_, persisted_;
-  Phase phase_ = Phase::Working;
-  RunTime now_{}, phase_start_{};
-  std::int64_t done_ = 0, target_ = 0, saved_ = 0, persisting_ = 0; // steps
-  bool finished_ = false;
-  JobResult result_;
-};
-
-void Job::begin(Phase phase, Event end, RunTime duration) {
-  phase_ = phase;
-  phase_start_ = now_;
-  phase_end_ = events_.push_cancellable(now_ + duration, engine::Priority::Completion, end);
+  result_.causes.resize(spec.classes.size());
 }
 
-void Job::work() {
-  const RunTime done = progress_.time_of(done_);
-  target_ = progress_.steps();
-  if (spec_.checkpoint_interval > RunTime{})
-    target_ = std::max(done_ + 1, progress_.steps_in(done + std::min(spec_.checkpoint_interval,
-                                                                     RunTime{most_nanoseconds})));
-  begin(Phase::Working, Event::WorkDone, progress_.time_of(target_) - done);
-}
-
-void Job::draw_failure() {
-  if (spec_.failures <= PerSecond{})
-    return;
-  const double gap = random_.exponential() / (spec_.failures / PerSecond::from_base(1)) * 1e9;
-  if (gap < double(most_nanoseconds - now_.nanoseconds)) // later ones are never seen
-    events_.push(now_ + RunTime{static_cast<std::int64_t>(gap)}, engine::Priority::Failure,
-                 Event::Failure);
-}
-
-void Job::fail() {
-  if (++result_.failures > limit::failures)
-    fail_limit(limit::failures, "failures: the job hardly advances", "reliability",
-               "fewer failures, more frequent checkpoints, or a shorter restart");
-  const RunTime spent = now_ - phase_start_;
-  if (phase_ == Phase::Recovering) {
-    result_.recovery += spent;
-  } else {
-    (phase_ == Phase::Working ? result_.lost_work : result_.checkpoint_stall) += spent;
-    result_.lost_work += progress_.time_of(done_) - progress_.time_of(saved_);
-  }
-  events_.cancel(phase_end_);
-  events_.cancel(persisted_);
-  done_ = saved_;
-  begin(Phase::Recovering, Event::Recovered, spec_.recovery);
-  draw_failure();
-}
-
-void Job::handle(Event event) {
-  switch (event) {
-  case Event::Failure:
-    return fail();
-  case Event::Recovered:
-    result_.recovery += now_ - phase_start_;
-    return work();
-  case Event::WorkDone:
-    done_ = target_;
-    if (spec_.checkpoint_interval > RunTime{})
-      return begin(Phase::Saving, Event::Saved, spec_.checkpoint_stall);
-    finished_ = true;
-    return;
-  case Event::Saved:
-    ++result_.checkpoints;
-    result_.checkpoint_stall += now_ - phase_start_;
-    finished_ = done_ == progress_.steps();
-    if (finished_)
-      return;
-    persisting_ = done_;
-    persisted_ = events_.push_cancellable(now_ + spec_.checkpoint_persistence,
-                                          engine::Priority::Completion, Event::Persisted);
-    return work();
-  case Event::Persisted:
-    saved_ = persisting_;
-    return;
-  }
-}
-
-// As many as there are without failures.
-double Job::checkpoints() const {
-  if (spec_.checkpoint_interval <= RunTime{})
-    return 0;
-  return std::min(double(progress_.steps()), double(progress_.end().nanoseconds) /
-                                                 double(spec_.checkpoint_interval.nanoseconds));
-}
-
-JobResult Job::run() {
-  for (const RunTime span : {spec_.recovery, spec_.checkpoint_stall, spec_.checkpoint_persistence})
-    if (span.nanoseconds > most_nanoseconds)
-      throw InfeasibleError("reliability", "recovery or a checkpoint takes more than a century",
+void JobPlayer::check_spec() const {
+  const JobCheckpoints& c = spec_.checkpoints;
+  std::vector<RunTime> spans{c.stall,
+                             c.persistence,
+                             c.load,
+                             c.memory_load,
+                             spec_.recovery.swap,
+                             spec_.recovery.restart,
+                             spec_.recovery.replacement.value_or(RunTime{}),
+                             spec_.maintenance};
+  for (const JobFailureClass& k : spec_.classes)
+    spans.insert(spans.end(), {k.detection, k.restart});
+  for (const RunTime span : spans)
+    if (span.nanoseconds > most_nanoseconds / 8)
+      throw InfeasibleError("reliability", "recovery or a checkpoint takes more than a decade",
                             "a shorter restart, less state or faster storage");
   // One checkpoint has persisted before the next begins.
-  SIM_ASSERT(spec_.checkpoint_interval == RunTime{} ||
-             spec_.checkpoint_interval >= spec_.checkpoint_persistence);
+  SIM_ASSERT(c.interval == RunTime{} || c.interval >= c.persistence);
+  if (c.write_failures > 0 && c.interval > RunTime{}) // then no cycle is like the next
+    require_within(limit::job_events,
+                   2 * std::min(double(progress_.steps()), double(progress_.end().nanoseconds) /
+                                                               double(c.interval.nanoseconds)),
+                   "events of work and checkpoints", "checkpoint.interval",
+                   "a longer interval between checkpoints");
+}
+
+// What a phase took is charged where it ends, or where it is broken off.
+void JobPlayer::leave_phase() {
+  const RunTime spent = now_ - phase_start_;
+  JobTimes& times = result_.times;
+  switch (phase_) {
+  case Phase::Working:
+    return settle(false);
+  case Phase::Saving:
+    times.checkpoint_stall += spent;
+    break;
+  case Phase::Detecting:
+    times.detection += spent;
+    break;
+  case Phase::Waiting:
+    times.repair += spent;
+    break;
+  case Phase::Restarting:
+    times.recovery += spent;
+    break;
+  case Phase::Maintaining:
+    times.maintenance += spent;
+    break;
+  }
+  phase_start_ = now_;
+  if (down_ && phase_ != Phase::Saving)
+    result_.causes[cause_].downtime += spent;
+}
+
+void JobPlayer::begin(Phase phase, RunTime duration) {
+  phase_ = phase;
+  phase_start_ = now_;
+  phase_end_ = events_.push_cancellable(now_ + duration, engine::Priority::Completion,
+                                        {EventKind::PhaseEnd, 0});
+}
+
+RunTime JobPlayer::wall_for(RunTime nominal) const {
+  if (speed_ == 1)
+    return nominal;
+  const double wall = std::ceil(double(nominal.nanoseconds) / speed_);
+  return wall < double(most_nanoseconds)
+             ? std::max(nominal, RunTime{static_cast<std::int64_t>(wall)})
+             : most_time;
+}
+
+// What work took more than it would have is due to slow parts, or to the replicas that are missing.
+void JobPlayer::charge_excess(RunTime excess, std::int64_t times) {
+  RunTime missing{};
+  if (share_ < 1)
+    missing = std::min(excess, RunTime{static_cast<std::int64_t>(double(excess.nanoseconds) *
+                                                                 (1 - share_) / (1 - speed_))});
+  result_.times.repair += times * missing;
+  result_.times.degraded += times * (excess - missing);
+}
+
+// Work since the last change, at the speed until now.
+void JobPlayer::settle(bool finished) {
+  const RunTime spent = now_ - phase_start_, left = segment_ - settled_;
+  RunTime nominal = spent;
+  if (finished)
+    nominal = left;
+  else if (speed_ != 1)
+    nominal =
+        std::min(left, RunTime{static_cast<std::int64_t>(double(spent.nanoseconds) * speed_)});
+  charge_excess(spent - nominal, 1);
+  settled_ += nominal;
+  phase_start_ = now_;
+}
+
+// All work beyond these steps is lost.
+void JobPlayer::keep(std::int64_t steps) {
+  const RunTime lost = progress_.time_of(done_) + settled_ - progress_.time_of(steps);
+  result_.times.lost_work += lost;
+  if (down_)
+    result_.causes[cause_].downtime += lost;
+  done_ = steps;
+  settled_ = {};
+}
+
+void JobPlayer::aim() {
+  const RunTime done = progress_.time_of(done_);
+  target_ = progress_.steps();
+  if (spec_.checkpoints.interval > RunTime{})
+    target_ = std::max(done_ + 1,
+                       progress_.steps_in(done + std::min(spec_.checkpoints.interval, most_time)));
+  segment_ = progress_.time_of(target_) - done;
+}
+
+// Equal cycles that end before anything else happens, all at once; the job's last one is played.
+bool JobPlayer::skip_cycles() {
+  if (spec_.checkpoints.interval == RunTime{} || spec_.checkpoints.write_failures > 0)
+    return false;
+  const std::int64_t stride = target_ - done_, equal = progress_.equal_until(done_);
+  const RunTime work = wall_for(segment_), cycle = work + spec_.checkpoints.stall;
+  if (target_ > equal || cycle == RunTime{})
+    return false;
+  const RunTime next = events_.empty() ? most_time : std::min(most_time, events_.top_time());
+  if (next <= now_)
+    return false;
+  const std::int64_t count =
+      std::min((equal - done_) / stride - (equal == progress_.steps() ? 1 : 0),
+               (next - now_).nanoseconds / cycle.nanoseconds);
+  if (count < 2)
+    return false;
+  history_.add(done_ + stride, now_ + work, count, stride, cycle);
+  charge_excess(work - segment_, count);
+  result_.times.checkpoint_stall += count * spec_.checkpoints.stall;
+  result_.checkpoints += count;
+  done_ += count * stride;
+  now_ += count * cycle;
+  phase_start_ = now_;
+  result_.fingerprint = fnv1a(static_cast<std::uint64_t>(done_), result_.fingerprint);
+  return true;
+}
+
+void JobPlayer::begin_segment() {
+  phase_ = Phase::Working;
+  phase_start_ = now_;
+  settled_ = {};
+  segment_ = {};
+  if (const Stop due = pending_stop(); due != Stop::None)
+    return plan_stop(due);
+  do
+    aim();
+  while (skip_cycles());
+  begin(Phase::Working, wall_for(segment_));
+}
+
+void JobPlayer::set_speed() {
+  double slow = 1;
+  for (const SlowPart& part : slow_parts_)
+    if (part.active)
+      slow = std::min(slow, spec_.classes[part.cause].speed);
+  const double speed = slow * share_;
+  if (speed == speed_)
+    return;
+  if (phase_ != Phase::Working) {
+    speed_ = speed;
+    return;
+  }
+  settle(false);
+  speed_ = speed;
+  events_.cancel(phase_end_);
+  begin(Phase::Working, wall_for(segment_ - settled_));
+}
+
+void JobPlayer::saved() {
+  const RunTime snapshot = phase_start_;
+  leave_phase();
+  const bool failed =
+      spec_.checkpoints.write_failures > 0 && writes_.uniform() < spec_.checkpoints.write_failures;
+  result_.failed_writes += failed ? 1 : 0;
+  if (!failed)
+    history_.add(done_, snapshot);
+  ++result_.checkpoints;
+  if (stop_ != Stop::None)
+    return stopped();
+  finished_ = done_ == progress_.steps();
+  if (!finished_)
+    begin_segment();
+}
+
+void JobPlayer::end_phase() {
+  switch (phase_) {
+  case Phase::Working:
+    settle(true);
+    done_ = target_;
+    settled_ = segment_ = {};
+    if (spec_.checkpoints.interval > RunTime{})
+      return begin(Phase::Saving, spec_.checkpoints.stall);
+    finished_ = true;
+    return;
+  case Phase::Saving:
+    return saved();
+  case Phase::Detecting:
+    leave_phase();
+    return acquire_nodes();
+  case Phase::Restarting:
+    leave_phase();
+    return resume();
+  case Phase::Maintaining:
+    leave_phase();
+    return restart();
+  case Phase::Waiting:
+    SIM_ASSERT(false);
+  }
+}
+
+void JobPlayer::reach_deadline() {
+  leave_phase();
+  down_ = false;
+  keep(progress_.whole_steps(progress_.time_of(done_) + settled_));
+  finished_ = true;
+}
+
+void JobPlayer::handle(JobEvent event) {
+  switch (event.kind) {
+  case EventKind::Failure:
+    return failure(event.index);
+  case EventKind::PhaseEnd:
+    return end_phase();
+  case EventKind::Noticed:
+    return notice_slow(event.index);
+  case EventKind::Healed:
+    return heal(event.index);
+  case EventKind::Exposed:
+    return expose(event.index);
+  case EventKind::Repaired:
+    return repaired(event.index == 1);
+  case EventKind::Maintenance:
+    events_.push(now_ + std::min(spec_.maintenance_every, most_time), engine::Priority::Change,
+                 {EventKind::Maintenance, 0});
+    maintenance_due_ = phase_ == Phase::Working || phase_ == Phase::Saving; // else it is done now
+    if (phase_ == Phase::Working)
+      plan_stop(Stop::Maintenance);
+    return;
+  case EventKind::Deadline:
+    return reach_deadline();
+  }
+}
+
+void JobPlayer::start() {
+  if (spec_.duration > RunTime{})
+    events_.push(spec_.duration, engine::Priority::Measure, {EventKind::Deadline, 0});
+  if (spec_.maintenance_every > RunTime{})
+    events_.push(spec_.maintenance_every, engine::Priority::Change, {EventKind::Maintenance, 0});
+  for (std::size_t cause = 0; cause < spec_.classes.size(); ++cause)
+    draw_failure(cause);
+  begin_segment();
+}
+
+JobResult JobPlayer::run() {
+  check_spec();
   result_.fingerprint = fnv_offset;
   if (progress_.steps() == 0)
     return result_;
-  // A checkpoint is two events, the work before it another.
-  require_within(limit::job_events, 3 * checkpoints(), "events of work and checkpoints",
-                 "checkpoint.interval", "a longer interval between checkpoints");
-  draw_failure();
-  work();
+  start();
   std::int64_t events = 0;
   while (!finished_) {
     const auto event = events_.pop();
@@ -194,23 +307,27 @@ JobResult Job::run() {
       throw InfeasibleError("reliability", "the job hardly advances: it takes more than a century",
                             "fewer failures, more frequent checkpoints, or a shorter restart");
     result_.fingerprint = fnv1a(static_cast<std::uint64_t>(now_.nanoseconds), result_.fingerprint);
-    result_.fingerprint = fnv1a(static_cast<std::uint64_t>(event.payload), result_.fingerprint);
+    result_.fingerprint =
+        fnv1a(static_cast<std::uint64_t>(event.payload.kind) << 32 | event.payload.index,
+              result_.fingerprint);
     handle(event.payload);
     if (++events > limit::job_events)
       fail_limit(limit::job_events, "events of work, failures and checkpoints", "reliability",
                  "fewer failures, or a longer interval between checkpoints");
   }
   result_.wall = now_;
-  result_.useful = progress_.time_of(progress_.steps());
-  SIM_ASSERT(result_.wall ==
-             result_.useful + result_.lost_work + result_.recovery + result_.checkpoint_stall);
+  result_.steps = done_;
+  result_.times.useful = progress_.time_of(done_);
+  result_.repairs = shop_.counts(now_);
+  for (std::size_t cause = 0; cause < clocks_.size(); ++cause)
+    result_.causes[cause].expected = clocks_[cause].expected(to_seconds(now_));
+  SIM_ASSERT(result_.wall == result_.times.total());
   return result_;
 }
 
-} // namespace
-
-JobResult simulate_job(const JobSpec& job, RandomStream& failures) {
-  return Job(job, failures).run();
+JobResult simulate_job(const JobSpec& job, std::uint64_t seed, const std::string& purpose,
+                       std::uint64_t replication) {
+  return JobPlayer(job, seed, purpose, replication).run();
 }
 
 } // namespace sim::reliability

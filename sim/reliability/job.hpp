@@ -1,43 +1,101 @@
 // SPDX-License-Identifier: Apache-2.0
 // A job that fails and goes on: work in steps, checkpoints between steps, failures at any time,
-// recovery that may fail too. Event-driven at the run scale (integer nanoseconds): work from one
-// checkpoint to the next is one event, whatever its steps.
+// recovery that may fail too, spares, crews and planned stops. Event-driven at the run scale
+// (integer nanoseconds): cycles of work and saving between two failures are one event, whatever
+// their number. Model: README.md.
 #pragma once
 
-#include "sim/base/random.hpp"
 #include "sim/base/time.hpp"
+#include "sim/reliability/failure_clock.hpp"
+#include "sim/reliability/progress.hpp"
+#include "sim/reliability/repair_shop.hpp"
+#include "sim/reliability/spec.hpp"
 
 #include <cstdint>
+#include <optional>
+#include <string>
 #include <vector>
 
 namespace sim::reliability {
 
-// Equal steps; a checkpoint can be taken after each.
-struct Work {
-  std::int64_t steps = 0;
-  RunTime step{};
+// A class of failures as the job meets it.
+struct JobFailureClass {
+  std::string name;
+  FailureLaw law;
+  Effect effect = Effect::Stop;
+  double speed = 1;               // effect slow: of a step, relative to the healthy one
+  double part_speed = 1;          // effect slow: of the part
+  RunTime detection{}, restart{}; // restart: loading comes on top
+  RunTime notice{};
+  double replace = 0;
+  std::int64_t nodes = 0;       // that it takes down
+  bool memory_survives = false; // copies in the memory of other nodes do
+  RepairSpec repair;
+};
+
+struct JobCheckpoints {
+  RunTime interval{}; // of work; zero: none, then a failure throws everything away
+  RunTime stall{};
+  RunTime persistence{}; // at most the interval
+  RunTime load{};
+  double write_failures = 0;
+  std::int64_t keep = 0;         // 0: all
+  std::int64_t memory_steps = 0; // between copies in memory; 0: none
+  RunTime memory_load{};
+};
+
+struct JobRecovery {
+  std::int64_t spares = 0, crews = 0;
+  RunTime swap{};
+  std::optional<RunTime> replacement;
+  bool elastic = false;
+  std::int64_t replicas = 1, nodes_per_replica = 1;
+  double evict_below = 0;
+  RunTime restart{}; // after a planned stop
 };
 
 struct JobSpec {
   std::vector<Work> work; // in order
-  PerSecond failures{};   // of the whole job: one exponential process
-  RunTime recovery{};     // detection, restart, loading: from a failure until work goes on
-  RunTime
-      checkpoint_interval{}; // of work; zero: no checkpoints, then a failure throws everything away
-  RunTime checkpoint_stall{};
-  RunTime checkpoint_persistence{}; // at most the interval
+  RunTime duration{};     // of wall-clock time; zero: until the work is done
+  std::vector<JobFailureClass> classes;
+  JobCheckpoints checkpoints;
+  JobRecovery recovery;
+  RunTime maintenance_every{}, maintenance{}; // zero: none
+};
+
+struct CauseCount {
+  std::int64_t failures = 0;
+  double expected = 0; // hazard over the wall-clock time
+  RunTime downtime{};  // work lost, detection, waiting, restart until work went on
+};
+
+// Wall-clock time by what it was spent on; the sum is the whole, exactly.
+struct JobTimes {
+  RunTime useful{}, lost_work{}, checkpoint_stall{}, detection{},
+      recovery{};     // swap, restart, loading
+  RunTime repair{};   // waiting for nodes, and what a shrunk job lacks
+  RunTime degraded{}; // what slow parts cost
+  RunTime maintenance{};
+  [[nodiscard]] RunTime total() const;
 };
 
 struct JobResult {
-  RunTime wall{}; // the sum of the next four, exactly
-  RunTime useful{}, lost_work{}, recovery{}, checkpoint_stall{};
-  std::int64_t failures = 0, checkpoints = 0;
+  RunTime wall{};
+  JobTimes times;
+  std::int64_t steps = 0;    // done and kept
+  std::int64_t failures = 0; // that stopped the job or spoilt its state
+  std::int64_t planned = 0;  // stops for maintenance, evictions, growing again
+  std::int64_t checkpoints = 0, failed_writes = 0, rollbacks = 0, memory_restores = 0;
+  std::vector<CauseCount> causes; // by class
+  RepairCounts repairs;
   std::uint64_t fingerprint = 0; // of times and kinds of all events
 };
 
-// The last step is followed by a checkpoint too, if there are any. Throws
+// The last step is followed by a checkpoint too, if there are any. Failures of class c are drawn
+// from the stream `purpose`/<name of c>, whatever happens to the job meanwhile. Throws
 // InfeasibleError("reliability...") when the job hardly advances: more than a million failures, or
 // beyond the clock.
-JobResult simulate_job(const JobSpec& job, RandomStream& failures);
+JobResult simulate_job(const JobSpec& job, std::uint64_t seed, const std::string& purpose,
+                       std::uint64_t replication = 0);
 
 } // namespace sim::reliability

@@ -45,6 +45,10 @@ struct StageColumn : ColumnText {
   Applies to = Applies::Always;
   std::function<std::optional<double>(const Result&, const training::StageResult&)> base_value;
 };
+// Of a class of failures in a stage: stages.NAME.failures.by_cause.CLASS.COLUMN.
+struct CauseColumn : ColumnText {
+  std::function<std::optional<double>(const training::Cause&)> base_value;
+};
 struct LedgerColumn : ColumnText {
   std::function<std::optional<double>(const Result&, execution::Category)> base_value;
 };
@@ -56,6 +60,7 @@ struct ProbeColumn : ColumnText {
 
 const std::vector<TotalColumn>& total_columns();
 const std::vector<StageColumn>& stage_columns();
+const std::vector<CauseColumn>& cause_columns();
 const std::vector<LedgerColumn>& ledger_columns();
 const std::vector<ProbeColumn>& probe_columns();
 

@@ -31,7 +31,7 @@ std::string csv_line(const std::vector<std::string>& fields) {
 std::string write_csv(const Result& result, const Distributions* distributions) {
   std::vector<std::string> heads{"quantity", "value", "unit", "scope"};
   if (distributions != nullptr)
-    heads.insert(heads.end(), {"mean", "p05", "p50", "p95"});
+    heads.insert(heads.end(), {"mean", "standard_error", "p05", "p50", "p95"});
   std::string out = csv_line(heads);
   const std::string scope = scope_text(result.scenario, result.bill.convention);
   for (const std::string& path : quantity_paths(result.scenario)) {
@@ -45,8 +45,8 @@ std::string write_csv(const Result& result, const Distributions* distributions) 
       const auto found = std::find_if(all.begin(), all.end(),
                                       [&](const Distribution& d) { return d.quantity == path; });
       const bool known = found != all.end();
-      for (double Quantiles::*part :
-           {&Quantiles::mean, &Quantiles::p05, &Quantiles::p50, &Quantiles::p95})
+      for (double Quantiles::*part : {&Quantiles::mean, &Quantiles::standard_error, &Quantiles::p05,
+                                      &Quantiles::p50, &Quantiles::p95})
         fields.push_back(known ? number_text(found->quantiles.*part) : "");
     }
     out += csv_line(fields);

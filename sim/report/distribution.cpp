@@ -4,6 +4,7 @@
 #include "sim/base/diagnostics.hpp"
 
 #include <algorithm>
+#include <cmath>
 
 namespace sim::report {
 
@@ -13,6 +14,13 @@ Quantiles quantiles_of(std::vector<double> values) {
   for (const double v : values)
     q.mean += v;
   q.mean /= static_cast<double>(values.size());
+  if (values.size() > 1) {
+    const auto n = static_cast<double>(values.size());
+    double squares = 0;
+    for (const double v : values)
+      squares += (v - q.mean) * (v - q.mean);
+    q.standard_error = std::sqrt(squares / (n - 1) / n);
+  }
   std::sort(values.begin(), values.end());
   const auto at = [&](double p) {
     const double place = p * static_cast<double>(values.size() - 1);

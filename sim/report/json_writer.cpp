@@ -70,6 +70,12 @@ ordered_json stage_of(const Result& result, const training::StageResult& stage) 
     if (column.name == "mfu")
       object["mfu_convention"] = mfu_convention;
   }
+  for (const training::Cause& cause : stage.failures.causes) {
+    ordered_json& entry = object["failures"]["by_cause"][cause.name];
+    for (const CauseColumn& column : cause_columns())
+      if (const auto value = value_of(column, cause))
+        entry[column.name] = *value;
+  }
   if (applies(Applies::Training, stage.kind)) {
     object["layout"]["schedule"] = name_of(stage.step.layout.schedule);
     object["layout"]["sequence_parallel"] = stage.step.layout.sequence_parallel;
@@ -174,10 +180,12 @@ ordered_json to_json(const Distributions& distributions) {
   for (const Distribution& d : distributions.quantities) {
     const std::string totals = "totals.";
     const bool total = d.quantity.compare(0, totals.size(), totals) == 0;
-    object[total ? d.quantity.substr(totals.size()) : d.quantity] = {{"mean", d.quantiles.mean},
-                                                                     {"p05", d.quantiles.p05},
-                                                                     {"p50", d.quantiles.p50},
-                                                                     {"p95", d.quantiles.p95}};
+    object[total ? d.quantity.substr(totals.size()) : d.quantity] = {
+        {"mean", d.quantiles.mean},
+        {"standard_error", d.quantiles.standard_error},
+        {"p05", d.quantiles.p05},
+        {"p50", d.quantiles.p50},
+        {"p95", d.quantiles.p95}};
   }
   return object;
 }

@@ -2,6 +2,7 @@
 #include "sim/report/quantities.hpp"
 
 #include "sim/base/quantity_text.hpp"
+#include "sim/reliability/profile.hpp"
 
 #include <algorithm>
 
@@ -11,7 +12,8 @@ namespace {
 
 using execution::Category;
 
-const std::string totals = "totals.", stages = "stages.", ledger = "ledger.", probes = "probes.";
+const std::string totals = "totals.", stages = "stages.", ledger = "ledger.", probes = "probes.",
+                  by_cause = "failures.by_cause.";
 
 bool starts_with(const std::string& text, const std::string& prefix) {
   return text.compare(0, prefix.size(), prefix) == 0;
@@ -72,6 +74,30 @@ const ProbeColumn* find_probe_column(const scenario::Scenario& scenario,
   return nullptr;
 }
 
+// "failures.by_cause.<class>.<column>" of a stage; classes hold no dots.
+std::optional<std::pair<std::string, std::string>> split_cause(const std::string& column) {
+  const std::size_t dot = column.find('.', by_cause.size());
+  if (!starts_with(column, by_cause) || dot == column.npos)
+    return std::nullopt;
+  return std::pair{column.substr(by_cause.size(), dot - by_cause.size()), column.substr(dot + 1)};
+}
+
+const CauseColumn* find_cause_column(const scenario::Scenario& scenario,
+                                     const std::pair<std::string, std::string>& path) {
+  const std::vector<std::string> classes = reliability::class_names(scenario.reliability.spec);
+  if (std::find(classes.begin(), classes.end(), path.first) == classes.end())
+    return nullptr;
+  return named(cause_columns(), path.second);
+}
+
+std::optional<double> cause_value(const CauseColumn& column, const training::StageResult& stage,
+                                  const std::string& name) {
+  for (const training::Cause& cause : stage.failures.causes)
+    if (cause.name == name)
+      return value_of(column, cause);
+  return std::nullopt;
+}
+
 std::string list_key(const char* list, std::size_t index, const char* key) {
   return std::string(list) + "." + std::to_string(index) + "." + key;
 }
@@ -105,6 +131,10 @@ std::vector<std::string> quantity_paths(const scenario::Scenario& scenario) {
     for (const StageColumn& column : stage_columns())
       if (applies(column.to, stage.kind))
         paths.push_back(stages + stage.name + "." + column.name);
+  for (const training::StageSpec& stage : scenario.stages)
+    for (const std::string& name : reliability::class_names(scenario.reliability.spec))
+      for (const CauseColumn& column : cause_columns())
+        paths.push_back(stages + stage.name + "." + by_cause + name + "." + column.name);
   for (std::size_t i = 0; i < execution::categories; ++i)
     for (const LedgerColumn& column : ledger_columns())
       paths.push_back(ledger + std::string(name_of(static_cast<Category>(i))) + "." + column.name);
@@ -125,6 +155,8 @@ const ColumnText* find_column(const scenario::Scenario& scenario, const std::str
   const auto split = split_stage_path(scenario.stages, path);
   if (!split)
     return nullptr;
+  if (const auto cause = split_cause(split->column))
+    return find_cause_column(scenario, *cause);
   const StageColumn* column = named(stage_columns(), split->column);
   if (column == nullptr || !applies(column->to, scenario.stages[split->stage].kind))
     return nullptr;
@@ -145,8 +177,12 @@ std::optional<Quantity> find_quantity(const Result& result, const std::string& p
       if (r.name == probe->first)
         value = value_of(*static_cast<const ProbeColumn*>(text), r);
   } else if (const auto split = split_stage_path(result.run.stages, path)) {
-    value =
-        value_of(*static_cast<const StageColumn*>(text), result, result.run.stages[split->stage]);
+    if (const auto cause = split_cause(split->column))
+      value = cause_value(*static_cast<const CauseColumn*>(text), result.run.stages[split->stage],
+                          cause->first);
+    else
+      value =
+          value_of(*static_cast<const StageColumn*>(text), result, result.run.stages[split->stage]);
   }
   if (!value)
     return std::nullopt;

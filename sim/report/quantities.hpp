@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Quantities of a result by path: totals.<column>, stages.<name>.<column>,
-// ledger.<category>.<column>, probes.<name>.<column>. What was published and what a scenario
+// stages.<name>.failures.by_cause.<class>.<column>, ledger.<category>.<column>,
+// probes.<name>.<column>. What was published and what a scenario
 // asserts are held against them.
 #pragma once
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/report/columns.hpp"
 
+#include <tuple>
+
 namespace sim::report {
 
 namespace {
@@ -80,7 +82,9 @@ struct StageTable {
 
 void add_time_and_money(StageTable& t) {
   const Applies all = Applies::Always, trains = Applies::Training;
-  t.count(all, "gpus", "GPUs of the stage's pool.", [](const StageResult& s) { return s.gpus; });
+  t.count(all, "gpus", "GPUs that the stage runs on.", [](const StageResult& s) { return s.gpus; });
+  t.count(all, "spare_gpus", "GPUs set aside beside them.",
+          [](const StageResult& s) { return s.spare_gpus; });
   t.count(trains, "steps", "Optimizer steps.", [](const StageResult& s) { return s.steps; });
   t.count(all, "tokens", "Tokens trained on; inference: tokens generated.",
           [](const StageResult& s) { return s.tokens; });
@@ -215,18 +219,39 @@ void add_memory_and_layout(StageTable& t) {
 
 void add_reliability(StageTable& t) {
   const Applies all = Applies::Always;
-  t.count(all, "failures.failures", "Failures.",
+  t.count(all, "failures.failures", "Failures that stopped the job or spoilt its state.",
           [](const StageResult& s) { return s.failures.failures; });
+  t.add(all, "failures.expected", "", "Failures to be expected: the hazard over the stage.",
+        [](const StageResult& s) { return s.failures.expected; });
+  t.count(all, "failures.planned", "Planned stops: maintenance, evictions, growing again.",
+          [](const StageResult& s) { return s.failures.planned; });
+  t.count(all, "failures.interruptions", "Failures and planned stops.",
+          [](const StageResult& s) { return s.failures.failures + s.failures.planned; });
+  t.add(all, "failures.mean_time_to_failure_hours", "h",
+        "Wall-clock time over failures to be expected; 0: none.",
+        [](const StageResult& s) { return ratio(seconds(s.wall), s.failures.expected); });
+  t.count(all, "failures.rollbacks", "Returns to before a corruption.",
+          [](const StageResult& s) { return s.failures.rollbacks; });
+  t.count(all, "failures.memory_restores", "Restarts from the memory of other nodes.",
+          [](const StageResult& s) { return s.failures.memory_restores; });
   t.count(all, "failures.checkpoints", "Checkpoints written.",
           [](const StageResult& s) { return s.failures.checkpoints; });
+  t.count(all, "failures.failed_writes", "Checkpoints that storage did not get.",
+          [](const StageResult& s) { return s.failures.failed_writes; });
   t.add(all, "failures.checkpoint_interval_s", "s", "Between checkpoints; 0: none.",
         [](const StageResult& s) { return s.failures.checkpoint_interval.base(); });
-  t.add(all, "failures.lost_work_hours", "h", "Work done again, wall-clock.",
-        [](const StageResult& s) { return seconds(s.failures.lost_work); });
-  t.add(all, "failures.recovery_hours", "h", "Detection, restart, loading, wall-clock.",
-        [](const StageResult& s) { return seconds(s.failures.recovery); });
-  t.add(all, "failures.checkpoint_stall_hours", "h", "Stalls for saving, wall-clock.",
-        [](const StageResult& s) { return seconds(s.failures.checkpoint_stall); });
+  const std::tuple<const char*, const char*, RunTime training::FailureCounts::*> times[] = {
+      {"lost_work", "Work done again", &training::FailureCounts::lost_work},
+      {"checkpoint_stall", "Stalls for saving", &training::FailureCounts::checkpoint_stall},
+      {"detection", "Until failures are noticed", &training::FailureCounts::detection},
+      {"recovery", "Exchange of nodes, restart, loading", &training::FailureCounts::recovery},
+      {"repair", "Waiting for nodes, and what a shrunk job lacks",
+       &training::FailureCounts::repair},
+      {"degradation", "What slow parts cost", &training::FailureCounts::degradation},
+      {"maintenance", "Planned stops", &training::FailureCounts::maintenance}};
+  for (const auto& [name, help, member] : times)
+    t.add(all, std::string("failures.") + name + "_hours", "h", std::string(help) + ", wall-clock.",
+          [member = member](const StageResult& s) { return seconds(s.failures.*member); });
 }
 
 void add_reinforcement(StageTable& t) {
@@ -260,6 +285,17 @@ std::vector<StageColumn> make_stage_columns() {
 }
 
 } // namespace
+
+const std::vector<CauseColumn>& cause_columns() {
+  static const std::vector<CauseColumn> columns{
+      {{"failures", "", true, "Failures of the class."},
+       [](const training::Cause& c) { return Value(double(c.count.failures)); }},
+      {{"expected", "", false, "Failures to be expected: the hazard over the stage."},
+       [](const training::Cause& c) { return Value(c.count.expected); }},
+      {{"downtime_hours", "h", false, "Work lost and time until work went on, wall-clock."},
+       [](const training::Cause& c) { return Value(seconds(c.count.downtime)); }}};
+  return columns;
+}
 
 const std::vector<StageColumn>& stage_columns() {
   static const std::vector<StageColumn> columns = make_stage_columns();

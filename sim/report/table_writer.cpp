@@ -99,9 +99,37 @@ std::string layouts_text(const Result& r) {
   return out.empty() ? "" : "Layouts\n" + out;
 }
 
+std::string count(std::int64_t n) { return with_commas(static_cast<double>(n)); }
+
+// What there was, and the five classes that failed most.
+std::string failures_text(const Result& r, const StageResult& s) {
+  const training::FailureCounts& f = s.failures;
+  std::string text = fmt::format("  {}: {} failures, ", s.name, count(f.failures));
+  if (f.planned > 0)
+    text += count(f.planned) + " planned stops, ";
+  text += fmt::format("{} checkpoints; lost work {} h", count(f.checkpoints),
+                      significant(hours(f.lost_work)));
+  for (const auto& [name, time] :
+       {std::pair{"detection", f.detection}, std::pair{"recovery", f.recovery},
+        std::pair{"repair", f.repair}, std::pair{"degradation", f.degradation},
+        std::pair{"maintenance", f.maintenance}, std::pair{"stalls", f.checkpoint_stall}})
+    if (time > RunTime{})
+      text += fmt::format(", {} {} h", name, significant(hours(time)));
+  text += fmt::format("; goodput {}", percent(100 * column_value(r, s, "goodput").value_or(0)));
+  std::vector<training::Cause> causes = f.causes;
+  std::stable_sort(causes.begin(), causes.end(), [](const auto& a, const auto& b) {
+    return a.count.failures > b.count.failures;
+  });
+  constexpr std::size_t shown = 5;
+  for (std::size_t i = 0; i < std::min(shown, causes.size()) && causes.size() > 1; ++i)
+    if (causes[i].count.failures > 0)
+      text += fmt::format("{}{} {}", i == 0 ? "; most by " : ", ", causes[i].name,
+                          count(causes[i].count.failures));
+  return wrapped(text, 4);
+}
+
 std::string events_text(const Result& r) {
   std::string out;
-  const auto count = [](std::int64_t n) { return with_commas(static_cast<double>(n)); };
   for (const StageResult& s : r.run.stages) {
     if (s.kind == training::StageKind::ReinforcementLearning)
       out += wrapped(
@@ -112,14 +140,8 @@ std::string events_text(const Result& r) {
               significant(s.transfer / hour)),
           4);
     const training::FailureCounts& f = s.failures;
-    if (f.failures > 0 || f.checkpoints > 0)
-      out += wrapped(fmt::format("  {}: {} failures, {} checkpoints; lost work {} h, recovery {} "
-                                 "h, stalls {} h; goodput {}",
-                                 s.name, count(f.failures), count(f.checkpoints),
-                                 significant(hours(f.lost_work)), significant(hours(f.recovery)),
-                                 significant(hours(f.checkpoint_stall)),
-                                 percent(100 * column_value(r, s, "goodput").value_or(0))),
-                     4);
+    if (f.failures > 0 || f.planned > 0 || f.checkpoints > 0)
+      out += failures_text(r, s);
   }
   return out.empty() ? "" : "Events\n" + out;
 }

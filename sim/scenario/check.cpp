@@ -37,6 +37,7 @@ public:
   void model();
   void published();
   void probes();
+  void reliability();
 
 private:
   void say(const std::string& path, const std::string& message, const std::string& remedy) {
@@ -111,20 +112,22 @@ void Checker::stage(const training::StageSpec& stage, const std::string& path) {
 
 // How long the stage lasts must be said in exactly one way.
 void Checker::work(const training::StageSpec& stage, const std::string& path) {
-  const int ways = static_cast<int>(stage.tokens.has_value()) +
-                   static_cast<int>(stage.steps.has_value()) +
-                   static_cast<int>(stage.samples.has_value());
+  const int ways =
+      static_cast<int>(stage.tokens.has_value()) + static_cast<int>(stage.steps.has_value()) +
+      static_cast<int>(stage.samples.has_value()) + static_cast<int>(stage.duration.has_value());
   if (stage.kind == StageKind::Inference) {
     if (!stage.tokens || ways != 1)
       say(path, "an inference stage lasts as long as its tokens say",
-          "write tokens, and neither steps nor samples");
+          "write tokens, and neither steps, samples nor duration");
     return;
   }
   if (ways != 1)
     say(path,
         ways == 0 ? "how long the stage lasts is not said"
                   : "how long the stage lasts is said more than once",
-        "write one of tokens, steps, samples");
+        "write one of tokens, steps, samples, duration");
+  if (stage.kind == StageKind::ReinforcementLearning && stage.duration)
+    say(path + ".duration", "an rl stage lasts as long as its steps say", "write steps");
   if (stage.samples && stage.tokens_per_sample == 0)
     say(path + ".tokens_per_sample", "samples need it", "write the mean tokens of a sample");
 }
@@ -290,6 +293,29 @@ void Checker::amount(const std::string& text, const std::string& path) {
         "write a number with its unit, or alone for counts and shares");
 }
 
+void Checker::reliability() {
+  using reliability::Component;
+  using reliability::Effect;
+  for (const auto& [name, c] : scenario_.reliability->classes) {
+    const std::string path = "reliability.classes." + name;
+    if (c.scaling != 0 && c.component != Component::Job)
+      say(path + ".scaling", "only component job has it",
+          "other components are counted: leave it out");
+    if (c.scaling != 0 && c.reference_gpus == 0)
+      say(path + ".reference_gpus", "scaling needs it",
+          "write the GPUs of the job that the rate was seen on");
+    if (c.infant_factor != 1 && (c.shape != 1 || c.infant_time == Seconds{}))
+      say(path + ".infant_factor",
+          c.shape != 1 ? "a Weibull law has early failures of its own" : "it needs infant_time",
+          c.shape != 1 ? "leave out one of shape and infant_factor" : "write how fast it decays");
+    if ((c.effect == Effect::Slow) != (c.speed < 1))
+      say(path + ".speed", c.speed < 1 ? "only effect slow has it" : "effect slow needs it",
+          c.speed < 1 ? "leave it out, or write effect: slow" : "write a speed below 1");
+    if (c.notice > Seconds{} && c.effect != Effect::Stop)
+      say(path + ".notice", "only effect stop has it", "leave it out");
+  }
+}
+
 void Checker::probes() {
   std::set<std::string> names;
   for (std::size_t i = 0; i < scenario_.probes.size(); ++i) {
@@ -343,6 +369,7 @@ void check(const Scenario& scenario, const Node& root,
     checker.model();
   if (const Node* stages = root.find("stages"))
     checker.stages(*stages);
+  checker.reliability();
   if (sound("probes"))
     checker.probes();
   if (sound("published") || sound("assert"))

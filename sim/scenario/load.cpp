@@ -11,8 +11,10 @@
 #include "sim/scenario/huggingface.hpp"
 #include "sim/scenario/reader.hpp"
 
+#include <algorithm>
 #include <filesystem>
 #include <optional>
+#include <set>
 #include <utility>
 
 namespace sim::scenario {
@@ -59,6 +61,35 @@ void refuse_leftovers(const Node& root, Findings& findings) {
                    "it belongs at the top of a scenario file");
 }
 
+// Failures that were measured on other accelerators than those of the scenario are a weak input.
+void add_borrowed_profile(const Scenario& scenario, std::vector<WeakInput>& weak) {
+  const std::vector<std::string>& own = scenario.reliability->measured_on;
+  std::set<std::string> others;
+  const auto look_at = [&](const hardware::PoolSpec& pool) {
+    const std::string& chip = pool.node->accelerator.name;
+    if (std::find(own.begin(), own.end(), chip) == own.end())
+      others.insert(chip.empty() ? pool.node->accelerator->title : chip);
+  };
+  if (own.empty())
+    return;
+  if (scenario.cluster.pools.empty())
+    look_at(scenario.cluster.main);
+  for (const auto& [name, pool] : scenario.cluster.pools)
+    look_at(pool);
+  const auto listed = [](const auto& names) {
+    std::string text;
+    for (const std::string& name : names)
+      text += (text.empty() ? "" : ", ") + name;
+    return text;
+  };
+  if (!others.empty())
+    weak.push_back({"reliability",
+                    scenario.reliability.name.empty() ? scenario.reliability->title
+                                                      : scenario.reliability.name,
+                    "assumed",
+                    "failures measured on " + listed(own) + ", used for " + listed(others)});
+}
+
 Loaded load_document(std::optional<Node> document, const std::string& file,
                      const LoadOptions& options, Findings& findings) {
   ProvenanceBook book;
@@ -97,6 +128,7 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
   loaded.sha256 = sha256_hex(loaded.canonical);
   loaded.catalog_sha256 = entries.sha256();
   loaded.weak_inputs = book.weak_inputs();
+  add_borrowed_profile(loaded.scenario, loaded.weak_inputs);
   loaded.inputs = book.inputs();
   loaded.uncertain = values.uncertain();
   return loaded;

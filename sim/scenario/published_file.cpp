@@ -157,11 +157,33 @@ private:
     }
     for (std::size_t i = 0; i < columns_.size(); ++i)
       cell(columns_[i], cells->items[i], own_role, row);
+    for (Measurement& measurement : row.measurements)
+      fill_in(measurement, *cells);
     const std::vector<PlacedSet> own = settings(node, "with");
     row.sets.insert(row.sets.end(), own.begin(), own.end());
     if (row.measurements.empty())
       findings_.add(row.place, "a row without a measured value", "leave it out");
     return row;
+  }
+
+  // "{name}" in a quantity stands for the row's cell of that column.
+  void fill_in(Measurement& measurement, const Node& cells) {
+    std::string& path = measurement.quantity;
+    for (std::size_t open = path.find('{'); open != path.npos; open = path.find('{', open)) {
+      const std::size_t close = path.find('}', open);
+      const std::string name = close == path.npos ? "" : path.substr(open + 1, close - open - 1);
+      std::size_t i = 0;
+      while (i < columns_.size() && columns_[i].name != name)
+        ++i;
+      if (i == columns_.size() || !cells.items[i].is_scalar()) {
+        findings_.add(measurement.column,
+                      "quantity '" + path + "': nothing to put in for {" + name + "}",
+                      "name a column that has a text in this row");
+        return;
+      }
+      path.replace(open, close - open + 1, cells.items[i].text);
+      open += cells.items[i].text.size();
+    }
   }
 
   static void extend_label(std::string& label, const std::string& part) {

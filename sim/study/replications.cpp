@@ -3,9 +3,12 @@
 
 #include "sim/base/hash.hpp"
 #include "sim/base/limit.hpp"
+#include "sim/reliability/profile.hpp"
 #include "sim/report/quantities.hpp"
 #include "sim/simulate.hpp"
 
+#include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <memory>
 
@@ -26,11 +29,6 @@ std::vector<std::string> distributed_paths(const scenario::Scenario& scenario) {
         paths.push_back(path);
     }
   return paths;
-}
-
-bool fails(const scenario::Scenario& scenario) {
-  const reliability::ReliabilitySpec& r = scenario.reliability.spec;
-  return r.failures > PerGpuSecond{} || r.job_failures > PerSecond{};
 }
 
 // What is kept of one replication.
@@ -91,6 +89,44 @@ private:
       prepared_; // shared by all replications; null with uncertain inputs
 };
 
+constexpr std::size_t first_batch = 32;
+constexpr double two_sided_95 = 1.959963984540054; // quantile 0.975 of the normal law
+
+using Outcomes = std::vector<std::optional<Outcome>>;
+
+report::Distributions distributions_of(const Replicator& replicator, const Outcomes& outcomes) {
+  report::Distributions distributions;
+  distributions.replications = outcomes.size();
+  distributions.fingerprint = fnv_offset;
+  for (const std::optional<Outcome>& outcome : outcomes)
+    distributions.fingerprint = fnv1a(outcome->fingerprint, distributions.fingerprint);
+  if (reliability::fails(replicator.base().scenario.reliability.spec))
+    distributions.sources.emplace_back("failures");
+  if (replicator.base().uncertain)
+    distributions.sources.emplace_back("inputs");
+  for (std::size_t p = 0; p < replicator.paths().size(); ++p) {
+    const std::string& path = replicator.paths()[p];
+    std::vector<double> values;
+    for (const std::optional<Outcome>& outcome : outcomes)
+      if (outcome->values[p])
+        values.push_back(*outcome->values[p]);
+    if (values.size() != outcomes.size())
+      continue; // a quantity that some replications lack has no distribution
+    distributions.quantities.push_back({path,
+                                        report::find_column(replicator.base().scenario, path)->unit,
+                                        report::quantiles_of(std::move(values))});
+  }
+  return distributions;
+}
+
+bool precise(const report::Distributions& distributions, double precision) {
+  for (const report::Distribution& d : distributions.quantities)
+    if (d.quantity.rfind("totals.", 0) == 0 &&
+        two_sided_95 * d.quantiles.standard_error > precision * std::fabs(d.quantiles.mean))
+      return false;
+  return true;
+}
+
 } // namespace
 
 std::optional<report::Distributions> replicate(const ReplicationRequest& request,
@@ -102,34 +138,29 @@ std::optional<report::Distributions> replicate(const ReplicationRequest& request
                  double(request.replications) * double(replicator.paths().size()),
                  "values of all replications", "--replications",
                  "fewer replications, or a scenario of fewer stages");
-  std::vector<Outcome> by_replication(request.replications);
-  if (!parallel_for(
-          request.replications, [&](std::size_t r) { by_replication[r] = replicator.run(r); },
-          options))
-    return std::nullopt;
-
-  report::Distributions distributions;
-  distributions.replications = request.replications;
-  distributions.fingerprint = fnv_offset;
-  for (const Outcome& outcome : by_replication)
-    distributions.fingerprint = fnv1a(outcome.fingerprint, distributions.fingerprint);
-  if (fails(replicator.base().scenario))
-    distributions.sources.emplace_back("failures");
-  if (replicator.base().uncertain)
-    distributions.sources.emplace_back("inputs");
-  for (std::size_t p = 0; p < replicator.paths().size(); ++p) {
-    const std::string& path = replicator.paths()[p];
-    std::vector<double> values;
-    for (const Outcome& outcome : by_replication)
-      if (outcome.values[p])
-        values.push_back(*outcome.values[p]);
-    if (values.size() != by_replication.size())
-      continue; // a quantity that some replications lack has no distribution
-    distributions.quantities.push_back({path,
-                                        report::find_column(replicator.base().scenario, path)->unit,
-                                        report::quantiles_of(std::move(values))});
+  Outcomes outcomes;
+  std::size_t batch = request.precision > 0 ? first_batch : request.replications;
+  while (outcomes.size() < request.replications) {
+    const std::size_t done = outcomes.size();
+    outcomes.resize(std::min(request.replications, done + batch));
+    const bool all = parallel_for(
+        outcomes.size() - done,
+        [&](std::size_t r) { outcomes[done + r] = replicator.run(done + r); }, options);
+    if (!all) {
+      outcomes.erase(std::find_if(outcomes.begin(), outcomes.end(),
+                                  [](const std::optional<Outcome>& o) { return !o; }),
+                     outcomes.end());
+      if (outcomes.empty())
+        return std::nullopt;
+      report::Distributions kept = distributions_of(replicator, outcomes);
+      kept.interrupted = true;
+      return kept;
+    }
+    if (request.precision > 0 && precise(distributions_of(replicator, outcomes), request.precision))
+      break;
+    batch = outcomes.size();
   }
-  return distributions;
+  return distributions_of(replicator, outcomes);
 }
 
 } // namespace sim::study

@@ -17,12 +17,16 @@ namespace sim::study {
 
 struct ReplicationRequest {
   std::string file;
-  scenario::LoadOptions load; // `replication` is set by the study
-  std::size_t replications = 0;
+  scenario::LoadOptions load;   // `replication` is set by the study
+  std::size_t replications = 0; // with a precision: at most
+  // Above 0: replicate until the 95 % interval of the mean of every total reaches no farther than
+  // this share of it to either side. Asked after 32, 64, 128, ... replications.
+  double precision = 0;
   execution::Fidelity fidelity{};
 };
 
-// Totals and stages. Empty when stopped. Throws ScenarioError, InfeasibleError: of the lowest
+// Totals and stages. When stopped, of those replications that all of the earlier ones have ended
+// with; empty when there are none. Throws ScenarioError, InfeasibleError: of the lowest
 // replication that fails.
 std::optional<report::Distributions> replicate(const ReplicationRequest& request,
                                                const ParallelOptions& options = {});

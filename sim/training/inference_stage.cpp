@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Bulk generation: a load of prompts, all slots refilled at once.
 #include "sim/base/diagnostics.hpp"
+#include "sim/reliability/profile.hpp"
 #include "sim/rollout/length.hpp"
 #include "sim/rollout/port.hpp"
 #include "sim/rollout/rollout.hpp"
@@ -42,7 +43,7 @@ PreparedStage prepare_inference(StageContext& context) {
       spec.decoding, context.pool.accelerator(), context.input.port,
       fmt::format("stages.{}.inference.decoding", stage.name), context.substitutions);
   const workload::ModelSpec& model = context.input.model.spec;
-  const rollout::GenerationSetting setting{context.pool.spec, &model, &context.pool.stack,
+  const rollout::GenerationSetting setting{context.pool.spec.get(), &model, &context.pool.stack,
                                            &decoding};
   const rollout::ThroughputResult rate =
       rollout::steady_generation(setting, spec.response, spec.prompt_tokens, spec.batch_per_gpu);
@@ -63,12 +64,11 @@ PreparedStage prepare_inference(StageContext& context) {
   // weights.
   result.failures.checkpoint_interval = {};
   reliability::JobSpec& job = prepared.job;
-  job.checkpoint_interval = job.failures > PerSecond{} ? std::max(unit, RunTime{1}) : RunTime{};
-  job.checkpoint_stall = job.checkpoint_persistence = {};
   const Bytes weights = workload::parameters(model).total * decoding.weight_bytes;
-  job.recovery =
-      to_run_time(context.input.reliability.detection + context.input.reliability.restart +
-                  weights / context.input.checkpoint.storage_bandwidth);
+  job.checkpoints = {};
+  job.checkpoints.interval =
+      reliability::fails(context.input.reliability) ? std::max(unit, RunTime{1}) : RunTime{};
+  job.checkpoints.load = to_run_time(weights / context.input.checkpoint.storage_bandwidth);
   return prepared;
 }
 

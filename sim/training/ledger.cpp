@@ -61,7 +61,12 @@ void Ledger::charge(RunTime span, std::int64_t gpus, const execution::Breakdown&
 
 void Ledger::charge(RunTime span, std::int64_t gpus, execution::Category category) {
   SIM_ASSERT(span.nanoseconds >= 0 && gpus >= 0);
-  charged[static_cast<std::size_t>(category)] += GpuNanoseconds{span.nanoseconds} * gpus;
+  charge(GpuNanoseconds{span.nanoseconds} * gpus, category);
+}
+
+void Ledger::charge(GpuNanoseconds time, execution::Category category) {
+  SIM_ASSERT(time >= 0);
+  charged[static_cast<std::size_t>(category)] += time;
 }
 
 GpuNanoseconds Ledger::total() const {

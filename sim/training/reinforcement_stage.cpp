@@ -210,7 +210,7 @@ PhaseTime Loop::phase(plan::StepMode mode, std::int64_t batch, double tokens,
 }
 
 Loop::Iteration Loop::simulate(std::int64_t middle) {
-  const rollout::GenerationSetting setting{context_.pool.spec, &context_.input.model.spec,
+  const rollout::GenerationSetting setting{context_.pool.spec.get(), &context_.input.model.spec,
                                            &generation_stack_, &decoding_};
   Iteration one;
   one.rollout = rollout::simulate_rollout(setting, spec_.response, spec_.prompt_tokens,

@@ -4,6 +4,7 @@
 
 #include "sim/base/time.hpp"
 #include "sim/execution/step.hpp"
+#include "sim/reliability/job.hpp"
 #include "sim/training/spec.hpp"
 
 #include <array>
@@ -15,19 +16,35 @@
 namespace sim::training {
 
 // Integer nanoseconds x integer GPUs by category. `charge` splits a span by shares with the largest
-// remainder, so that the ledger always sums to wall-clock x GPUs exactly.
+// remainder, so that the ledger always sums to wall-clock x GPUs, spares among them, exactly.
 struct Ledger {
   std::array<GpuNanoseconds, execution::categories> charged{};
   void charge(RunTime span, std::int64_t gpus, const execution::Breakdown& shares);
   void charge(RunTime span, std::int64_t gpus, execution::Category category);
+  void charge(GpuNanoseconds time, execution::Category category);
   [[nodiscard]] GpuNanoseconds total() const;
   Ledger& operator+=(const Ledger& other);
 };
 
+// One class of failures in a stage.
+struct Cause {
+  std::string name;
+  reliability::CauseCount count;
+};
+
 struct FailureCounts {
-  std::int64_t failures = 0, checkpoints = 0;
-  RunTime lost_work{}, recovery{}, checkpoint_stall{};
+  std::int64_t failures = 0; // that stopped the job or spoilt its state
+  std::int64_t planned = 0;  // stops that were known beforehand
+  std::int64_t checkpoints = 0, failed_writes = 0, rollbacks = 0, memory_restores = 0;
+  double expected = 0; // failures, by the hazard of all classes but slow parts
+  RunTime lost_work{}, checkpoint_stall{}, detection{}, recovery{}, repair{}, degradation{},
+      maintenance{};
   Seconds checkpoint_interval{}; // zero: no checkpoints
+  std::vector<Cause> causes;     // every class of the profile
+  // All that is not useful.
+  [[nodiscard]] RunTime sum() const {
+    return lost_work + checkpoint_stall + detection + recovery + repair + degradation + maintenance;
+  }
 };
 
 // One batch level of a stage.
@@ -40,16 +57,17 @@ struct StageResult {
   std::string name;
   StageKind kind = StageKind::Pretraining;
   std::string pool;
-  std::int64_t gpus = 0;
+  std::int64_t gpus = 0;       // that the layout runs on
+  std::int64_t spare_gpus = 0; // beside them
   std::int64_t steps = 0;
   double tokens = 0;           // trained (rl: in updates), inference: generated
   double generated_tokens = 0; // rl and inference
   RunTime wall{};
-  RunTime useful{}; // wall less failures, lost work and checkpoint stalls
+  RunTime useful{}; // wall less all that failures, checkpoints and planned stops cost
   Seconds
       step_time{}; // at the final batch; rl: one update's share of an iteration; inference: zero
-  execution::StepResult step;                        // at the final batch; inference: empty
-  std::shared_ptr<const execution::StepTrace> trace; // of that step, where it was asked for
+  execution::StepResult step;                            // at the final batch; inference: empty
+  std::shared_ptr<const execution::StepTrace> trace;     // of that step, where it was asked for
   std::shared_ptr<const execution::Inventory> inventory; // likewise
   std::vector<Level> levels;
   Flops model_causal{}, model_full{}, hardware{}; // whole stage

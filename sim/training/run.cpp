@@ -2,7 +2,6 @@
 #include "sim/training/run.hpp"
 
 #include "sim/base/diagnostics.hpp"
-#include "sim/base/random.hpp"
 #include "sim/training/size.hpp"
 #include "sim/training/stage.hpp"
 
@@ -43,11 +42,18 @@ StagePool make_pool(const RunInput& input, const hardware::PoolSpec& spec, const
                     std::vector<std::string>& substitutions) {
   StagePool pool;
   pool.name = name;
-  pool.spec = &spec;
-  pool.gpus = std::int64_t{spec.nodes} * spec.node->accelerators;
+  pool.spare_nodes = input.reliability.recovery.spares;
+  if (pool.spare_nodes > 0 && pool.spare_nodes >= spec.nodes)
+    throw InfeasibleError("reliability.recovery.spares",
+                          fmt::format("{} of {} nodes are set aside", pool.spare_nodes, spec.nodes),
+                          "fewer spares, or more nodes");
+  hardware::PoolSpec own = spec;
+  own.nodes -= input.reliability.recovery.spares;
+  pool.spec = std::make_unique<const hardware::PoolSpec>(std::move(own));
+  pool.gpus = std::int64_t{pool.spec->nodes} * spec.node->accelerators;
   pool.stack = plan::ported(input.stack.spec, pool.accelerator(), input.port, substitutions);
-  pool.simulator = std::make_unique<execution::StepSimulator>(spec, input.model.spec, pool.stack,
-                                                              input.fidelity);
+  pool.simulator = std::make_unique<execution::StepSimulator>(*pool.spec, input.model.spec,
+                                                              pool.stack, input.fidelity);
   return pool;
 }
 
@@ -103,26 +109,95 @@ PreparedStage prepare_named(StageContext& context) {
   }
 }
 
+void count_failures(const PreparedStage& prepared, const reliability::JobResult& job,
+                    StageResult& result) {
+  FailureCounts& f = result.failures;
+  f.failures = job.failures;
+  f.planned = job.planned;
+  // Bulk generation stores its answers as they come: those are no checkpoints.
+  f.checkpoints = f.checkpoint_interval > Seconds{} ? job.checkpoints : 0;
+  f.failed_writes = job.failed_writes;
+  f.rollbacks = job.rollbacks;
+  f.memory_restores = job.memory_restores;
+  f.lost_work = job.times.lost_work;
+  f.checkpoint_stall = job.times.checkpoint_stall;
+  f.detection = job.times.detection;
+  f.recovery = job.times.recovery;
+  f.repair = job.times.repair;
+  f.degradation = job.times.degraded;
+  f.maintenance = job.times.maintenance;
+  for (std::size_t c = 0; c < job.causes.size(); ++c) {
+    const reliability::JobFailureClass& failure = prepared.job.classes[c];
+    f.causes.push_back({failure.name, job.causes[c]});
+    if (failure.effect != reliability::Effect::Slow)
+      f.expected += job.causes[c].expected;
+  }
+}
+
+// Nodes that are set aside: idle, or broken ones in their stead.
+void charge_spares(const PreparedStage& prepared, const reliability::JobResult& job,
+                   StageResult& result) {
+  const std::int64_t nodes = prepared.job.recovery.spares;
+  if (nodes == 0)
+    return;
+  const std::int64_t each = result.spare_gpus / nodes;
+  const GpuNanoseconds idle = job.repairs.spare_time * each,
+                       all = GpuNanoseconds{job.wall.nanoseconds} * result.spare_gpus;
+  result.ledger.charge(idle, Category::Spare);
+  result.ledger.charge(all - idle, Category::Repair);
+}
+
+// What a stage of given duration got done.
+void count_work(const PreparedStage& prepared, std::int64_t done, StageResult& result) {
+  result.steps = 0;
+  result.tokens = 0;
+  result.model_causal = result.model_full = result.hardware = {};
+  for (std::size_t i = 0; i < prepared.work.size(); ++i) {
+    const UnitWork& work = prepared.work[i];
+    const std::int64_t units = std::min(work.units, done);
+    done -= units;
+    result.levels[i].steps = units;
+    result.steps += units;
+    result.tokens += double(units) * work.tokens;
+    result.model_causal += double(units) * work.model_causal;
+    result.model_full += double(units) * work.model_full;
+    result.hardware += double(units) * work.hardware;
+  }
+}
+
+void charge_job(const PreparedStage& prepared, const reliability::JobResult& job,
+                StageResult& result) {
+  std::int64_t done = job.steps;
+  for (const UnitWork& work : prepared.work) {
+    const std::int64_t units = std::min(work.units, done);
+    done -= units;
+    result.ledger.charge(units * work.duration, result.gpus, work.breakdown);
+  }
+  const reliability::JobTimes& times = job.times;
+  for (const auto& [span, category] :
+       {std::pair{times.lost_work, Category::LostWork},
+        std::pair{times.checkpoint_stall, Category::Checkpoint},
+        std::pair{times.detection, Category::Detection},
+        std::pair{times.recovery, Category::Recovery}, std::pair{times.repair, Category::Repair},
+        std::pair{times.degraded, Category::Degradation},
+        std::pair{times.maintenance, Category::Maintenance}})
+    result.ledger.charge(span, result.gpus, category);
+  charge_spares(prepared, job, result);
+}
+
 StageResult run_stage(const PreparedStage& prepared, std::uint64_t seed, std::uint64_t replication,
                       engine::Fingerprint& course) {
   StageResult result = prepared.result;
-  RandomStream failures(seed, "failures/" + result.name, replication);
-  const reliability::JobResult job = reliability::simulate_job(prepared.job, failures);
-  for (const UnitWork& work : prepared.work)
-    result.ledger.charge(work.units * work.duration, result.gpus, work.breakdown);
-  result.ledger.charge(job.lost_work, result.gpus, Category::LostWork);
-  result.ledger.charge(job.recovery, result.gpus, Category::Recovery);
-  result.ledger.charge(job.checkpoint_stall, result.gpus, Category::Checkpoint);
+  const reliability::JobResult job =
+      reliability::simulate_job(prepared.job, seed, "failures/" + result.name, replication);
+  charge_job(prepared, job, result);
+  if (prepared.job.duration > RunTime{})
+    count_work(prepared, job.steps, result);
+  count_failures(prepared, job, result);
   result.wall = job.wall;
-  result.useful = job.useful;
-  result.failures.failures = job.failures;
-  // Bulk generation stores its answers as they come: those are no checkpoints.
-  result.failures.checkpoints =
-      result.failures.checkpoint_interval > Seconds{} ? job.checkpoints : 0;
-  result.failures.lost_work = job.lost_work;
-  result.failures.recovery = job.recovery;
-  result.failures.checkpoint_stall = job.checkpoint_stall;
-  SIM_ASSERT(result.ledger.total() == GpuNanoseconds{result.wall.nanoseconds} * result.gpus);
+  result.useful = job.times.useful;
+  SIM_ASSERT(result.ledger.total() ==
+             GpuNanoseconds{result.wall.nanoseconds} * (result.gpus + result.spare_gpus));
   course.add(prepared.fingerprint);
   course.add(job.fingerprint);
   course.add(result.wall);

@@ -49,9 +49,10 @@ struct StageSpec {
   std::string name;
   StageKind kind = StageKind::Pretraining;
   std::string pool;             // empty: "main"
-  std::optional<double> tokens; // one of tokens, steps, samples
+  std::optional<double> tokens; // one of tokens, steps, samples, duration
   std::optional<std::int64_t> steps;
   std::optional<std::int64_t> samples; // sequences before packing (fine-tuning)
+  std::optional<Seconds> duration;     // of wall-clock time, whatever fails (training)
   double tokens_per_sample = 0;
   double epochs = 1;
   int sequence_length = 0;
@@ -104,6 +105,8 @@ template <class V> void fields(V& v, StageSpec& s) {
     "Optimizer steps, instead of tokens.");
   v("samples", s.samples, Rule{.low = 0, .high = 1e15, .low_open = true},
     "Samples, instead of tokens.");
+  v("duration", s.duration, positive,
+    "Wall-clock time, instead of tokens: trains what failures leave of it.");
   v("tokens_per_sample", s.tokens_per_sample, non_negative, "Mean tokens of a sample.");
   v("epochs", s.epochs, positive, "Passes over the samples.");
   v("sequence_length", s.sequence_length, non_negative, "Tokens per training sequence.");

@@ -4,6 +4,7 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/limit.hpp"
 #include "sim/reliability/checkpoint.hpp"
+#include "sim/reliability/profile.hpp"
 #include "sim/training/size.hpp"
 #include "sim/training/storage_traffic.hpp"
 #include "sim/workload/counts.hpp"
@@ -131,44 +132,78 @@ void report_unfilled(StageContext& context) {
                   context.stage.name, context.least_unfilled, context.most_unfilled));
 }
 
-reliability::CheckpointCost checkpoint_cost(const StageContext& context) {
+namespace {
+
+// What is saved.
+Bytes state_of(const StageContext& context) {
   const workload::Parameters parameters = workload::parameters(context.input.model.spec);
+  const plan::PrecisionSpec& precision = context.pool.stack.precision;
+  const Bytes each = context.input.checkpoint.bytes_per_parameter.given.value_or(
+      precision.master_bytes + precision.moment_bytes + precision.weight_bytes);
+  // Frozen weights change nothing: they are not saved.
+  return each * (context.input.model.spec.adapters
+                     ? parameters.adapters
+                     : parameters.total + parameters.prediction_modules);
+}
+
+} // namespace
+
+reliability::CheckpointCost checkpoint_cost(const StageContext& context) {
   reliability::CheckpointSpec checkpoint = context.input.checkpoint;
   checkpoint.storage_bandwidth = storage_rate(*context.pool.spec, checkpoint.storage_bandwidth);
-  // Frozen weights change nothing: they are not saved.
-  const double saved = context.input.model.spec.adapters
-                           ? parameters.adapters
-                           : parameters.total + parameters.prediction_modules;
-  return reliability::checkpoint_cost(checkpoint, saved, context.pool.gpus,
+  return reliability::checkpoint_cost(checkpoint, state_of(context), context.pool.gpus,
                                       context.pool.accelerator().host_bandwidth);
 }
 
 void take_checkpoints(const StageContext& context, const reliability::CheckpointCost& cost,
                       PreparedStage& prepared) {
-  reliability::JobSpec& job = prepared.job;
-  Seconds& interval = prepared.result.failures.checkpoint_interval;
-  interval = reliability::checkpoint_interval(context.input.checkpoint, cost, job.failures);
-  if (interval > Seconds{}) {
-    job.checkpoint_interval = to_run_time(interval);
-    job.checkpoint_stall = to_run_time(cost.stall);
-    job.checkpoint_persistence = to_run_time(cost.persistence);
+  const reliability::CheckpointSpec& spec = context.input.checkpoint;
+  const hardware::NodeSpec& node = context.pool.spec->node.spec;
+  const Seconds interval = reliability::checkpoint_interval(
+      spec, cost, reliability::stop_rate(prepared.job.classes), prepared.result.step.duration);
+  prepared.result.failures.checkpoint_interval = interval;
+  reliability::JobCheckpoints& checkpoints = prepared.job.checkpoints;
+  checkpoints.interval = to_run_time(interval);
+  checkpoints.stall = to_run_time(cost.stall);
+  checkpoints.persistence = to_run_time(cost.persistence);
+  checkpoints.load = to_run_time(cost.load);
+  if (interval > Seconds{}) // not less than it, for rounding
+    checkpoints.interval = std::max(checkpoints.interval, checkpoints.persistence);
+  checkpoints.write_failures = spec.write_failures;
+  checkpoints.keep = spec.keep;
+  if (spec.memory) {
+    checkpoints.memory_steps = spec.memory->every_steps;
+    const BytesPerSecond nic = node.nic.bandwidth * (double(node.nics) / node.accelerators);
+    checkpoints.memory_load = to_run_time(state_of(context) / double(context.pool.gpus) / nic);
   }
 }
 
 PreparedStage begin_stage(const StageContext& context) {
-  const RunInput& input = context.input;
+  const reliability::ReliabilitySpec& profile = context.input.reliability;
   PreparedStage prepared;
   StageResult& result = prepared.result;
   result.name = context.stage.name;
   result.kind = context.stage.kind;
   result.pool = context.pool.name;
   result.gpus = context.pool.gpus;
+  result.spare_gpus = context.pool.spare_nodes * context.pool.spec->node->accelerators;
 
-  const reliability::CheckpointCost cost = checkpoint_cost(context);
   reliability::JobSpec& job = prepared.job;
-  job.failures = reliability::failure_rate(input.reliability, result.gpus);
-  job.recovery = to_run_time(input.reliability.detection + input.reliability.restart + cost.load);
-  take_checkpoints(context, cost, prepared);
+  job.classes = reliability::job_classes(profile, *context.pool.spec);
+  const reliability::RecoverySpec& recovery = profile.recovery;
+  job.recovery.spares = context.pool.spare_nodes;
+  job.recovery.crews = recovery.crews;
+  job.recovery.swap = to_run_time(recovery.swap);
+  if (recovery.replacement)
+    job.recovery.replacement = to_run_time(*recovery.replacement);
+  job.recovery.elastic = recovery.elastic;
+  job.recovery.evict_below = recovery.evict_below;
+  job.recovery.restart = to_run_time(profile.restart);
+  if (profile.maintenance) {
+    job.maintenance_every = to_run_time(profile.maintenance->every);
+    job.maintenance = to_run_time(profile.maintenance->duration);
+  }
+  take_checkpoints(context, checkpoint_cost(context), prepared);
   return prepared;
 }
 

@@ -26,6 +26,9 @@ struct UnitWork {
   std::int64_t units = 0;
   RunTime duration{};
   execution::Breakdown breakdown;
+  // Of one unit; only stages of a given duration, which count them at the end.
+  double tokens = 0;
+  Flops model_causal{}, model_full{}, hardware{};
 };
 
 struct PreparedStage {
@@ -39,8 +42,9 @@ struct PreparedStage {
 // stages of the pool.
 struct StagePool {
   std::string name;
-  const hardware::PoolSpec* spec = nullptr;
-  std::int64_t gpus = 0;
+  std::unique_ptr<const hardware::PoolSpec> spec; // without the nodes that are set aside
+  std::int64_t spare_nodes = 0;
+  std::int64_t gpus = 0; // of `spec`
   plan::StackSpec stack;
   std::unique_ptr<execution::StepSimulator> simulator;
   [[nodiscard]] const hardware::AcceleratorSpec& accelerator() const {
@@ -80,11 +84,16 @@ void report_unfilled(StageContext& context);
 
 // Of the stage's checkpoints, as if nothing else used the network meanwhile.
 reliability::CheckpointCost checkpoint_cost(const StageContext& context);
-// Has the stage's job take checkpoints that cost so much.
+// Has the stage's job take checkpoints that cost so much; how often may depend on its last step,
+// once that is known.
 void take_checkpoints(const StageContext& context, const reliability::CheckpointCost& cost,
                       PreparedStage& prepared);
 
 // Name, kind, pool and GPUs of a result; failures, recovery and checkpoints of its job.
 PreparedStage begin_stage(const StageContext& context);
+
+// How much slower a step is with a slow part of each class; requires its last step in the result.
+void measure_slow_parts(StageContext& context, PreparedStage& prepared,
+                        execution::StepSimulator::Request request);
 
 } // namespace sim::training

@@ -45,7 +45,7 @@ void write_beside_training(StageContext& context, const execution::StepSimulator
   const hardware::PoolSpec& pool = *context.pool.spec;
   const reliability::CheckpointSpec& checkpoint = context.input.checkpoint;
   if (!shares_nics(pool) || checkpoint.mode != reliability::CheckpointMode::Asynchronous ||
-      prepared.job.checkpoint_interval == RunTime{})
+      prepared.job.checkpoints.interval == RunTime{})
     return;
   execution::StepSimulator::Request beside = request;
   beside.storage =

@@ -24,12 +24,16 @@ void require(bool holds, const StageSpec& stage, const char* key, const std::str
                           fmt::format("stage {}: {}", stage.name, message), remedy);
 }
 
+constexpr std::int64_t endless = 100'000'000'000'000; // steps, until a stage's time is over
+
 Amount amount_of(const StageSpec& stage) {
-  const int given =
-      int{stage.tokens.has_value()} + int{stage.steps.has_value()} + int{stage.samples.has_value()};
+  const int given = int{stage.tokens.has_value()} + int{stage.steps.has_value()} +
+                    int{stage.samples.has_value()} + int{stage.duration.has_value()};
   require(given == 1, stage, "tokens",
           given == 0 ? "nothing says how much it trains" : "more than one amount is given",
-          "exactly one of tokens, steps and samples");
+          "exactly one of tokens, steps, samples and duration");
+  if (stage.duration)
+    return {std::nullopt, endless};
   if (!stage.samples)
     return {stage.tokens, stage.steps};
   require(stage.tokens_per_sample > 0, stage, "tokens_per_sample", "samples of unknown length",
@@ -48,6 +52,34 @@ void require_bounded(const StageContext& context, StepSimulator::Request request
   require_within(limit::run_passes, passes, "passes in the steps to simulate",
                  "stages." + context.stage.name + ".batch",
                  "fewer ramp_steps, smaller batches or fewer stages");
+}
+
+// Enough to reach the end of the time without a failure.
+std::int64_t steps_within(RunTime left, RunTime step, std::int64_t most) {
+  return step == RunTime{} ? most : std::min(most, left.nanoseconds / step.nanoseconds + 1);
+}
+
+void add_level(PreparedStage& prepared, const BatchLevel& level, const StepResult& step) {
+  const double steps = double(level.steps);
+  prepared.work.push_back({level.steps, to_run_time(step.duration), step.breakdown, step.tokens,
+                           step.model_causal, step.model_full, step.hardware});
+  StageResult& result = prepared.result;
+  result.levels.push_back({level.batch, level.steps, step.duration});
+  result.steps += level.steps;
+  result.tokens += steps * step.tokens;
+  result.model_causal += steps * step.model_causal;
+  result.model_full += steps * step.model_full;
+  result.hardware += steps * step.hardware;
+  result.step = step;
+  result.step_time = step.duration;
+}
+
+void set_replicas(const StageContext& context, PreparedStage& prepared) {
+  const plan::ParallelismSpec& layout = prepared.result.step.layout;
+  const std::int64_t replica = std::int64_t{layout.tensor} * layout.pipeline * layout.context,
+                     node = context.pool.spec->node->accelerators;
+  prepared.job.recovery.replicas = layout.data;
+  prepared.job.recovery.nodes_per_replica = (replica + node - 1) / node;
 }
 
 } // namespace
@@ -77,20 +109,26 @@ PreparedStage prepare_training(StageContext& context) {
   const std::vector<BatchLevel> levels =
       batch_levels(stage.batch, request.sequence_length, amount, round);
   require_bounded(context, request, levels);
-  for (const BatchLevel& level : levels) {
+  RunTime left = to_run_time(stage.duration.value_or(Seconds{}));
+  require(left.nanoseconds <= reliability::most_nanoseconds, stage, "duration",
+          "it lasts more than a century", "a shorter duration");
+  for (BatchLevel level : levels) {
     request.batch = level.batch;
     const StepResult& step = simulate_step(context, request);
-    const double steps = double(level.steps);
-    prepared.work.push_back({level.steps, to_run_time(step.duration), step.breakdown});
-    result.levels.push_back({level.batch, level.steps, step.duration});
-    result.steps += level.steps;
-    result.tokens += steps * step.tokens;
-    result.model_causal += steps * step.model_causal;
-    result.model_full += steps * step.model_full;
-    result.hardware += steps * step.hardware;
-    result.step = step;
-    result.step_time = step.duration;
+    const RunTime duration = to_run_time(step.duration);
+    if (stage.duration)
+      level.steps = steps_within(left, duration, level.steps);
+    add_level(prepared, level, step);
+    if (!stage.duration)
+      continue;
+    left = left - level.steps * duration;
+    if (left <= RunTime{})
+      break;
   }
+  prepared.job.duration = to_run_time(stage.duration.value_or(Seconds{}));
+  take_checkpoints(context, checkpoint_cost(context), prepared);
+  set_replicas(context, prepared);
+  measure_slow_parts(context, prepared, request);
   write_beside_training(context, request, prepared);
   // Another schedule, where the batch could not fill the given one.
   request.layout = result.step.layout;

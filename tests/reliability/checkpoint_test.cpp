@@ -13,8 +13,6 @@ using namespace sim::reliability;
 
 namespace {
 
-constexpr PerSecond per_second = PerSecond::from_base(1);
-
 // The interval that minimises exp((t + delta) / M) / t - 1 / t, where Lambert's W is found by
 // Newton's iteration: t = M (1 + W(-exp(-1 - delta / M))).
 double optimal_interval(double stall, double between_failures) {
@@ -46,27 +44,73 @@ TEST_CASE("Daly's interval: worked numbers, near the true optimum, below Young's
   CHECK(daly_interval(30 * second, 10 * second) == 10 * second);
 }
 
-TEST_CASE("failures add up over GPUs and the job") {
-  ReliabilitySpec spec;
-  // Llama 3: 419 unexpected interruptions in 54 days on 16,384 GPUs; 3.09 hours between two.
-  spec.failures = 419 / (16384 * 54 * 86400.0) * PerGpuSecond::from_base(1);
-  CHECK(1.0 / failure_rate(spec, 16384) / hour == Approx(3.093).epsilon(1e-3));
-  spec.job_failures = 1.0 / (10 * hour);
-  CHECK(failure_rate(spec, 0) / per_second == Approx(1.0 / 36000));
+TEST_CASE("the optimal interval is the one of Lambert's function, and costs least") {
+  RandomStream random(1, "tests/optimal");
+  for (int round = 0; round < 200; ++round) {
+    const double mean = 1000 * portable_exp(6 * random.uniform());
+    const double stall = mean * portable_exp(-8 * random.uniform());
+    const double best = optimal_interval(stall * second, mean * second) / second;
+    CAPTURE(mean, stall, best);
+    CHECK(best == Approx(optimal_interval(stall, mean)).epsilon(1e-6));
+    const CheckpointCost cost{stall * second, {}, {}};
+    const double least = expected_slowdown(best * second, cost, {}, mean * second);
+    // No interval of a fine grid costs less.
+    for (double factor = 0.2; factor < 5; factor *= 1.05)
+      CHECK(expected_slowdown(factor * best * second, cost, {}, mean * second) >=
+            least * (1 - 1e-12));
+  }
+}
+
+TEST_CASE("optimise: whole steps, within a thousandth of the closed form's optimum") {
+  CheckpointSpec spec;
+  spec.interval_rule = IntervalRule::Optimise;
+  for (const double stall : {0.5, 5.0, 30.0, 120.0})
+    for (const double mean : {3000.0, 11124.0, 88920.0})
+      for (const double step : {1.0, 6.2, 19.9}) {
+        const CheckpointCost cost{stall * second, {}, {}};
+        const Seconds chosen =
+            checkpoint_interval(spec, cost, 1.0 / (mean * second), step * second);
+        const double steps = chosen / (step * second);
+        CHECK(steps == Approx(std::floor(steps + 0.5)).epsilon(1e-12));
+        const double least =
+            expected_slowdown(optimal_interval(stall, mean) * second, cost, {}, mean * second);
+        CAPTURE(stall, mean, step, chosen / second);
+        CHECK(expected_slowdown(chosen, cost, {}, mean * second) < 1.001 * least);
+      }
+  // A step longer than the optimum: every step.
+  CHECK(checkpoint_interval(spec, {second, {}, {}}, 1.0 / (1000 * second), 500 * second) ==
+        500 * second);
+}
+
+TEST_CASE("Young's interval is the square root") {
+  CHECK(young_interval(30 * second, 11124 * second) / second == Approx(816.97).epsilon(1e-5));
+  CheckpointSpec spec;
+  spec.interval_rule = IntervalRule::Young;
+  CHECK(checkpoint_interval(spec, {30 * second, {}, {}}, 1.0 / (11124 * second)) ==
+        young_interval(30 * second, 11124 * second));
+}
+
+TEST_CASE("expected slow-down: worked numbers") {
+  // E[T]/W of M 11,124 s, d 30 s, R 600 s at 797 s, failures during restart: 1.1369; M 6,480 s,
+  // d 60 s, R 900 s at 842 s: 1.3207.
+  CHECK(expected_slowdown(797 * second, {30 * second, {}, {}}, 600 * second, 11124 * second) ==
+        Approx(1.1369).epsilon(1e-4));
+  CHECK(expected_slowdown(842 * second, {60 * second, {}, {}}, 900 * second, 6480 * second) ==
+        Approx(1.3207).epsilon(1e-4));
 }
 
 TEST_CASE("synchronous saving waits for storage, asynchronous for host memory") {
   CheckpointSpec spec;
   spec.storage_bandwidth = 2e12 * (byte / second);
-  spec.bytes_per_parameter = 12 * byte;
+  const Bytes state = 671e9 * 12 * byte;
   const BytesPerSecond host = 50e9 * (byte / second);
   spec.mode = CheckpointMode::Synchronous;
-  const CheckpointCost synchronous = checkpoint_cost(spec, 671e9, 2048, host);
+  const CheckpointCost synchronous = checkpoint_cost(spec, state, 2048, host);
   CHECK(synchronous.stall / second == Approx(671e9 * 12 / 2e12));
   CHECK(synchronous.persistence == Seconds{});
   CHECK(synchronous.load == synchronous.stall);
   spec.mode = CheckpointMode::Asynchronous;
-  const CheckpointCost asynchronous = checkpoint_cost(spec, 671e9, 2048, host);
+  const CheckpointCost asynchronous = checkpoint_cost(spec, state, 2048, host);
   CHECK(asynchronous.stall / second == Approx(671e9 * 12 / 2048 / 50e9));
   CHECK(asynchronous.persistence == synchronous.stall);
 }

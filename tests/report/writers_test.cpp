@@ -8,6 +8,7 @@
 #include "tests/report/hand_made_result.hpp"
 
 #include <catch2/catch.hpp>
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
@@ -95,10 +96,11 @@ TEST_CASE("distributions: type-7 quantiles, totals without their prefix") {
   CHECK(q.p05 == Approx(1));
   CHECK(q.p50 == 10);
   CHECK(q.p95 == Approx(19));
+  CHECK(q.standard_error == Approx(std::sqrt(38.5 / 21))); // variance n (n + 1) / 12 = 38.5
   CHECK(report::quantiles_of({3}).p95 == 3);
   CHECK(report::quantiles_of({0, 1}).p05 == Approx(0.05));
 
-  const report::Distributions d{{"failures"}, 21, {{"totals.cost_usd", "USD", q}}, 0xab};
+  const report::Distributions d{{"failures"}, 21, false, {{"totals.cost_usd", "USD", q}}, 0xab};
   const Result r = hand_made::result();
   const json j = json::parse(report::write_json(r, &d));
   CHECK(j["distribution"]["cost_usd"]["p50"] == 10);

@@ -71,6 +71,33 @@ TEST_CASE("rules across the keys of a stage") {
   }
 }
 
+TEST_CASE("rules across the keys of a class of failures") {
+  const auto told = [](const std::string& failure) {
+    return message_of(with({{12, "reliability: {title: t, classes: {a: {" + failure + "}}}"}}));
+  };
+  for (const char* good :
+       {"rate: 1 failures/h", "component: job, rate: 1 failures/h, scaling: 0.5, reference_gpus: 8",
+        "rate: 1 failures/h, effect: slow, speed: 0.5",
+        "rate: 1 failures/h, infant_factor: 3, infant_time: 9 h"}) {
+    INFO(good);
+    CHECK(told(good).empty());
+  }
+  const std::pair<const char*, const char*> bad[] = {
+      {"component: gpu", "rate"},
+      {"rate: 1 failures/h, scaling: 0.5", "scaling: only component job has it"},
+      {"component: job, rate: 1 failures/h, scaling: 1", "reference_gpus: scaling needs it"},
+      {"rate: 1 failures/h, infant_factor: 3", "infant_factor: it needs infant_time"},
+      {"rate: 1 failures/h, infant_factor: 3, infant_time: 9 h, shape: 0.7",
+       "infant_factor: a Weibull law has early failures of its own"},
+      {"rate: 1 failures/h, effect: slow", "speed: effect slow needs it"},
+      {"rate: 1 failures/h, speed: 0.5", "speed: only effect slow has it"},
+      {"rate: 1 failures/h, effect: corrupt, notice: 1 min", "notice: only effect stop has it"}};
+  for (const auto& [text, expected] : bad) {
+    INFO(text);
+    CHECK_THAT(told(text), Catch::Matchers::Contains(expected));
+  }
+}
+
 TEST_CASE("stages have names of their own") {
   std::vector<std::string> text = lines();
   const std::vector<std::string> stage(text.begin() + 5, text.begin() + 10);

@@ -38,6 +38,20 @@ TEST_CASE("without reliability nothing fails") {
   }
 }
 
+TEST_CASE("a profile of another chip is a weak input") {
+  const auto borrowed = [](const std::string& profile) {
+    const Loaded loaded = load_text(with({{12, "reliability: " + profile}}), "s.yaml");
+    std::string sources;
+    for (const WeakInput& input : loaded.weak_inputs)
+      if (input.path == "reliability")
+        sources += input.source;
+    return sources;
+  };
+  CHECK(borrowed("{title: t, failures: 1e-5 failures/GPU-hour}").empty());
+  CHECK(borrowed("{title: t, measured_on: [chip-of-nobody]}")
+            .find("failures measured on chip-of-nobody, used for ") == 0);
+}
+
 TEST_CASE("each slip gets one diagnostic with its place and what would be right") {
   struct Case {
     std::size_t line;

@@ -96,6 +96,22 @@ TEST_CASE("null leaves a column out, a row's own settings come last, and --set w
   CHECK(table.rows[2].needs == std::vector<std::string>{"scissors"});
 }
 
+TEST_CASE("a quantity may name a column of the row") {
+  const auto quantity = [](const std::string& path) {
+    return load_published_text(
+               table_text({{13, "  - {name: step, quantity: \"" + path + "\", unit: ms}"}}),
+               "t.yaml")
+        .rows[0]
+        .measurements[0]
+        .quantity;
+  };
+  CHECK(quantity("stages.t.failures.by_cause.{release}.failures") ==
+        "stages.t.failures.by_cause.a.failures");
+  CHECK(quantity("{model}{release}") == "8Ba");
+  CHECK_THROWS_AS(quantity("stages.t.{nobody}"), ScenarioError);
+  CHECK_THROWS_AS(quantity("stages.t.{release"), ScenarioError);
+}
+
 TEST_CASE("what is wrong in a table is told at its place") {
   const std::vector<std::pair<std::vector<std::pair<std::size_t, std::string>>, std::string>> cases{
       {{{1, "nam: small"}}, "1:1 unknown key 'nam' in the table; did you mean 'name'?"},

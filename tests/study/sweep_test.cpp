@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
 #include <cstdio>
 #include <sstream>
 
@@ -199,4 +200,48 @@ TEST_CASE("replications without anything random are all alike") {
     if (d.quantity == "totals.cost_usd")
       CHECK(d.quantiles.p50 == alone.bill.total / dollar);
   }
+}
+
+TEST_CASE("replications go on until the means are known, and no further") {
+  study::ReplicationRequest request{minimal, {}, 4096};
+  request.load.sets = {
+      "reliability={title: often, failures: 1e-3 failures/GPU-hour, restart: 1 h}"};
+  request.precision = 0.002;
+  const auto some = study::replicate(request);
+  REQUIRE(some.has_value());
+  CHECK_FALSE(some->interrupted);
+  CHECK(some->replications < 4096);
+  // A power of two times 32; half as many did not do.
+  CHECK(some->replications % 32 == 0);
+  const auto widest = [](const report::Distributions& all) {
+    double width = 0;
+    for (const report::Distribution& d : all.quantities)
+      if (d.quantity.rfind("totals.", 0) == 0 && d.quantiles.mean > 0)
+        width = std::max(width, 1.96 * d.quantiles.standard_error / d.quantiles.mean);
+    return width;
+  };
+  CHECK(widest(*some) < 0.00201);
+  study::ReplicationRequest fixed{minimal, request.load, some->replications};
+  const auto same = study::replicate(fixed);
+  CHECK(report::json_text(report::to_json(*same)) == report::json_text(report::to_json(*some)));
+  if (some->replications > 32) {
+    fixed.replications /= 2;
+    CHECK(widest(*study::replicate(fixed)) > 0.00199);
+  }
+}
+
+TEST_CASE("an interruption keeps the replications that have ended") {
+  study::ReplicationRequest request{minimal, {}, 100};
+  request.load.sets = {"reliability={title: often, failures: 1e-3 failures/GPU-hour}"};
+  study::ParallelOptions options;
+  options.jobs = 1;
+  int asked = 0;
+  options.stop = [&] { return ++asked > 20; };
+  const auto kept = study::replicate(request, options);
+  REQUIRE(kept.has_value());
+  CHECK(kept->interrupted);
+  CHECK(kept->replications == 20);
+  request.replications = 20;
+  const auto whole = study::replicate(request);
+  CHECK(report::json_text(report::to_json(*whole)) == report::json_text(report::to_json(*kept)));
 }

@@ -57,17 +57,21 @@ private:
 
   void times(const StageResult& stage) {
     require(stage.gpus > 0 && stage.wall > RunTime{}, stage, "it takes time on GPUs");
-    require(stage.ledger.total() == GpuNanoseconds{stage.wall.nanoseconds} * stage.gpus, stage,
-            "the ledger sums to wall-clock x GPUs");
+    require(stage.ledger.total() ==
+                GpuNanoseconds{stage.wall.nanoseconds} * (stage.gpus + stage.spare_gpus),
+            stage, "the ledger sums to wall-clock x GPUs");
     for (const GpuNanoseconds charged : stage.ledger.charged)
       require(charged >= 0, stage, "no category is negative");
     const training::FailureCounts& f = stage.failures;
-    require(stage.wall == stage.useful + f.lost_work + f.recovery + f.checkpoint_stall, stage,
-            "wall-clock = useful + lost + recovery + checkpoints");
-    require(std::min({stage.useful, f.lost_work, f.recovery, f.checkpoint_stall}) >= RunTime{},
+    require(
+        stage.wall == stage.useful + f.sum(), stage,
+        "wall-clock = useful + lost + detection + recovery + repair + degradation + maintenance "
+        "+ checkpoints");
+    require(std::min({stage.useful, f.lost_work, f.checkpoint_stall, f.detection, f.recovery,
+                      f.repair, f.degradation, f.maintenance}) >= RunTime{},
             stage, "no part of the wall-clock time is negative");
-    require(f.failures > 0 || (f.lost_work == RunTime{} && f.recovery == RunTime{}), stage,
-            "nothing is lost without failures");
+    require(f.failures + f.planned > 0 || (f.lost_work == RunTime{} && f.recovery == RunTime{}),
+            stage, "nothing is lost without failures");
   }
 
   void work(const StageResult& stage) {

@@ -96,9 +96,10 @@ TEST_CASE("limits of a scenario are named, with the key to change") {
       {{reinforcement("1000000000", "[{step: 0, tokens: 1}]")},
        "stages.train: stage train: limit: 1000000 portions of responses, one after another in the "
        "KV cache; "},
-      {{"checkpoint={interval: 1 ns, mode: synchronous, storage_bandwidth: 1e20 GB/s}",
+      {{"checkpoint={interval: 1 ns, mode: synchronous, storage_bandwidth: 1e20 GB/s, "
+        "write_failures: 0.1}",
         "stages.train.steps=100000000"},
-       "checkpoint.interval: limit: 10000000 events of work and checkpoints, 300000000 are asked "
+       "checkpoint.interval: limit: 10000000 events of work and checkpoints, 200000000 are asked "
        "for; "},
       {{"reliability={title: x, job_failures: 1e6 failures/s}", "stages.train.steps=1000000"},
        "reliability: limit: 1000000 failures: the job hardly advances; "}};

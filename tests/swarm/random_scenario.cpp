@@ -42,7 +42,8 @@ Tree random_stack(Choices& choices) {
 
 void add_failures(Choices& choices, Tree& scenario) {
   if (choices.chance(50)) {
-    scenario["reliability"] = choices.one_of({"none", "llama-3", "meta-rsc-1"});
+    scenario["reliability"] =
+        choices.one_of({"none", "llama-3", "meta-rsc-1", "byterobust", "quiet", "spot"});
   } else {
     Tree& reliability = scenario["reliability"];
     reliability["title"] = "Written out";
@@ -56,6 +57,14 @@ void add_failures(Choices& choices, Tree& scenario) {
       reliability["detection"] = "1 min";
     if (choices.chance(70))
       reliability["restart"] = choices.one_of({"0 s", "30 s", "1 h"});
+    if (choices.chance(30)) {
+      Tree& failure = reliability["classes"]["node"];
+      failure["component"] = choices.one_of({"gpu", "nic", "node", "rack"});
+      failure["rate"] = choices.one_of({"1e-4 failures/h", "1e-2 failures/h"});
+      failure["replace"] = choices.one_of({"0.5", "1"});
+      failure["repair"] = choices.one_of({"10 min", "5 h"});
+      reliability["recovery"]["elastic"] = choices.one_of({"true", "false"});
+    }
   }
 }
 

@@ -27,9 +27,9 @@ void check_sums(const RunResult& run) {
   RunTime wall{};
   GpuNanoseconds sum = 0;
   for (const StageResult& stage : run.stages) {
-    CHECK((stage.ledger.total() == GpuNanoseconds{stage.wall.nanoseconds} * stage.gpus));
-    CHECK(stage.wall == stage.useful + stage.failures.lost_work + stage.failures.recovery +
-                            stage.failures.checkpoint_stall);
+    CHECK((stage.ledger.total() ==
+           GpuNanoseconds{stage.wall.nanoseconds} * (stage.gpus + stage.spare_gpus)));
+    CHECK(stage.wall == stage.useful + stage.failures.sum());
     wall += stage.wall;
     sum += stage.ledger.total();
   }
@@ -238,7 +238,7 @@ TEST_CASE("the fingerprint changes with anything that happens on the way") {
   data.inference = InferenceSpec{200, {{{0, 1000}}, 0.8, {{1, 8000}}}, {}, 0};
   data.inference->decoding.weight_bytes = 2 * byte;
   input.stages = {ramped, reinforcement("rl", 40), data};
-  input.reliability.failures = 1.0 / (10 * hour) / (gpu_second / second);
+  input.reliability.failures = 1.0 / (1 * hour) / (gpu_second / second);
   input.reliability.restart = 4 * minute;
   const PreparedRun prepared(input);
   REQUIRE(prepared.run(1, 0).stages[0].failures.failures > 0);
@@ -275,7 +275,7 @@ TEST_CASE("checkpoints that are asked for stall a healthy run too") {
   const double parameters = workload::parameters(input.model.spec).total;
   CHECK(stage.failures.checkpoints > 0);
   CHECK(to_seconds(run.wall - without) / second ==
-        Approx(double(stage.failures.checkpoints) * parameters * 12 / 1e9).epsilon(1e-6));
+        Approx(double(stage.failures.checkpoints) * parameters * 14 / 1e9).epsilon(1e-6));
 }
 
 TEST_CASE("a batch too small for DualPipe runs 1F1B, and says so") {
@@ -371,4 +371,98 @@ TEST_CASE("stages that say too little or too much are refused under their name")
   CHECK(path_of(stage) == "stages.rl.steps");
   stage.kind = StageKind::Inference;
   CHECK(path_of(stage) == "stages.rl.inference");
+}
+
+TEST_CASE("a stage of given duration trains what failures leave of it") {
+  RunInput input = small_run();
+  StageSpec stage = pretraining("pre", 0, 128);
+  stage.tokens.reset();
+  stage.duration = 10 * day;
+  input.stages = {stage};
+  const RunResult healthy = simulate_run(input);
+  check_sums(healthy);
+  const StageResult& whole = healthy.stages.at(0);
+  CHECK(to_seconds(whole.wall) / day == Approx(10));
+  CHECK(whole.steps == static_cast<std::int64_t>(10 * day / whole.step_time));
+  CHECK(whole.tokens == Approx(double(whole.steps) * 128 * 2048));
+  input.reliability.failures = 1.0 / (50 * hour) / (gpu_second / second);
+  input.reliability.restart = 20 * minute;
+  const RunResult failing = simulate_run(input);
+  check_sums(failing);
+  CHECK(failing.wall == healthy.wall);
+  CHECK(failing.stages[0].steps < whole.steps);
+  CHECK(failing.stages[0].failures.expected == Approx(240 * 32 / 50.0));
+  CHECK(failing.stages[0].useful == failing.stages[0].steps * to_run_time(whole.step_time));
+  // A ramp ends with the time, too.
+  input.stages[0].batch.start = 64;
+  input.stages[0].batch.ramp_tokens = 1e15;
+  const RunResult ramped = simulate_run(input);
+  check_sums(ramped);
+  CHECK(ramped.stages[0].levels.size() == 1);
+}
+
+TEST_CASE("spares are paid for, and only they tell a run with them from a smaller one") {
+  RunInput input = small_run();
+  input.stages = {pretraining("pre", 1e10, 128)};
+  const RunResult small = simulate_run(input);
+  input.cluster.main.nodes += 2;
+  input.reliability.recovery.spares = 2;
+  const RunResult run = simulate_run(input);
+  check_sums(run);
+  CHECK(run.wall == small.wall);
+  CHECK(run.stages[0].spare_gpus == 16);
+  CHECK((charged(run.ledger, Category::Spare) == GpuNanoseconds{run.wall.nanoseconds} * 16));
+  input.reliability.recovery.spares = 6;
+  CHECK_THROWS_AS(simulate_run(input), InfeasibleError);
+}
+
+TEST_CASE("broken nodes, waiting and shrinking are charged, and sum up") {
+  for (const bool elastic : {false, true})
+    for (const int spares : {0, 1}) {
+      RunInput input = small_run();
+      input.stages = {pretraining("pre", 2e11, 96)};
+      input.cluster.main.nodes = 3 + spares;
+      reliability::FailureClassSpec node;
+      node.component = reliability::Component::Node;
+      node.rate = 1.0 / (20 * hour);
+      node.replace = 1;
+      node.repair.time = 5 * hour;
+      input.reliability.classes["node"] = node;
+      input.reliability.restart = 5 * minute;
+      input.reliability.recovery.spares = spares;
+      input.reliability.recovery.elastic = elastic;
+      const RunResult run = simulate_run(input);
+      check_sums(run);
+      const StageResult& stage = run.stages[0];
+      REQUIRE(stage.failures.failures > 0);
+      CHECK(stage.failures.causes.at(0).name == "node");
+      CHECK(stage.failures.causes[0].count.failures == stage.failures.failures);
+      CHECK((charged(run.ledger, Category::Repair) > 0));
+      CHECK((charged(run.ledger, Category::Spare) > 0) == (spares > 0));
+      CHECK((stage.failures.planned > 0) == elastic);
+    }
+}
+
+TEST_CASE("a slow part slows the step as the step with it is slower") {
+  RunInput input = small_run();
+  input.stages = {pretraining("pre", 1e10, 128)};
+  const RunResult healthy = simulate_run(input);
+  input.cluster.main.slow_gpus = {{16, 0.5}};
+  const RunResult slow = simulate_run(input);
+  input.cluster.main.slow_gpus.clear();
+  reliability::FailureClassSpec part;
+  part.rate = 1.0 / second; // at once, and for ever
+  part.effect = reliability::Effect::Slow;
+  part.speed = 0.5;
+  part.repair.time = 1e9 * second;
+  input.reliability.classes["slow"] = part;
+  input.stages[0].tokens = 1e8; // it fails that often
+  const StageResult degraded = simulate_run(input).stages.at(0);
+  CHECK(degraded.failures.failures == 0);
+  CHECK((charged(degraded.ledger, Category::Degradation) ==
+         GpuNanoseconds{degraded.failures.degradation.nanoseconds} * 32));
+  const double slowdown =
+      to_seconds(slow.wall) / to_seconds(healthy.wall); // of the whole run, slow all the time
+  CHECK(slowdown > 1.2);
+  CHECK(to_seconds(degraded.wall) / to_seconds(degraded.useful) == Approx(slowdown).epsilon(0.02));
 }

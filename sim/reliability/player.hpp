@@ -1,0 +1,128 @@
+// SPDX-License-Identifier: Apache-2.0
+// The state of a job that is being played. Internal to the room: job.cpp holds work, saving and the
+// loop, player_stops.cpp failures, recovery and planned stops.
+#pragma once
+
+#include "sim/engine/event_queue.hpp"
+#include "sim/reliability/checkpoint_history.hpp"
+#include "sim/reliability/job.hpp"
+
+namespace sim::reliability {
+
+enum class EventKind : std::uint32_t {
+  Failure, // of class `index`
+  PhaseEnd,
+  Noticed,  // slow part `index`
+  Healed,   // slow part `index`
+  Exposed,  // corruption `index`
+  Repaired, // a node, with a crew (index 1) or without
+  Maintenance,
+  Deadline
+};
+struct JobEvent {
+  EventKind kind = EventKind::PhaseEnd;
+  std::uint32_t index = 0;
+};
+
+enum class Phase { Working, Saving, Detecting, Waiting, Restarting, Maintaining };
+enum class Stop {
+  None,
+  Maintenance,
+  Eviction,
+  Growth,
+  Notice
+}; // why a checkpoint is written first
+
+class JobPlayer {
+public:
+  JobPlayer(const JobSpec& spec, std::uint64_t seed, const std::string& purpose,
+            std::uint64_t replication);
+  JobResult run();
+
+private:
+  // A part that is slow until it heals or its node is exchanged.
+  struct SlowPart {
+    std::size_t cause = 0;
+    bool active = false, evicting = false;
+    engine::EventId healed, noticed;
+  };
+  // Replicas that a shrunk job lacks, until their nodes are back.
+  struct Gap {
+    std::int64_t nodes, replicas;
+  };
+
+  // job.cpp
+  void check_spec() const;
+  void start();
+  void handle(JobEvent event);
+  void end_phase();
+  void begin(Phase phase, RunTime duration);
+  void begin_segment();
+  void aim();
+  bool skip_cycles();
+  void settle(bool finished);
+  void saved();
+  void leave_phase();
+  void keep(std::int64_t steps);
+  void reach_deadline();
+  void set_speed();
+  [[nodiscard]] RunTime wall_for(RunTime nominal) const;
+  void charge_excess(RunTime excess, std::int64_t times);
+
+  // player_stops.cpp
+  void draw_failure(std::size_t cause);
+  void failure(std::size_t cause);
+  void count_failure(std::size_t cause);
+  void slow_down(std::size_t cause);
+  void corrupt(std::size_t cause);
+  void expose(std::size_t corruption);
+  void notice_slow(std::size_t part);
+  void heal(std::size_t part);
+  void interrupt(std::size_t cause, RunTime state, bool memory);
+  [[nodiscard]] Stop pending_stop() const;
+  void plan_stop(Stop reason);
+  void stopped();
+  void acquire_nodes();
+  void exchange(std::size_t cause);
+  bool shrink(std::int64_t nodes);
+  void begin_repairs();
+  void restart();
+  void resume();
+  void repaired(bool crew);
+  [[nodiscard]] double healthy_share() const;
+
+  const JobSpec& spec_;
+  Progress progress_;
+  CheckpointHistory history_;
+  RepairShop shop_;
+  engine::EventQueue<RunTime, JobEvent> events_;
+  std::vector<FailureClock> clocks_;
+  std::vector<RandomStream>
+      choices_; // by class: whether nodes are exchanged, how long repairs take
+  RandomStream writes_;
+
+  Phase phase_ = Phase::Working;
+  engine::EventId phase_end_;
+  RunTime now_{}, phase_start_{};
+  std::int64_t done_ = 0, target_ = 0;      // steps
+  RunTime segment_{}, settled_{};           // nominal time of the work until the next checkpoint
+  double speed_ = 1, slow_ = 1, share_ = 1; // speed_ = slow_ x share_ of replicas
+
+  std::size_t cause_ = 0;  // of the stop that is being dealt with
+  bool down_ = false;      // because of a failure, not a plan
+  Stop stop_ = Stop::None; // after this checkpoint
+  bool maintenance_due_ = false;
+  std::vector<std::size_t> to_exchange_; // classes whose nodes are, once the job stands
+  std::int64_t awaited_ = 0;             // nodes that it waits for
+  bool from_memory_ = false;
+  RunTime restart_{}, exchange_{};
+  std::vector<Gap> gaps_;
+  std::vector<SlowPart> slow_parts_;
+  std::vector<std::pair<std::size_t, RunTime>> corruptions_; // class, since
+  std::vector<RepairShop::Begun> begun_;
+
+  bool finished_ = false;
+  JobResult result_;
+};
+
+} // namespace sim::reliability

@@ -1,0 +1,254 @@
+// SPDX-License-Identifier: Apache-2.0
+// Failures, recovery, planned stops.
+#include "sim/base/diagnostics.hpp"
+#include "sim/base/limit.hpp"
+#include "sim/reliability/player.hpp"
+
+#include <algorithm>
+
+namespace sim::reliability {
+
+void JobPlayer::draw_failure(std::size_t cause) {
+  const double at = clocks_[cause].next() / nanosecond;
+  if (at < double(most_nanoseconds)) // later ones are never seen
+    events_.push(std::max(now_, RunTime{static_cast<std::int64_t>(at)}), engine::Priority::Failure,
+                 {EventKind::Failure, static_cast<std::uint32_t>(cause)});
+}
+
+void JobPlayer::count_failure(std::size_t cause) {
+  ++result_.causes[cause].failures;
+  if (spec_.classes[cause].effect == Effect::Slow)
+    return;
+  if (++result_.failures > limit::failures)
+    fail_limit(limit::failures, "failures: the job hardly advances", "reliability",
+               "fewer failures, more frequent checkpoints, or a shorter restart");
+}
+
+void JobPlayer::failure(std::size_t cause) {
+  draw_failure(cause);
+  const JobFailureClass& c = spec_.classes[cause];
+  if (c.effect == Effect::Corrupt)
+    return corrupt(cause);
+  count_failure(cause);
+  if (c.effect == Effect::Slow)
+    return slow_down(cause);
+  if (c.replace >= 1 || (c.replace > 0 && choices_[cause].uniform() < c.replace))
+    to_exchange_.push_back(cause);
+  const RunTime save = spec_.checkpoints.stall + spec_.checkpoints.persistence;
+  if (phase_ == Phase::Working && c.notice > RunTime{} && save <= c.notice) {
+    cause_ = cause;
+    return plan_stop(Stop::Notice);
+  }
+  interrupt(cause, now_, c.memory_survives);
+  begin(Phase::Detecting, c.detection);
+}
+
+// The job stops here and falls back on a state that is not younger than `state`.
+void JobPlayer::interrupt(std::size_t cause, RunTime state, bool memory) {
+  leave_phase();
+  events_.cancel(phase_end_);
+  phase_ = Phase::Detecting;
+  cause_ = cause;
+  down_ = true;
+  stop_ = Stop::None;
+  maintenance_due_ = false;
+  restart_ = spec_.classes[cause].restart;
+  std::int64_t kept = history_.fall_back(now_, state);
+  const std::int64_t every = spec_.checkpoints.memory_steps;
+  from_memory_ = false;
+  if (memory && every > 0) {
+    const std::int64_t copied =
+        progress_.whole_steps(progress_.time_of(done_) + settled_) / every * every;
+    from_memory_ = copied >= kept;
+    kept = std::max(kept, copied);
+    result_.memory_restores += from_memory_ ? 1 : 0;
+  }
+  keep(kept);
+}
+
+void JobPlayer::corrupt(std::size_t cause) {
+  corruptions_.emplace_back(cause, now_);
+  events_.push(now_ + spec_.classes[cause].detection, engine::Priority::Failure,
+               {EventKind::Exposed, static_cast<std::uint32_t>(corruptions_.size() - 1)});
+}
+
+// Everything since the corruption is worth nothing.
+void JobPlayer::expose(std::size_t corruption) {
+  const auto [cause, since] = corruptions_[corruption];
+  const JobFailureClass& c = spec_.classes[cause];
+  count_failure(cause);
+  ++result_.rollbacks;
+  if (c.replace >= 1 || (c.replace > 0 && choices_[cause].uniform() < c.replace))
+    to_exchange_.push_back(cause);
+  interrupt(cause, since, false);
+  begin(Phase::Detecting, RunTime{});
+}
+
+void JobPlayer::slow_down(std::size_t cause) {
+  const JobFailureClass& c = spec_.classes[cause];
+  std::size_t slot = 0;
+  while (slot < slow_parts_.size() && slow_parts_[slot].active)
+    ++slot;
+  if (slot == slow_parts_.size())
+    slow_parts_.emplace_back();
+  SlowPart& part = slow_parts_[slot];
+  part = {cause, true, false, {}, {}};
+  const auto index = static_cast<std::uint32_t>(slot);
+  if (c.repair.time > Seconds{})
+    part.healed = events_.push_cancellable(now_ + repair_time(c.repair, choices_[cause]),
+                                           engine::Priority::Repair, {EventKind::Healed, index});
+  if (c.part_speed < spec_.recovery.evict_below)
+    part.noticed = events_.push_cancellable(now_ + c.detection, engine::Priority::Change,
+                                            {EventKind::Noticed, index});
+  set_speed();
+}
+
+void JobPlayer::heal(std::size_t index) {
+  SlowPart& part = slow_parts_[index];
+  events_.cancel(part.noticed);
+  part.active = part.evicting = false;
+  set_speed();
+}
+
+void JobPlayer::notice_slow(std::size_t index) {
+  slow_parts_[index].evicting = true;
+  events_.cancel(slow_parts_[index].healed);
+  if (phase_ == Phase::Working)
+    plan_stop(Stop::Eviction);
+}
+
+double JobPlayer::healthy_share() const {
+  std::int64_t missing = 0;
+  for (const Gap& gap : gaps_)
+    missing += gap.replicas;
+  return double(spec_.recovery.replicas - missing) / double(spec_.recovery.replicas);
+}
+
+// What came up while the job was busy otherwise.
+Stop JobPlayer::pending_stop() const {
+  for (const SlowPart& part : slow_parts_)
+    if (part.evicting)
+      return Stop::Eviction;
+  if (healthy_share() > share_)
+    return Stop::Growth;
+  return maintenance_due_ ? Stop::Maintenance : Stop::None;
+}
+
+// A stop that is known beforehand: the last whole step is saved.
+void JobPlayer::plan_stop(Stop reason) {
+  leave_phase();
+  events_.cancel(phase_end_);
+  keep(progress_.whole_steps(progress_.time_of(done_) + settled_));
+  result_.planned += reason == Stop::Notice ? 0 : 1;
+  stop_ = reason;
+  maintenance_due_ = false;
+  begin(Phase::Saving, spec_.checkpoints.stall + spec_.checkpoints.persistence);
+}
+
+void JobPlayer::stopped() {
+  const Stop reason = stop_;
+  stop_ = Stop::None;
+  from_memory_ = false;
+  down_ = reason == Stop::Notice;
+  restart_ = down_ ? spec_.classes[cause_].restart : spec_.recovery.restart;
+  if (reason == Stop::Maintenance)
+    return begin(Phase::Maintaining, spec_.maintenance);
+  acquire_nodes();
+}
+
+void JobPlayer::acquire_nodes() {
+  for (SlowPart& part : slow_parts_)
+    if (part.evicting) {
+      part.active = part.evicting = false;
+      to_exchange_.push_back(part.cause);
+    }
+  for (const std::size_t cause : to_exchange_)
+    exchange(cause);
+  to_exchange_.clear();
+  if (awaited_ == 0)
+    return restart();
+  phase_ = Phase::Waiting; // until repaired()
+  phase_start_ = now_;
+}
+
+// Spares first, then nodes from outside; without either the job shrinks, or waits for the repair.
+void JobPlayer::exchange(std::size_t cause) {
+  const JobFailureClass& c = spec_.classes[cause];
+  const JobRecovery& recovery = spec_.recovery;
+  std::int64_t broken = 0, missing = 0;
+  for (std::int64_t i = 0; i < c.nodes; ++i) {
+    if (shop_.free_spares() > 0) {
+      shop_.take(now_);
+      ++broken;
+      exchange_ = std::max(exchange_, recovery.swap);
+    } else if (recovery.replacement) {
+      exchange_ = std::max(exchange_, *recovery.replacement);
+    } else {
+      ++broken;
+      ++missing;
+    }
+  }
+  if (missing > 0 && !(recovery.elastic && shrink(missing))) {
+    for (std::int64_t i = 0; i < missing; ++i)
+      shop_.take(now_);
+    awaited_ += missing;
+  }
+  begun_.clear();
+  for (std::int64_t i = 0; i < broken; ++i)
+    shop_.repair(now_, repair_time(c.repair, choices_[cause]), c.repair.crew, begun_);
+  begin_repairs();
+}
+
+bool JobPlayer::shrink(std::int64_t nodes) {
+  const std::int64_t each = spec_.recovery.nodes_per_replica, lost = (nodes + each - 1) / each;
+  std::int64_t left = spec_.recovery.replicas;
+  for (const Gap& gap : gaps_)
+    left -= gap.replicas;
+  if (lost >= left)
+    return false;
+  gaps_.push_back({nodes, lost});
+  return true;
+}
+
+void JobPlayer::begin_repairs() {
+  for (const RepairShop::Begun& repair : begun_)
+    events_.push(now_ + repair.duration, engine::Priority::Repair,
+                 {EventKind::Repaired, repair.crew ? 1U : 0U});
+}
+
+void JobPlayer::repaired(bool crew) {
+  begun_.clear();
+  const bool waited_for = shop_.finish(now_, crew, begun_);
+  begin_repairs();
+  if (waited_for) {
+    if (--awaited_ == 0 && phase_ == Phase::Waiting) {
+      leave_phase();
+      restart();
+    }
+    return;
+  }
+  if (gaps_.empty())
+    return;
+  shop_.take(now_);
+  if (--gaps_.front().nodes > 0)
+    return;
+  gaps_.erase(gaps_.begin());
+  if (phase_ == Phase::Working)
+    plan_stop(Stop::Growth);
+}
+
+void JobPlayer::restart() {
+  const JobCheckpoints& c = spec_.checkpoints;
+  const RunTime duration = exchange_ + restart_ + (from_memory_ ? c.memory_load : c.load);
+  exchange_ = {};
+  begin(Phase::Restarting, duration);
+}
+
+void JobPlayer::resume() {
+  down_ = false;
+  share_ = healthy_share();
+  set_speed();
+  begin_segment();
+}
+
+} // namespace sim::reliability
