@@ -71,6 +71,7 @@ Outcome compare_command(const Command& command, const std::vector<std::string>& 
 Outcome sweep_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome catalog_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome collective_command(const Command& command, const std::vector<std::string>& arguments);
+Outcome rules_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome score_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome schema_command(const Command& command, const std::vector<std::string>& arguments);
 
