@@ -88,7 +88,8 @@ std::vector<economics::PoolUsage> usage_of(const training::RunResult& run,
 
 economics::Bill bill_of(const training::RunResult& run, const scenario::Scenario& s) {
   const Date date = s.price.date.known() ? s.price.date : s.calendar.start;
-  return economics::make_bill(usage_of(run, s.cluster), s.price, {s.price_lists, date});
+  return economics::make_bill(usage_of(run, s.cluster), s.price,
+                              {s.price_lists, date, s.calendar.start});
 }
 
 economics::PoolControl control_of(const std::string& name, const hardware::PoolSpec& pool,

@@ -73,7 +73,7 @@ std::vector<BillLine> owned_lines(const PoolUsage& pool, const PriceSpec& price,
                                   const Market& market, Dollars& outlay) {
   constexpr double days_per_year = 365.25;
   const OwnedSpec& owned = *price.owned;
-  const Date day = acquired_on(pool, owned, market.date);
+  const Date day = acquired_on(pool, owned, market.start);
   double years = 0;
   if (day.known() && market.date.known())
     years =

@@ -42,10 +42,11 @@ struct Bill {
   std::optional<Dollars> acquisition;             // cash outlay for machines and network
 };
 
-// Price lists by accelerator; the day whose prices hold.
+// Price lists by accelerator; the day whose rents hold; the first day of the run, until which what
+// is owned has lost value.
 struct Market {
   std::map<std::string, PriceListSpec> lists;
-  Date date;
+  Date date, start;
 };
 
 // Throws InfeasibleError("price...") where no dated price fits, or neither rent nor ownership is

@@ -116,7 +116,11 @@ void decide(Judgement& judgement) {
   }
 }
 
+// Caps are for places that are neither free nor denied.
 void add_caps(const RuleFinding& finding, const ExportFigures& chip, Judgement& judgement) {
+  if (finding.effect == LawStatus::NoLicenceFound ||
+      finding.effect == LawStatus::PresumptionOfDenial)
+    return;
   for (const CapSpec& cap : finding.rule.caps) {
     CapFinding found{finding.id, cap.name, cap.period, cap.tpp, finding.covers == Verdict::Yes, 0};
     if (found.counts)

@@ -44,6 +44,10 @@ void check_price(const Scenario& scenario, const Say& say) {
     say("price.date", "dated prices need a day", "write date, or calendar: {start: ...}");
   if (!price.owned)
     return;
+  if (!price.owned->accelerator_price && !scenario.calendar.start.known() &&
+      !price.owned->acquired.known())
+    say("price.owned.acquired", "the price list needs a day",
+        "write acquired, or calendar: {start: ...}");
   if (!price.owned->accelerator_price && !market)
     say("price.owned.accelerator_price", "nothing says what an accelerator costs",
         "write it, or market: US for the price list");

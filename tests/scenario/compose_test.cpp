@@ -153,7 +153,7 @@ TEST_CASE("a bad --set is diagnosed within its argument") {
         "--set:1:9 a key is missing in 'cluster..nodes'; write key.path=value");
   CHECK_THAT(message("name=[1"), Catch::StartsWith("--set:1:6 "));
   CHECK_THAT(message("name.first=x"), Catch::StartsWith("--set:1:6 name: found a map of keys"));
-  CHECK(message("price.rental=") == "11:8 the key 'price.rental' is missing; Rent of one GPU.");
+  CHECK(message("price.rental=").find("11:8 price: nothing says what a GPU costs") == 0);
 }
 
 TEST_CASE("lists of provenance are joined, and forget what is gone") {
