@@ -71,8 +71,10 @@ report::RulesRow row_of(const std::string& name, const std::string& catalog,
   row.title = chip.spec.title;
   row.judgement = judge(chip, answer.question);
   row.uncertain = chip.uncertain;
+  const std::string own = "accelerators/" + name + ": "; // not those of its kernels
   for (const scenario::WeakInput& weak : chip.weak)
-    row.assumed.push_back(weak.path.substr(weak.path.find(": ") + 2));
+    if (weak.path.starts_with(own))
+      row.assumed.push_back(weak.path.substr(own.size()));
   if (answer.acquired) {
     economics::ExportQuestion then = answer.question;
     then.date = *answer.acquired;

@@ -75,9 +75,9 @@ std::vector<BillLine> owned_lines(const PoolUsage& pool, const PriceSpec& price,
   const OwnedSpec& owned = *price.owned;
   const Date day = acquired_on(pool, owned, market.start);
   double years = 0;
-  if (day.known() && market.date.known())
+  if (day.known() && market.start.known())
     years =
-        std::max(0.0, double(days_from_epoch(market.date) - days_from_epoch(day))) / days_per_year;
+        std::max(0.0, double(days_from_epoch(market.start) - days_from_epoch(day))) / days_per_year;
   const Ownership cost = ownership(owned, price_of(pool, price, market, day), years);
   outlay += double(pool.gpus) * cost.outlay;
   const GpuSeconds time = pool.total();

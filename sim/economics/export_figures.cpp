@@ -125,13 +125,13 @@ void each_part(const ConditionSpec& condition, const ExportFigures& figures, Eac
   compare(condition.dram_bandwidth, {"DRAM", dram, giga, " GB/s"});
   compare(condition.dram_and_io_bandwidth, {"DRAM + I/O", dram + io, giga, " GB/s"});
   if (condition.product_class) {
-    const std::string name(name_of(*condition.product_class));
-    each(figures.product_class ? known(*figures.product_class == *condition.product_class)
-                               : Verdict::Unknown,
-         "class " +
-             (figures.product_class ? std::string(name_of(*figures.product_class))
-                                    : std::string("unknown")) +
-             " = " + name);
+    const std::string asked(name_of(*condition.product_class));
+    if (!figures.product_class)
+      each(Verdict::Unknown, "class unknown, perhaps " + asked);
+    else if (*figures.product_class == *condition.product_class)
+      each(Verdict::Yes, "class " + asked);
+    else
+      each(Verdict::No, "class " + std::string(name_of(*figures.product_class)) + ", not " + asked);
   }
   const auto among = [&](const std::vector<std::string>& list, const std::string& what,
                          const std::string& value) {
@@ -181,8 +181,12 @@ ExportFigures export_figures(const hardware::AcceleratorSpec& chip, const std::s
   const auto add = [&](DataType type, FlopsPerSecond rate) {
     figures.tpp_by_type[type] = rate / teraflop_per_second * bits(type);
   };
+  // Half of BF16's rate at twice the bits is the same but for the rounding of datasheets.
+  const bool half = chip.peak.contains(hardware::Precision::Bf16) ||
+                    chip.peak.contains(hardware::Precision::Fp16);
   for (const auto& [precision, rate] : chip.peak)
-    add(type_of(precision), rate);
+    if (precision != hardware::Precision::Tf32 || !half)
+      add(type_of(precision), rate);
   for (const auto& [precision, rate] : chip.integer_peak)
     add(type_of(precision), rate);
   SIM_ASSERT(!figures.tpp_by_type.empty());

@@ -97,7 +97,7 @@ void replace(std::vector<RuleFinding>& findings) {
 void decide(Judgement& judgement) {
   for (const RuleFinding& finding : judgement.law_findings)
     if (finding.covers == Verdict::Yes && finding.replaced_by.empty() &&
-        finding.effect > judgement.law) {
+        finding.effect >= judgement.law) { // of equal ones the last: ids begin with dates
       judgement.law = finding.effect;
       judgement.rule = finding.id;
     }

@@ -9,6 +9,8 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include <algorithm>
+
 namespace sim::report {
 
 namespace {
@@ -41,14 +43,16 @@ std::string number(const std::optional<double>& value) {
   return value ? significant(*value) : "unknown";
 }
 
-std::string effect_text(const RuleFinding& finding) {
+std::string cover_text(const RuleFinding& finding) {
   if (finding.covers == Verdict::No)
-    return "-";
+    return "does not cover it";
   std::string text(economics::short_name(finding.effect));
   if (!finding.by.empty())
     text += ", exception " + finding.by;
   if (!finding.replaced_by.empty())
     text = "replaced by " + finding.replaced_by;
+  if (finding.covers == Verdict::Unknown)
+    text = "unknown whether it covers it: " + text;
   return text;
 }
 
@@ -64,8 +68,16 @@ const RuleFinding* deciding(const Judgement& judgement) {
   return nullptr;
 }
 
+// The head in a column of its own. `wrapped` takes blanks together, so those of the head are
+// marked.
 std::string line(const char* head, const std::string& text) {
-  return wrapped(fmt::format("  {:<20}{}", head, text), 22);
+  constexpr std::size_t column = 24;
+  std::string marked = std::string("  ") + head;
+  marked.resize(column, ' ');
+  std::replace(marked.begin(), marked.end(), ' ', '\x01');
+  std::string out = wrapped(marked + text, column);
+  std::replace(out.begin(), out.end(), '\x01', ' ');
+  return out;
 }
 
 std::string figures_text(const ExportFigures& figures) {
@@ -154,12 +166,9 @@ std::string chip_text(const RulesAnswer& answer, const RulesRow& row) {
     text += line("uncertain", joined(row.uncertain, ", ") + "; " + draws_text(row));
   if (!row.assumed.empty())
     text += line("not published", joined(row.assumed, ", "));
-  TextTable table({"rules in force", "covers", "effect", "arithmetic"}, 4);
   for (const RuleFinding& finding : judgement.law_findings)
-    table.add({finding.id, std::string(name_of(finding.covers)), effect_text(finding),
-               finding.arithmetic});
-  if (!judgement.law_findings.empty())
-    text += table.text();
+    text += line(&finding == &judgement.law_findings.front() ? "rules in force" : "",
+                 finding.id + " (" + cover_text(finding) + "): " + finding.arithmetic);
   return text + not_advice + "\n";
 }
 

@@ -15,7 +15,7 @@ using training::StageKind;
 
 // Whether nothing was found in the node's text.
 bool is_sound(const Node& node, const Findings& findings) {
-  if (findings.at(node.location))
+  if (node.kind == Node::Kind::Refused || findings.at(node.location))
     return false;
   for (const Node& item : node.items)
     if (!is_sound(item, findings))

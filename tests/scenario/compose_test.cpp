@@ -87,7 +87,7 @@ TEST_CASE("cases are named variants") {
   CHECK(message_of(text, chosen("dear")) ==
         "14:43 unknown key 'tokns'; known: name, description, calendar, cluster, model, stack, "
         "parallelism, stages, "
-        "reliability, checkpoint, price, scope, port, builds_on, published, assert, ...");
+        "reliability, checkpoint, price, export_controls, scope, port, builds_on, published, ...");
   CHECK(message_of(text, chosen("bog")) ==
         "--case:1:1 there is no case 'bog'; did you mean 'big'?");
   CHECK(message_of(joined(lines()), chosen("big")) ==

@@ -47,7 +47,7 @@ LawStatus law(const std::string& chip, const std::string& date,
 
 // Of each chip: binding data type, TPP, die area (0: unknown), density, I/O, DRAM and their sum in
 // GB/s; whether the rules of 2022-10, 3A090.a and .b of 2023-11, the letters of 2025-04, the rule
-// of 2026-01 and the windows of the tariff cover it: Y, -, ? (a die area is needed), n (not asked).
+// of 2026-01 and the windows of the tariff cover it: Y, -, u (a die area is needed), n (not asked).
 // From a survey that computed it apart from this program.
 struct Row {
   const char* chip;
@@ -103,15 +103,15 @@ constexpr Row table[] = {
     {"ascend-910b4", "fp16", 4480, 665.6, 6.73, 520, 800, 1320, "-Y--Y-"},
     {"ascend-910c", "fp16", 12032, 1331, 9.04, 912, 3200, 4112, "YY-YY-"},
     {"ascend-950pr", "fp16", 6800, 0, 0, 2128, 1400, 3528, "YY-YY-"},
-    {"mlu370-x8", "int8", 2048, 0, 0, 264, 614.4, 878.4, "-??-n-"},
+    {"mlu370-x8", "int8", 2048, 0, 0, 264, 614.4, 878.4, "-uu-n-"},
     {"mlu590", "fp16", 5024, 0, 0, 498, 2400, 2898, "-Y-YY-"},
     {"br100", "bf16", 16384, 1074, 15.26, 640, 1640, 2280, "YY-YY-"},
     {"br104", "bf16", 8192, 537, 15.26, 320, 820, 1140, "-Y--Y-"},
-    {"mtt-s4000", "bf16", 1600, 0, 0, 368, 768, 1136, "-??-n-"},
-    {"hygon-k100-ai", "int8", 3136, 0, 0, 312, 896, 1208, "-??-n-"},
+    {"mtt-s4000", "bf16", 1600, 0, 0, 368, 768, 1136, "-uu-n-"},
+    {"hygon-k100-ai", "int8", 3136, 0, 0, 312, 896, 1208, "-uu-n-"},
 };
 
-char sign(Verdict v) { return v == Verdict::Yes ? 'Y' : v == Verdict::No ? '-' : '?'; }
+char sign(Verdict v) { return v == Verdict::Yes ? 'Y' : v == Verdict::No ? '-' : 'u'; }
 
 std::string verdicts(const ExportFigures& chip) {
   std::string text;
