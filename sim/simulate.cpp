@@ -92,6 +92,14 @@ economics::Bill bill_of(const training::RunResult& run, const scenario::Scenario
                               {s.price_lists, date, s.calendar.start});
 }
 
+// A price that is not known is told before the simulation, not after it.
+void check_prices(const scenario::Scenario& s) {
+  training::RunResult nothing;
+  for (const training::StageSpec& stage : s.stages)
+    nothing.stages.emplace_back().pool = stage.pool;
+  static_cast<void>(bill_of(nothing, s));
+}
+
 economics::PoolControl control_of(const std::string& name, const hardware::PoolSpec& pool,
                                   const scenario::Scenario& s) {
   const economics::ExportControlsSpec& asked = *s.export_controls;
@@ -227,7 +235,10 @@ struct Simulation::State {
 };
 
 Simulation::Simulation(const scenario::Loaded& loaded, const SimulateOptions& options)
-    : state_(std::make_unique<const State>(loaded, options)) {}
+    : state_([&] {
+        check_prices(loaded.scenario);
+        return std::make_unique<const State>(loaded, options);
+      }()) {}
 
 Simulation::~Simulation() = default;
 

@@ -35,7 +35,7 @@ enum class Access { Purchase, Cloud };
 enum class Item { Accelerator, MemoryStack, FoundryOutput, ModelWeights };
 // Whether the legal text itself was read, or a quotation or report of it.
 enum class TextRead { Yes, No };
-enum class DataType { Fp32, Tf32, Bf16, Fp16, Int8, Fp8, Int4, Fp4 };
+enum class DataType { Fp32, Tf32, Bf16, Fp16, Fp8, Int8, Fp4, Int4 };
 
 template <class T> struct Threshold { std::optional<T> at_least, above, below, at_most; };
 
@@ -269,8 +269,8 @@ template <> struct EnumNames<economics::DataType> {
   static constexpr std::array names{
       std::pair{E::Fp32, std::string_view{"fp32"}}, std::pair{E::Tf32, std::string_view{"tf32"}},
       std::pair{E::Bf16, std::string_view{"bf16"}}, std::pair{E::Fp16, std::string_view{"fp16"}},
-      std::pair{E::Int8, std::string_view{"int8"}}, std::pair{E::Fp8, std::string_view{"fp8"}},
-      std::pair{E::Int4, std::string_view{"int4"}}, std::pair{E::Fp4, std::string_view{"fp4"}}};
+      std::pair{E::Fp8, std::string_view{"fp8"}},   std::pair{E::Int8, std::string_view{"int8"}},
+      std::pair{E::Fp4, std::string_view{"fp4"}},   std::pair{E::Int4, std::string_view{"int4"}}};
 };
 template <>
 inline constexpr std::string_view catalogue_kind<economics::ExportRuleSpec> = "export-rules";

@@ -61,6 +61,19 @@ std::string source_text(const economics::ExportRuleSpec& rule) {
          " (legal text read: " + std::string(name_of(rule.text_read)) + ")";
 }
 
+// What must hold beside the chip's arithmetic, for people.
+std::vector<std::string> conditions_of(const economics::ExportRuleSpec& rule) {
+  std::vector<std::string> all;
+  if (rule.conditions.sold_in_us)
+    all.emplace_back(*rule.conditions.sold_in_us ? "sold in the United States"
+                                                 : "not sold in the United States");
+  if (rule.conditions.volume_share)
+    all.push_back("at most " + percent(100 * *rule.conditions.volume_share, 0) +
+                  " of the volume that went to users in the United States");
+  all.insert(all.end(), rule.conditions.others.begin(), rule.conditions.others.end());
+  return all;
+}
+
 const RuleFinding* deciding(const Judgement& judgement) {
   for (const RuleFinding& finding : judgement.law_findings)
     if (finding.id == judgement.rule)
@@ -150,6 +163,8 @@ std::string chip_text(const RulesAnswer& answer, const RulesRow& row) {
     text += line("arithmetic", rule->arithmetic);
     if (!rule->by.empty())
       text += line("exception", rule->by);
+    if (const auto conditions = conditions_of(rule->rule); !conditions.empty())
+      text += line("conditions", joined(conditions, "; "));
     text += line("source", source_text(rule->rule));
   }
   text += line("purchasable", std::string(name_of(judgement.purchasable)));
@@ -172,8 +187,22 @@ std::string chip_text(const RulesAnswer& answer, const RulesRow& row) {
   return text + not_advice + "\n";
 }
 
+// "purchasable" in a narrow column.
+std::string buy_text(economics::Purchasable purchasable) {
+  switch (purchasable) {
+  case economics::Purchasable::WithNotice:
+    return "notice";
+  case economics::Purchasable::WithLicence:
+    return "licence";
+  case economics::Purchasable::NotLaunched:
+    return "later";
+  default:
+    return std::string(name_of(purchasable));
+  }
+}
+
 std::string several_text(const RulesAnswer& answer) {
-  TextTable table({"chip", "law", "purchasable", "rule", "TPP", "by", "density", "I/O", "DRAM"}, 4);
+  TextTable table({"chip", "law", "buy", "rule", "TPP", "by", "density", "I/O", "DRAM"}, 4);
   bool marked = false;
   for (const RulesRow& row : answer.rows) {
     const Judgement& j = row.judgement;
@@ -183,9 +212,9 @@ std::string several_text(const RulesAnswer& answer) {
     table.add(
         {row.chip,
          std::string(economics::short_name(j.law)) + (beside ? "*" : "") + (swings ? "~" : ""),
-         std::string(name_of(j.purchasable)), j.rule.empty() ? "-" : j.rule,
-         significant(j.figures.tpp), std::string(name_of(j.figures.binding.front())),
-         number(j.figures.performance_density), significant(j.figures.io_bandwidth.base() / giga),
+         buy_text(j.purchasable), j.rule.empty() ? "-" : j.rule, significant(j.figures.tpp),
+         std::string(name_of(j.figures.binding.front())), number(j.figures.performance_density),
+         significant(j.figures.io_bandwidth.base() / giga),
          significant(j.figures.dram_bandwidth.base() / giga)});
   }
   std::string text = question_text(answer) + "\n" + table.text();
@@ -212,6 +241,8 @@ ordered_json rule_json(const RuleFinding& finding) {
   if (rule.surcharge)
     object["surcharge"] = *rule.surcharge;
   object["summary"] = rule.summary;
+  if (const auto conditions = conditions_of(rule); !conditions.empty())
+    object["conditions"] = conditions;
   object["arithmetic"] = finding.arithmetic;
   object["source"] = rule.source;
   object["pinpoint"] = rule.pinpoint;

@@ -121,8 +121,7 @@ std::string verdicts(const ExportFigures& chip) {
   for (const char* rule :
        {"us-2022-10-3a090", "us-2023-11-3a090a", "us-2023-11-3a090b", "us-2025-04-letters"})
     text += sign(covers(rule));
-  text +=
-      covers("us-2023-11-3a090a") == Verdict::Yes ? sign(covers("us-2026-01-case-by-case")) : 'n';
+  text += covers("us-2023-11-3a090a") == Verdict::Yes ? sign(covers("us-2026-01-review")) : 'n';
   return text + sign(covers("us-2026-01-tariff"));
 }
 
@@ -162,6 +161,8 @@ TEST_CASE("what is known of dates") {
   CHECK(law("h20-96", "2025-05-01") == licence);
   CHECK(law("rtx-4090", "2023-11-16") == free);
   CHECK(law("rtx-4090", "2023-11-17") == LawStatus::ExceptionNotify); // NAC
+  CHECK(law("rtx-4090", "2026-03-01") == LawStatus::ExceptionNotify); // still
+  CHECK(law("rtx-5090", "2026-03-01") == licence);                    // 1792 GB/s
   CHECK(law("h200-sxm", "2025-12-01") == denied);
   CHECK(law("h200-sxm", "2026-02-01") == licence);
   for (const char* chip : {"a100-sxm-80", "h100-sxm"}) {
@@ -225,7 +226,7 @@ TEST_CASE("law and practice stand apart; nothing is known beyond the newest rule
   REQUIRE(h20.buyer_side.size() == 1);
   const Judgement h200 = asked("h200-sxm", "2026-03-01");
   CHECK(h200.surcharge == Approx(0.25));
-  CHECK(h200.rule == "us-2026-01-case-by-case");
+  CHECK(h200.rule == "us-2026-01-review");
   CHECK(h200.buyer_side.size() == 2);
   const Judgement h100 =
       asked("h100-sxm", "2026-03-01"); // eligible, outside of the tariff's windows
