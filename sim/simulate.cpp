@@ -80,13 +80,66 @@ std::vector<economics::PoolUsage> usage_of(const training::RunResult& run,
     const std::string name = stage.pool.empty() ? "main" : stage.pool;
     auto pool = std::find_if(usage.begin(), usage.end(),
                              [&](const economics::PoolUsage& u) { return u.pool == name; });
-    if (pool == usage.end())
-      pool = usage.insert(usage.end(), {name, pool_named(cluster, name).node.spec, {}});
+    if (pool == usage.end()) {
+      const hardware::PoolSpec& spec = pool_named(cluster, name);
+      pool = usage.insert(usage.end(), {name, spec.node.spec, {}, 0, spec.acquired});
+      pool->gpus = std::int64_t{spec.nodes} * spec.node->accelerators;
+    }
     for (std::size_t i = 0; i < execution::categories; ++i)
       pool->time[static_cast<std::size_t>(load_state_of(static_cast<Category>(i)))] +=
           to_gpu_seconds(stage.ledger.charged[i]);
   }
   return usage;
+}
+
+economics::Bill bill_of(const training::RunResult& run, const scenario::Scenario& s) {
+  const Date date = s.price.date.known() ? s.price.date : s.calendar.start;
+  return economics::make_bill(usage_of(run, s.cluster), s.price,
+                              {s.price_lists, date, s.calendar.start});
+}
+
+// A price that is not known is told before the simulation, not after it.
+void check_prices(const scenario::Scenario& s) {
+  training::RunResult nothing;
+  for (const training::StageSpec& stage : s.stages)
+    nothing.stages.emplace_back().pool = stage.pool;
+  static_cast<void>(bill_of(nothing, s));
+}
+
+economics::PoolControl control_of(const std::string& name, const hardware::PoolSpec& pool,
+                                  const scenario::Scenario& s) {
+  const economics::ExportControlsSpec& asked = *s.export_controls;
+  economics::ExportQuestion question{asked.destination, asked.buyer_headquarters,
+                                     asked.date.known() ? asked.date : s.calendar.start,
+                                     asked.access, asked.assume_unchanged};
+  economics::PoolControl control;
+  control.pool = name;
+  control.chip = pool.node->accelerator.name;
+  control.chips = std::int64_t{pool.nodes} * pool.node->accelerators;
+  const economics::ExportFigures figures =
+      economics::export_figures(pool.node->accelerator.spec, control.chip);
+  control.judgement = economics::judge(s.rule_book, figures, question);
+  if (pool.acquired.known()) {
+    control.acquired = question.date = pool.acquired;
+    control.law_when_acquired = economics::judge(s.rule_book, figures, question).law;
+  }
+  return control;
+}
+
+std::vector<economics::PoolControl> controls_of(const scenario::Scenario& s) {
+  std::vector<economics::PoolControl> controls;
+  if (!s.export_controls)
+    return controls;
+  if (s.cluster.pools.empty())
+    controls.push_back(control_of("main", s.cluster.main, s));
+  double in_use = s.export_controls->tpp_in_use;
+  for (const auto& [name, pool] : s.cluster.pools)
+    controls.push_back(control_of(name, pool, s));
+  for (economics::PoolControl& control : controls) { // caps count pools one after another
+    control.tpp_in_use = in_use;
+    in_use += economics::counted_tpp(control);
+  }
+  return controls;
 }
 
 // One name for one file, so that a cycle is seen.
@@ -175,6 +228,7 @@ struct Simulation::State {
     base.scenario = loaded.scenario;
     base.parameters = workload::parameters(loaded.scenario.model.spec);
     base.weak_inputs = loaded.weak_inputs;
+    base.export_controls = controls_of(loaded.scenario);
     if (!loaded.scenario.probes.empty())
       base.probes = probe::run(loaded.scenario.probes, pool_named(loaded.scenario.cluster, ""),
                                loaded.scenario.model.spec, loaded.scenario.stack.spec);
@@ -187,15 +241,17 @@ struct Simulation::State {
 };
 
 Simulation::Simulation(const scenario::Loaded& loaded, const SimulateOptions& options)
-    : state_(std::make_unique<const State>(loaded, options)) {}
+    : state_([&] {
+        check_prices(loaded.scenario);
+        return std::make_unique<const State>(loaded, options);
+      }()) {}
 
 Simulation::~Simulation() = default;
 
 Result Simulation::run(std::uint64_t replication) const {
   Result result = state_->base;
   result.run = state_->run.run(state_->seed, replication);
-  result.bill =
-      economics::make_bill(usage_of(result.run, result.scenario.cluster), result.scenario.price);
+  result.bill = bill_of(result.run, result.scenario);
   if (result.scenario.calendar.start.known())
     result.finish_date = add(result.scenario.calendar.start, result.run.wall);
   return result;

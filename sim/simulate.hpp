@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sim/economics/bill.hpp"
+#include "sim/economics/export_judgement.hpp"
 #include "sim/probe/probe.hpp"
 #include "sim/scenario/load.hpp"
 #include "sim/training/result.hpp"
@@ -35,7 +36,8 @@ struct Result {
   training::RunResult run;
   std::vector<probe::ProbeResult> probes;
   economics::Bill bill;
-  Date finish_date; // unknown without calendar.start
+  std::vector<economics::PoolControl> export_controls; // where the scenario asks
+  Date finish_date;                                    // unknown without calendar.start
   std::vector<scenario::WeakInput> weak_inputs;
   // The run this one builds on, simulated too; not counted. Null without builds_on.
   std::shared_ptr<const Result> builds_on;

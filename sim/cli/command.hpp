@@ -72,6 +72,7 @@ Outcome sweep_command(const Command& command, const std::vector<std::string>& ar
 Outcome explain_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome catalog_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome collective_command(const Command& command, const std::vector<std::string>& arguments);
+Outcome rules_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome score_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome schema_command(const Command& command, const std::vector<std::string>& arguments);
 

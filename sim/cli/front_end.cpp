@@ -102,6 +102,8 @@ const std::vector<Command>& commands() {
       {"collective", "--node NODE --op OP --size SIZE",
        "one collective: time, algorithm, bus bandwidth, busiest links", collective_command},
       {"score", "[FAMILY|FILE]...", "published runs: predicted against measured", score_command},
+      {"rules", "CHIP|--all --date DAY --destination CC",
+       "export-control status of chips: the rule, the arithmetic, the source", rules_command},
       {"catalog", "[KIND] [NAME]", "chips, nodes, fabrics, models, stacks, prices",
        catalog_command},
       {"schema", "", "JSON Schema of the scenario language", schema_command}};

@@ -6,6 +6,9 @@
 #include "sim/hardware/power.hpp"
 
 #include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +21,8 @@ struct PoolUsage {
   std::string pool;
   hardware::NodeSpec node;
   std::array<GpuSeconds, load_states> time{};
+  std::int64_t gpus = 0; // of the pool, for what is bought
+  Date acquired;
   [[nodiscard]] GpuSeconds total() const;
 };
 
@@ -27,14 +32,26 @@ struct BillLine {
 };
 
 struct Bill {
-  std::string convention; // "rental": the rent covers machine, power and site
-  std::vector<BillLine> lines;
-  Dollars total{}; // sum of the lines
+  std::string convention; // "rental": the rent covers machine, power and site; "owned_amortised"
+  std::vector<BillLine> lines; // of the convention
+  Dollars total{};             // sum of the lines
   Joules equipment_energy{}, facility_energy{};
-  Dollars energy_cost{}; // of facility_energy; reported, not in `total`: the rent covers it
+  Dollars energy_cost{}; // of facility_energy; in `total` when owned, the rent covers it
   Kilograms carbon{};
+  std::optional<Dollars> rental, owned_amortised; // by either convention, where it is asked for
+  std::optional<Dollars> acquisition;             // cash outlay for machines and network
 };
 
-Bill make_bill(const std::vector<PoolUsage>& usage, const PriceSpec& price);
+// Price lists by accelerator; the day whose rents hold; the first day of the run, until which what
+// is owned has lost value.
+struct Market {
+  std::map<std::string, PriceListSpec> lists;
+  Date date, start;
+};
+
+// Throws InfeasibleError("price...") where no dated price fits, or neither rent nor ownership is
+// given.
+Bill make_bill(const std::vector<PoolUsage>& usage, const PriceSpec& price,
+               const Market& market = {});
 
 } // namespace sim::economics

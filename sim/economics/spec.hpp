@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Prices.
+// Prices; export rules and price lists in their own headers.
 #pragma once
 
 #include "sim/base/fields.hpp"
+#include "sim/economics/export_rule.hpp"
+#include "sim/economics/price_list.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,8 +18,16 @@ struct EnergySpec {
   KilogramsPerJoule carbon{};
 };
 
+enum class Convention { Rental, Owned };
+
+// Rent is written out or taken from a market's price list; owning can stand beside it.
 struct PriceSpec {
-  DollarsPerGpuSecond rental{};
+  std::optional<DollarsPerGpuSecond> rental;
+  std::string market; // of the price lists
+  PriceLevel level = PriceLevel::Typical;
+  Date date; // of the price lists; absent: calendar.start
+  std::optional<OwnedSpec> owned;
+  std::optional<Convention> convention; // absent: rental where there is a rent
   Named<EnergySpec> energy;
 };
 
@@ -31,10 +42,17 @@ template <class V> void fields(V& v, EnergySpec& s) {
   v("carbon", s.carbon, non_negative, "Carbon intensity of the grid.");
 }
 template <class V> void fields(V& v, PriceSpec& s) {
-  v("rental", s.rental, required(positive), "Rent of one GPU.");
+  v("rental", s.rental, positive, "Rent of one GPU.");
+  v("market", s.market, anything,
+    "Instead of rental: country or region whose dated prices of the catalogue hold.");
+  v("level", s.level, anything, "With market: low, typical or high.");
+  v("date", s.date, anything, "With market: day of the prices; absent: calendar.start.");
+  v("owned", s.owned, anything, "What owning the machines costs.");
+  v("convention", s.convention, anything,
+    "Which of rental and owned totals.cost_usd is; absent: rental where there is a rent.");
   v("energy", s.energy, anything,
-    "Electricity: a region of the catalogue, or written out. Reported apart, the rent includes "
-    "it.");
+    "Electricity: a region of the catalogue, or written out. Reported apart from rent, which "
+    "includes it; counted when owned.");
 }
 template <class V> void fields(V& v, ScopeSpec& s) {
   v("includes", s.includes, anything, "What the total covers.");
@@ -45,6 +63,11 @@ template <class V> void fields(V& v, ScopeSpec& s) {
 
 namespace sim {
 inline namespace base {
+template <> struct EnumNames<economics::Convention> {
+  static constexpr std::array names{
+      std::pair{economics::Convention::Rental, std::string_view{"rental"}},
+      std::pair{economics::Convention::Owned, std::string_view{"owned"}}};
+};
 template <> inline constexpr std::string_view catalogue_kind<economics::EnergySpec> = "regions";
 } // namespace base
 } // namespace sim

@@ -8,6 +8,7 @@
 #include "sim/hardware/collective_library.hpp"
 #include "sim/hardware/fabric_parts.hpp"
 #include "sim/hardware/node_parts.hpp"
+#include "sim/hardware/product.hpp"
 
 #include <cstdint>
 #include <map>
@@ -71,17 +72,19 @@ struct KernelSpec {
 
 struct AcceleratorSpec {
   std::string title;
-  std::map<Precision, FlopsPerSecond> peak; // dense
-  FlopsPerSecond special_function_peak{};   // exponentials
+  std::map<Precision, FlopsPerSecond> peak;                // dense
+  std::map<IntegerPrecision, FlopsPerSecond> integer_peak; // the same, operations as FLOPs
+  FlopsPerSecond special_function_peak{};                  // exponentials; 0: not known
   Bytes memory{};
   BytesPerSecond memory_bandwidth{};
-  int streaming_multiprocessors = 0;
-  BytesPerSecond scale_up_bandwidth{}; // to the scale-up switch, raw
-  double scale_up_efficiency = 1;      // share that collectives can use
+  int streaming_multiprocessors = 0;   // 0: not known
+  BytesPerSecond scale_up_bandwidth{}; // to the scale-up switch, raw; 0: there is no such link
+  double scale_up_efficiency = 0;      // share that collectives can use; 0: not known
   BytesPerSecond host_bandwidth{};     // PCIe or C2C
   Watts power{}, idle_power{};
   Date launched;
-  Named<KernelSpec> kernels;
+  std::optional<ProductSpec> product;
+  Named<KernelSpec> kernels; // no gemm: nobody measured them
   // Absent: plain messages at the rates of links, and the faster of the algorithms.
   std::optional<Named<CollectiveLibrarySpec>> collectives;
 };
@@ -234,23 +237,28 @@ template <class V> void fields(V& v, KernelSpec& s) {
 template <class V> void fields(V& v, AcceleratorSpec& s) {
   v("title", s.title, required(), "Vendor's name.");
   v("peak", s.peak, required(positive), "Dense peak rate by precision, without sparsity.");
-  v("special_function_peak", s.special_function_peak, required(positive),
+  v("integer_peak", s.integer_peak, positive,
+    "Dense integer rates, an operation as a FLOP; export rules count them.");
+  v("special_function_peak", s.special_function_peak, non_negative,
     "Exponentials a second, each one FLOP: 16 per clock and streaming multiprocessor on NVIDIA's "
-    "chips.");
+    "chips; 0: not known, and what simulates attention needs it.");
   v("memory", s.memory, required(positive), "Device memory.");
   v("memory_bandwidth", s.memory_bandwidth, required(positive), "Device memory bandwidth.");
-  v("streaming_multiprocessors", s.streaming_multiprocessors, required(at_least_one),
-    "Streaming multiprocessors.");
-  v("scale_up_bandwidth", s.scale_up_bandwidth, required(positive),
-    "Link to the scale-up domain, per direction, raw.");
-  v("scale_up_efficiency", s.scale_up_efficiency,
-    required(Rule{.low = 0, .high = 1, .low_open = true}),
-    "Share of scale_up_bandwidth that collectives can use.");
+  v("streaming_multiprocessors", s.streaming_multiprocessors, non_negative,
+    "Streaming multiprocessors; 0: not known, and what simulates kernels needs it.");
+  v("scale_up_bandwidth", s.scale_up_bandwidth, required(non_negative),
+    "Links to the scale-up domain, per direction, raw; 0: there are none.");
+  v("scale_up_efficiency", s.scale_up_efficiency, fraction,
+    "Share of scale_up_bandwidth that collectives can use; 0: not known, and what simulates a node "
+    "needs it.");
   v("host_bandwidth", s.host_bandwidth, required(positive), "To host memory, per direction.");
-  v("power", s.power, required(positive), "Thermal design power.");
+  v("power", s.power, non_negative, "Thermal design power; 0: not known.");
   v("idle_power", s.idle_power, non_negative, "Power without work.");
   v("launched", s.launched, anything, "Day of launch.");
-  v("kernels", s.kernels, required(), "What the kernels of this generation reach.");
+  v("product", s.product, anything, "What it is to buyers and export rules.");
+  v("kernels", s.kernels, anything,
+    "What the kernels of this generation reach; absent: nobody measured them, and no step can be "
+    "simulated.");
   v("collectives", s.collectives, anything,
     "Library of collectives on this generation; absent: plain messages at the rates of links.");
 }

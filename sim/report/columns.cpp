@@ -40,11 +40,23 @@ std::vector<TotalColumn> make_total_columns() {
       [](const Result& r) { return gpu_seconds(r.run.gpu_time); });
   add("cost_usd", "USD", "The bill, by the convention that `cost` names.",
       [](const Result& r) { return r.bill.total.base(); });
+  const auto add_optional = [&](std::string name, std::string help,
+                                std::optional<Dollars> economics::Bill::*part) {
+    t.push_back({{std::move(name), "USD", false, std::move(help)}, [part](const Result& r) {
+                   return r.bill.*part ? Value((r.bill.*part)->base()) : std::nullopt;
+                 }});
+  };
+  add_optional("rental_usd", "GPU time at its rent, where there is one.", &economics::Bill::rental);
+  add_optional("amortised_usd", "What owning costs over the run, electricity included.",
+               &economics::Bill::owned_amortised);
+  add_optional("acquisition_usd", "Cash outlay for the machines and their network, when owned.",
+               &economics::Bill::acquisition);
   add("energy_mwh", "MWh", "Of the facility: equipment x PUE.",
       [](const Result& r) { return r.bill.facility_energy.base(); });
   add("equipment_energy_mwh", "MWh", "Of the nodes.",
       [](const Result& r) { return r.bill.equipment_energy.base(); });
-  add("energy_cost_usd", "USD", "Of the facility's energy; not in cost_usd, the rent covers it.",
+  add("energy_cost_usd", "USD",
+      "Of the facility's energy; in cost_usd when owned, the rent covers it.",
       [](const Result& r) { return r.bill.energy_cost.base(); });
   add("co2_tonnes", "t", "Of the facility's energy.",
       [](const Result& r) { return r.bill.carbon.base(); });

@@ -2,6 +2,7 @@
 #include "sim/report/json_writer.hpp"
 
 #include "sim/report/quantities.hpp"
+#include "sim/report/rules_writer.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -44,9 +45,17 @@ ordered_json cost_of(const Result& result) {
   ordered_json lines = ordered_json::array();
   for (const economics::BillLine& line : result.bill.lines)
     lines.push_back({{"label", line.label}, {"cost_usd", line.amount / dollar}});
-  return {{"convention", result.bill.convention},
-          {result.bill.convention, result.bill.total / dollar},
-          {"lines", std::move(lines)}};
+  ordered_json cost = {{"convention", result.bill.convention}};
+  const economics::Bill& bill = result.bill;
+  const std::pair<const char*, const std::optional<Dollars>*> sums[] = {
+      {"rental", &bill.rental},
+      {"owned_amortised", &bill.owned_amortised},
+      {"cash_outlay", &bill.acquisition}};
+  for (const auto& [key, sum] : sums)
+    if (*sum)
+      cost[key] = **sum / dollar;
+  cost["lines"] = std::move(lines);
+  return cost;
 }
 
 ordered_json levels_of(const training::StageResult& stage) {
@@ -169,6 +178,8 @@ ordered_json to_json(const Result& result) {
   object["published"] = published_of(result);
   object["weak_inputs"] = weak_inputs_of(result);
   object["substitutions"] = result.run.substitutions;
+  if (!result.export_controls.empty())
+    object["export_controls"] = export_controls_json(result.export_controls);
   return object;
 }
 

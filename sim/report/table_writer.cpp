@@ -3,6 +3,7 @@
 
 #include "sim/base/quantity_text.hpp"
 #include "sim/report/quantities.hpp"
+#include "sim/report/rules_writer.hpp"
 #include "sim/report/text_table.hpp"
 
 #include <fmt/format.h>
@@ -46,8 +47,8 @@ std::string bill_text(const Result& r) {
                        " MWh at the facility (PUE " + number_text(r.scenario.price.energy->pue) +
                        ")";
   if (r.bill.energy_cost > Dollars{})
-    energy +=
-        ", " + dollars(r.bill.energy_cost / dollar) + " of electricity, which the rent covers";
+    energy += ", " + dollars(r.bill.energy_cost / dollar) + " of electricity, which the " +
+              (r.bill.convention == "rental" ? "rent covers" : "total holds");
   if (r.bill.carbon > Kilograms{})
     energy += ", " + significant(r.bill.carbon / tonne) + " t CO2";
   return out + wrapped(energy, 4);
@@ -234,7 +235,15 @@ std::string page_of(const std::vector<std::string>& sections) {
 } // namespace
 
 std::string scope_text(const scenario::Scenario& scenario, const std::string& convention) {
-  std::string text = convention + " at " + to_text(scenario.price.rental);
+  const economics::PriceSpec& price = scenario.price;
+  std::string text = convention;
+  if (convention == "owned_amortised")
+    text += " with electricity";
+  else if (price.rental)
+    text += " at " + to_text(*price.rental);
+  else
+    text += fmt::format(" at {} prices of {}, {}", name_of(price.level), price.market,
+                        to_text(price.date.known() ? price.date : scenario.calendar.start));
   const economics::ScopeSpec& scope = scenario.scope;
   text +=
       scope.includes.empty() ? "; scope not stated" : "; covers " + joined(scope.includes, ", ");
@@ -319,7 +328,8 @@ std::string write_table(const Result& result, const Distributions* distributions
       distributions == nullptr ? "" : distribution_text(result, *distributions),
       published_text(result),
       weak_inputs_text(result.weak_inputs),
-      list_text("Substitutions", result.run.substitutions)};
+      list_text("Substitutions", result.run.substitutions),
+      export_controls_text(result.export_controls)};
   return page_of(sections);
 }
 

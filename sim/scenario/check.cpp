@@ -2,6 +2,7 @@
 #include "sim/scenario/check.hpp"
 
 #include "sim/base/quantity_text.hpp"
+#include "sim/scenario/check_economics.hpp"
 
 #include <cstdint>
 #include <set>
@@ -14,7 +15,7 @@ using training::StageKind;
 
 // Whether nothing was found in the node's text.
 bool is_sound(const Node& node, const Findings& findings) {
-  if (findings.at(node.location))
+  if (node.kind == Node::Kind::Refused || findings.at(node.location))
     return false;
   for (const Node& item : node.items)
     if (!is_sound(item, findings))
@@ -38,11 +39,11 @@ public:
   void published();
   void probes();
   void reliability();
-
-private:
   void say(const std::string& path, const std::string& message, const std::string& remedy) {
     findings_.add(locate_(path), path + ": " + message, remedy);
   }
+
+private:
   void stage(const training::StageSpec& stage, const std::string& path);
   void work(const training::StageSpec& stage, const std::string& path);
   void batch(const training::BatchSpec& batch, const std::string& path);
@@ -176,16 +177,7 @@ void Checker::pools() {
 
 void Checker::pool(const hardware::PoolSpec& pool, const std::string& path) {
   const hardware::NodeSpec& node = pool.node.spec;
-  const hardware::AcceleratorSpec& accelerator = node.accelerator.spec;
-  if (accelerator.peak.empty())
-    say(path + ".node.accelerator.peak", "no precision is given",
-        "write peak: {bf16: 989 TFLOP/s}");
-  if (accelerator.kernels.spec.gemm.empty())
-    say(path + ".node.accelerator.kernels.gemm", "no precision is given",
-        "write gemm: {bf16: {peak_fraction: ...}}");
-  if (accelerator.idle_power > accelerator.power)
-    say(path + ".node.accelerator.idle_power", "more power without work than with it",
-        "must not be above power");
+  check_accelerator(node, path + ".node", [this](const auto&... texts) { say(texts...); });
   if (node.idle_power > node.power)
     say(path + ".node.idle_power", "more power without work than with it",
         "must not be above power");
@@ -372,6 +364,11 @@ void check(const Scenario& scenario, const Node& root,
   checker.reliability();
   if (sound("probes"))
     checker.probes();
+  const auto say = [&](const auto&... texts) { checker.say(texts...); };
+  if (sound("price"))
+    check_price(scenario, say);
+  if (sound("export_controls"))
+    check_export_controls(scenario, say);
   if (sound("published") || sound("assert"))
     checker.published();
 }

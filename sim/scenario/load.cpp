@@ -10,6 +10,7 @@
 #include "sim/scenario/entries.hpp"
 #include "sim/scenario/huggingface.hpp"
 #include "sim/scenario/reader.hpp"
+#include "sim/scenario/rule_book.hpp"
 
 #include <algorithm>
 #include <filesystem>
@@ -122,6 +123,8 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
       loaded.scenario, composed->root, [&](const std::string& path) { return loaded.locate(path); },
       findings);
   check_builds_on(loaded, findings);
+  if (findings.empty())
+    read_economics(loaded.scenario, catalogue, entries, loaded, findings);
   findings.raise();
 
   loaded.canonical = canonical_text(loaded.scenario, reader.laws());

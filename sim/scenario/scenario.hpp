@@ -54,12 +54,17 @@ struct Scenario {
   Named<reliability::ReliabilitySpec> reliability;
   reliability::CheckpointSpec checkpoint;
   economics::PriceSpec price;
+  std::optional<economics::ExportControlsSpec> export_controls;
   economics::ScopeSpec scope;
   plan::PortSpec port;
   std::string builds_on; // path of another scenario, relative to this file
   std::vector<PublishedSpec> published;
   std::vector<AssertSpec> asserts;
   std::vector<ProvenanceSpec> provenance;
+  // Of the catalogue, where the scenario asks for them: rules of export, with its own laid over,
+  // and price lists by accelerator.
+  economics::RuleBook rule_book;
+  std::map<std::string, economics::PriceListSpec> price_lists;
 };
 
 template <class V> void fields(V& v, PublishedSpec& s) {
@@ -90,6 +95,8 @@ template <class V> void fields(V& v, Scenario& s) {
   v("reliability", s.reliability, anything, "Failures and recovery; absent: none.");
   v("checkpoint", s.checkpoint, anything, "Saving the state.");
   v("price", s.price, required(), "Prices.");
+  v("export_controls", s.export_controls, anything,
+    "Where the chips go to: what export rules say of them, beside the result.");
   v("scope", s.scope, anything, "What the dollars cover.");
   v("port", s.port, anything, "How to carry the run to hardware that lacks something.");
   v("builds_on", s.builds_on, anything,

@@ -58,7 +58,7 @@ TEST_CASE("help and version") {
   const Ran help = trainfare("--help");
   CHECK(help.exit_code == 0);
   for (const char* command : {"run", "check", "compare", "sweep", "explain", "score", "collective",
-                              "catalog", "schema"}) {
+                              "rules", "catalog", "schema"}) {
     CHECK(contains(help.out, command));
     const Ran own = trainfare(std::string(command) + " --help");
     CHECK(own.exit_code == 0);

@@ -98,7 +98,7 @@ TEST_CASE("the bill is the sum of its lines and linear in price and time") {
       sum += line.amount;
     CHECK(bill.total == sum);
     CHECK(bill.total / dollar == Approx(time / gpu_hour * 2).epsilon(1e-12));
-    price.rental *= 3;
+    *price.rental *= 3;
     const Bill dearer = economics::make_bill(usage, price);
     CHECK(dearer.total / dollar == Approx(3 * (bill.total / dollar)).epsilon(1e-12));
     CHECK(dearer.equipment_energy == bill.equipment_energy);

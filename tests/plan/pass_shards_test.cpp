@@ -35,6 +35,7 @@ struct Fixture {
     chip.memory_bandwidth = 3e12 * (byte / second);
     chip.streaming_multiprocessors = 132;
     chip.special_function_peak = 3.9 * teraflop / second;
+    chip.scale_up_efficiency = 1;
     chip.scale_up_bandwidth = 450e9 * (byte / second);
     hardware::KernelSpec& kernels = chip.kernels.spec;
     kernels.gemm[hardware::Precision::Bf16] = {0.8, 300, 128, 128, 1};

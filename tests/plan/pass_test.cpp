@@ -27,6 +27,7 @@ hardware::PoolSpec pool() {
   chip.memory = 80 * gibibyte;
   chip.memory_bandwidth = 3e12 * (byte / second);
   chip.streaming_multiprocessors = 132;
+  chip.scale_up_efficiency = 1;
   chip.scale_up_bandwidth = 450e9 * (byte / second);
   hardware::KernelSpec& kernels = chip.kernels.spec;
   kernels.gemm[Precision::Bf16] = {0.8, 300, 128, 128, 1};

@@ -112,6 +112,7 @@ inline Result result() {
   r.bill.convention = "rental";
   r.bill.lines = {{"rental, pool main", 64 * dollar}};
   r.bill.total = 64 * dollar;
+  r.bill.rental = r.bill.total;
   r.bill.equipment_energy = 20 * megawatt_hour;
   r.bill.facility_energy = 25 * megawatt_hour;
   r.bill.energy_cost = 2000 * dollar;

@@ -33,6 +33,9 @@ template <class T> void read_entry(const std::string& name) {
 TEST_CASE("every entry reads well, and every number of it has a provenance") {
   const std::map<std::string, std::function<void(const std::string&)>> readers = {
       {"accelerators", read_entry<hardware::AcceleratorSpec>},
+      {"country-groups", read_entry<economics::CountryGroupSpec>},
+      {"export-rules", read_entry<economics::ExportRuleSpec>},
+      {"prices", read_entry<economics::PriceListSpec>},
       {"collectives", read_entry<hardware::CollectiveLibrarySpec>},
       {"fabrics", read_entry<hardware::FabricSpec>},
       {"kernels", read_entry<hardware::KernelSpec>},

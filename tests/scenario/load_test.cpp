@@ -22,7 +22,7 @@ TEST_CASE("a scenario becomes a value with its catalogue entries") {
   CHECK(s.stages[0].tokens == 1e12);
   CHECK(s.stages[0].batch.end == 1024);
   CHECK(s.parallelism.automatic());
-  CHECK(s.price.rental / dollar_per_gpu_hour == Approx(2));
+  CHECK(s.price.rental.value() / dollar_per_gpu_hour == Approx(2));
   CHECK(loaded.sha256.size() == 64);
   CHECK(loaded.catalog_sha256.size() == 64);
   CHECK_FALSE(loaded.uncertain);

@@ -15,7 +15,7 @@ std::string priced(const std::string& value) {
 }
 
 double rental(const std::string& text, const LoadOptions& options = {}) {
-  return load_text(text, "t.yaml", options).scenario.price.rental / dollar_per_gpu_hour;
+  return load_text(text, "t.yaml", options).scenario.price.rental.value() / dollar_per_gpu_hour;
 }
 
 LoadOptions replication(std::uint64_t index, std::uint64_t seed = 1) {

@@ -135,7 +135,8 @@ private:
     for (const economics::BillLine& line : bill.lines)
       lines += line.amount;
     require(lines == bill.total, "the bill is the sum of its lines");
-    const Dollars rent = to_gpu_seconds(result_.run.gpu_time) * result_.scenario.price.rental;
+    const Dollars rent =
+        to_gpu_seconds(result_.run.gpu_time) * result_.scenario.price.rental.value();
     require(near(bill.total / dollar, rent / dollar), "rent = GPU time x price");
     double most = 0, least = 0; // joules, as if all nodes ran at full power, or idled
     for (const StageResult& stage : result_.run.stages) {

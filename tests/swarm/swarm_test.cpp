@@ -66,8 +66,8 @@ void check_renaming(swarm::Tree tree, const Result& first) {
 
 // Twice the price, twice the bill, to the last bit; the hours are the same.
 void check_price(swarm::Tree tree, const Result& first) {
-  tree["price"]["rental"] =
-      swarm::quantity(2 * (first.scenario.price.rental / (dollar / gpu_hour)), "USD/GPU-hour");
+  tree["price"]["rental"] = swarm::quantity(
+      2 * (first.scenario.price.rental.value() / (dollar / gpu_hour)), "USD/GPU-hour");
   const Result twice = *outcome_of(tree.document()).result;
   CHECK(twice.run.fingerprint == first.run.fingerprint);
   CHECK(twice.bill.total / first.bill.total == Approx(2).epsilon(1e-14));

@@ -1,0 +1,131 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/scenario/rule_book.hpp"
+
+#include "sim/economics/spec.hpp"
+#include "sim/scenario/reader.hpp"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace sim::scenario {
+namespace {
+
+const std::string changed = " (changed)"; // as the reader marks entries that are not as they stand
+
+Node name_node(const std::string& name, const Location& place) {
+  Node node;
+  node.kind = Node::Kind::Scalar;
+  node.text = name;
+  node.location = place;
+  return node;
+}
+
+std::string without_mark(const std::string& name) {
+  return name.ends_with(changed) ? name.substr(0, name.size() - changed.size()) : name;
+}
+
+// The scenario's own rules; one of the same name takes a rule's place.
+void lay_over(Scenario& scenario, const Loaded& loaded, Findings& findings) {
+  const auto& own = scenario.export_controls->rules;
+  for (std::size_t i = 0; i < own.size(); ++i) {
+    if (own[i].name.empty())
+      findings.add(loaded.locate("export_controls.rules." + std::to_string(i)),
+                   "export_controls.rules: a rule without name",
+                   "write {name: what-if, title: ...}, or {extends: rule of the catalogue, ...}");
+    else
+      scenario.rule_book.rules[without_mark(own[i].name)] = own[i].spec;
+  }
+}
+
+std::set<std::string> accelerators_of(const hardware::ClusterSpec& cluster) {
+  std::set<std::string> names;
+  if (cluster.pools.empty())
+    names.insert(without_mark(cluster.main.node->accelerator.name));
+  for (const auto& [name, pool] : cluster.pools)
+    names.insert(without_mark(pool.node->accelerator.name));
+  return names;
+}
+
+// What reads entries of the catalogue without a scenario.
+struct CatalogueReader {
+  explicit CatalogueReader(const std::string& directory,
+                           std::optional<std::uint64_t> replication = std::nullopt)
+      : catalogue(directory), values(catalogue, book, findings, 1, replication),
+        entries(catalogue, book, values, findings) {
+    catalogue.check(findings);
+    findings.raise();
+  }
+  Findings findings;
+  ProvenanceBook book;
+  Catalogue catalogue;
+  Values values;
+  Entries entries;
+};
+
+} // namespace
+
+economics::RuleBook read_rule_book(const Catalogue& catalogue, Entries& entries,
+                                   Findings& findings) {
+  economics::RuleBook book;
+  Reader reader(findings, &entries);
+  for (const std::string& name : catalogue.names(catalogue_kind<economics::ExportRuleSpec>)) {
+    Named<economics::ExportRuleSpec> rule;
+    reader.read(name_node(name, {}), rule, anything, name);
+    book.rules.emplace(name, std::move(rule.spec));
+  }
+  return book;
+}
+
+void read_economics(Scenario& scenario, const Catalogue& catalogue, Entries& entries,
+                    const Loaded& loaded, Findings& findings) {
+  if (scenario.export_controls) {
+    scenario.rule_book = read_rule_book(catalogue, entries, findings);
+    lay_over(scenario, loaded, findings);
+  }
+  if (scenario.price.market.empty())
+    return;
+  Reader reader(findings, &entries);
+  const auto known = catalogue.names(catalogue_kind<economics::PriceListSpec>);
+  for (const std::string& name : accelerators_of(scenario.cluster)) {
+    Named<economics::PriceListSpec> list;
+    if (std::find(known.begin(), known.end(), name) == known.end())
+      findings.add(loaded.locate("price.market"),
+                   "price.market: the catalogue has no prices of '" + name + "'",
+                   "write price.rental, or lay prices/NAME.yaml over the catalogue");
+    else
+      reader.read(name_node(name, loaded.locate("price.market")), list, anything, "price.market");
+    scenario.price_lists.emplace(name, std::move(list.spec));
+  }
+}
+
+economics::RuleBook load_rule_book(const std::string& catalog_directory,
+                                   const std::vector<std::string>& assumed) {
+  CatalogueReader from(catalog_directory);
+  economics::RuleBook book = read_rule_book(from.catalogue, from.entries, from.findings);
+  for (const std::string& id : assumed) {
+    if (const auto rule = book.rules.find(id); rule != book.rules.end())
+      rule->second.assume_in_force = true;
+    else
+      from.findings.add({"--assume", 1, 1}, "there is no export rule '" + id + "'",
+                        suggestion(id, from.catalogue.names("export-rules")));
+  }
+  from.findings.raise();
+  return book;
+}
+
+ChipEntry load_chip(const std::string& name, const std::string& catalog_directory,
+                    std::optional<std::uint64_t> replication) {
+  CatalogueReader from(catalog_directory, replication);
+  Reader reader(from.findings, &from.entries, &from.book);
+  Named<hardware::AcceleratorSpec> chip;
+  reader.read(name_node(name, {"arguments", 1, 1}), chip, anything, "CHIP");
+  from.findings.raise();
+  ChipEntry entry{name, std::move(chip.spec), {}, from.book.weak_inputs()};
+  const std::string prefix = "CHIP.";
+  for (const auto& [path, law] : reader.laws())
+    entry.uncertain.push_back(path.starts_with(prefix) ? path.substr(prefix.size()) : path);
+  return entry;
+}
+
+} // namespace sim::scenario
