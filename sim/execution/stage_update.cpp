@@ -89,9 +89,10 @@ StageUpdate stage_update(const plan::StepSetting& setting,
                     groups.expert_shard, stack.overlap.data_parameters, update.parameters_early,
                     update.parameters_late);
   const double parameters = shard.total() / plan::weight_copies(setting.layout);
-  // Reads and writes the state, reads the gradient, writes the working copy.
+  // Reads the gradient for its norm, reads and writes it to clip it; reads and writes the state,
+  // reads the gradient, writes the working copy.
   const Bytes bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
-                      precision.gradient_bytes + precision.weight_bytes;
+                      4 * precision.gradient_bytes + precision.weight_bytes;
   const hardware::MemoryKernel kernel{parameters * bytes, hardware::MemoryKind::Optimizer, 1};
   const hardware::AcceleratorSpec& accelerator = setting.accelerator();
   if (parameters > 0)

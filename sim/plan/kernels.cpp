@@ -42,13 +42,53 @@ void push_memory(double bytes, hardware::MemoryKind kind, int kernels, KernelRol
   out.push_back({hardware::demand(kernel, *context.accelerator), Flops{}, role, kernels});
 }
 
-// Reads 16 bit, writes the narrow type and one FP32 scale per 128 elements.
-double cast_bytes(double elements, hardware::Precision to) {
-  return elements * (wide + hardware::bytes_per_element(to) / byte + 4.0 / 128);
+// A narrow element and its part of one FP32 scale per 128 elements.
+double narrow_bytes(hardware::Precision type) {
+  return hardware::bytes_per_element(type) / byte + 4.0 / 128;
 }
 // Reads a narrow tensor and writes it transposed, requantised along the other axis.
 double transpose_bytes(double elements, hardware::Precision type) {
-  return elements * 2 * (hardware::bytes_per_element(type) / byte + 4.0 / 128);
+  return elements * 2 * narrow_bytes(type);
+}
+
+// The second copy of a narrow operand, along tokens, that its weight gradient reads.
+enum class SecondCopy { None, WithCast, Later };
+// Needed where blocks of scales lie along K, or tensor cores take operands along K alone. The cast
+// writes both (Transformer Engine); DeepSeek's 1 x 128 tiles are cut again when the weight gradient
+// runs, so that one copy is kept (arXiv 2412.19437, section 3.5.2).
+SecondCopy second_copy(hardware::Precision precision, const LoweringContext& context) {
+  const auto& kernels = context.accelerator->kernels.spec.gemm;
+  const auto found = kernels.find(precision);
+  const bool either_major = found != kernels.end() && found->second.either_major;
+  if (context.stack->precision.scaling == Scaling::Tensor)
+    return either_major ? SecondCopy::None : SecondCopy::WithCast;
+  return either_major ? SecondCopy::WithCast : SecondCopy::Later;
+}
+
+// Reads 16 bit and writes the narrow type, once or twice.
+double cast_bytes(double elements, hardware::Precision to, SecondCopy second) {
+  return elements * (wide + (second == SecondCopy::WithCast ? 2 : 1) * narrow_bytes(to));
+}
+
+// An operand of a product and of a weight gradient, which may have arrived narrow.
+void push_cast(double elements, bool arrives_narrow, hardware::Precision precision, KernelRole role,
+               const LoweringContext& context, std::vector<PlannedKernel>& out) {
+  const SecondCopy second = second_copy(precision, context);
+  double bytes = 0;
+  if (!arrives_narrow)
+    bytes = cast_bytes(elements, precision, second);
+  else if (second == SecondCopy::WithCast)
+    bytes = transpose_bytes(elements, precision);
+  push_memory(bytes, hardware::MemoryKind::Cast, 1, role, context, out);
+}
+
+// Bytes of an element that travels in the dispatch's precision.
+double dispatched_width(const LoweringContext& context) {
+  const hardware::Precision dispatch = context.stack->precision.dispatch;
+  return narrow(dispatch) ? narrow_bytes(dispatch) : wide;
+}
+bool gradient_arrives_narrow(const Operator& op, const LoweringContext& context) {
+  return op.backward_dispatched && narrow(context.stack->precision.dispatch);
 }
 
 void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::Precision precision,
@@ -121,17 +161,17 @@ void lower_forward(const Operator& op, const LoweringContext& context, KernelRol
                    bool input_quantised, std::vector<PlannedKernel>& out) {
   if (op.kind == OperatorKind::Gemm) {
     const hardware::Precision precision = precision_of(op, *context.stack);
-    if (narrow(precision) && !input_quantised)
-      push_memory(cast_bytes(op.input_elements, precision), hardware::MemoryKind::Cast, 1, role,
-                  context, out);
+    if (narrow(precision))
+      push_cast(op.input_elements, input_quantised, precision, role, context, out);
     push_gemm(op, hardware::GemmDirection::Forward, precision, role, context, out);
   } else if (op.kind == OperatorKind::BatchedGemm) {
     push_gemm(op, hardware::GemmDirection::Forward, hardware::Precision::Bf16, role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Forward, role, context, out);
   } else {
-    push_memory(wide * op.forward_elements, memory_kind(op.kind), op.forward_kernels, role, context,
-                out);
+    const double width = op.forward_dispatched ? dispatched_width(context) : wide;
+    push_memory(width * op.forward_elements, memory_kind(op.kind), op.forward_kernels, role,
+                context, out);
   }
 }
 
@@ -141,15 +181,16 @@ void lower_input_gradient(const Operator& op, const LoweringContext& context,
   if (op.kind == OperatorKind::Gemm) {
     const hardware::Precision precision = precision_of(op, *context.stack);
     if (narrow(precision))
-      push_memory(cast_bytes(op.output_elements, precision), hardware::MemoryKind::Cast, 1, role,
-                  context, out);
+      push_cast(op.output_elements, gradient_arrives_narrow(op, context), precision, role, context,
+                out);
     push_gemm(op, hardware::GemmDirection::InputGradient, precision, role, context, out);
   } else if (op.kind == OperatorKind::BatchedGemm) {
     push_batched_gradients(op, role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Backward, role, context, out);
   } else {
-    push_memory(wide * op.backward_elements, memory_kind(op.kind), op.backward_kernels, role,
+    const double width = op.backward_dispatched ? dispatched_width(context) : wide;
+    push_memory(width * op.backward_elements, memory_kind(op.kind), op.backward_kernels, role,
                 context, out);
   }
 }
@@ -160,9 +201,14 @@ void lower_weight_gradient(const Operator& op, const LoweringContext& context,
     return;
   constexpr KernelRole role = KernelRole::WeightGradient;
   const hardware::Precision precision = precision_of(op, *context.stack);
-  if (narrow(precision))
-    push_memory(transpose_bytes(op.input_elements + op.output_elements, precision),
+  if (narrow(precision) && second_copy(precision, context) == SecondCopy::Later) {
+    // Activations are kept narrow, gradients in 16 bit unless they have travelled narrow.
+    const double gradient = gradient_arrives_narrow(op, context)
+                                ? transpose_bytes(op.output_elements, precision)
+                                : cast_bytes(op.output_elements, precision, SecondCopy::Later);
+    push_memory(transpose_bytes(op.input_elements, precision) + gradient,
                 hardware::MemoryKind::Cast, 2, role, context, out);
+  }
   push_gemm(op, hardware::GemmDirection::WeightGradient, precision, role, context, out);
 }
 

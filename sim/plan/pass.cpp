@@ -56,6 +56,7 @@ Pass PassBuilder::build(const PassKey& key) {
     forward_chunk(chunk, cursor);
     break;
   case PassKind::Backward:
+    cursor.weights_in_order = true;
     backward_chunk(chunk, cursor);
     break;
   case PassKind::BackwardInput:
@@ -289,7 +290,9 @@ void PassBuilder::backward_operators(const std::vector<Operator>& operators, Cur
     cursor.last = cursor.push_kernels(gradient_ready, false);
     if (cursor.weights) {
       lower_weight_gradient(*op, lowering_, cursor.scratch);
-      const int made = cursor.push_kernels(gradient_ready, true);
+      const int made = cursor.push_kernels(gradient_ready, true, cursor.last_weights);
+      if (cursor.weights_in_order && made != gradient_ready)
+        cursor.last_weights = made;
       if (reduces_in_pass() && made != gradient_ready)
         cursor.weight_gradients.push_back(made);
     }
@@ -350,7 +353,7 @@ void describe_kernels(const StackSpec& stack, const workload::ModelSpec& model,
   exchange.scale_up_efficiency = stack.exchange.scale_up_efficiency;
   exchange.own_copy = stack.exchange.own_copy;
   exchange.latency = stack.exchange.latency;
-  if (stack.exchange.kernels == ExchangeKernels::LowLatency)
+  if (stack.exchange.kernels != ExchangeKernels::Normal)
     exchange.direct_copies = model.experts->active;
 }
 
@@ -381,6 +384,7 @@ void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
   }
   communicate(std::move(collective), CommunicationDimension::Expert, setting_.stack->dispatch_sms,
               cursor);
+  cursor.chain.back().after[1] = cursor.last_weights;
 }
 
 } // namespace sim::plan
