@@ -79,7 +79,10 @@ void push_cast(double elements, bool arrives_narrow, hardware::Precision precisi
     bytes = cast_bytes(elements, precision, second);
   else if (second == SecondCopy::WithCast)
     bytes = transpose_bytes(elements, precision);
-  push_memory(bytes, hardware::MemoryKind::Cast, 1, role, context, out);
+  // One scale for all is a stream of elements; blocks find the largest of each first.
+  const bool tensor = context.stack->precision.scaling == Scaling::Tensor;
+  push_memory(bytes, tensor ? hardware::MemoryKind::Elementwise : hardware::MemoryKind::Cast, 1,
+              role, context, out);
 }
 
 // Bytes of an element that travels in the dispatch's precision.
