@@ -169,10 +169,14 @@ TEST_CASE_METHOD(Fixture,
   CHECK(waiting(build(m, layout, PassKind::Backward).chains[0]) == 2 * m.layers);
   CHECK(waiting(build(m, layout, PassKind::BackwardInput).chains[0]) == 0);
   // A pair fills the exchanges of one micro-batch with the weight gradients of the other.
+  layout.tensor = 2;
   layout.pipeline = 4;
+  layout.expert = 8;
   layout.schedule = Schedule::DualPipe;
-  for (const Chain& chain : build(m, layout, PassKind::Pair).chains)
-    CHECK(waiting(chain) == 0);
+  const Pass pair = build(m, layout, PassKind::Pair);
+  REQUIRE(pair.chains.size() == 2);
+  CHECK(waiting(pair.chains[0]) == 0);
+  CHECK(waiting(pair.chains[1]) == 0);
 }
 
 TEST_CASE_METHOD(
@@ -301,7 +305,8 @@ TEST_CASE_METHOD(Fixture, "what travels in 8 bit is permuted in 8 bit, and its g
   stack.precision.gemm = Precision::Fp8;
   const auto traffic = [&](PassKind kind) {
     double bytes = 0;
-    for (const PassTask& task : build(m, layout, kind).chains[0])
+    const Pass pass = build(m, layout, kind);
+    for (const PassTask& task : pass.chains[0])
       if (task.is_kernel && task.kernel.demand.compute <= Seconds{})
         bytes += 0.8 * (task.kernel.demand.traffic / byte);
     return bytes;
