@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sim/execution/folding.hpp"
+#include "sim/execution/inventory.hpp"
 #include "sim/execution/machine_builder.hpp"
 #include "sim/execution/step_player.hpp"
 #include "sim/plan/layout.hpp"
@@ -25,6 +26,8 @@ public:
   // Throws InfeasibleError: limits on what a detail would take.
   StepTiming play(std::int64_t batch, Fidelity fidelity, StepTrace* trace = nullptr);
 
+  Inventory inventory(std::int64_t batch);
+
 private:
   struct Interior {
     Machine machine;
@@ -37,6 +40,8 @@ private:
   };
   using ScriptKey = std::tuple<plan::PassKey, double, bool>;
 
+  [[nodiscard]] plan::PipelineProgram program() const; // of the batch that is set
+  Inventory inventory_of(const std::map<plan::PassKey, double>& passes);
   [[nodiscard]] plan::PassKey canonical(const plan::PassKey& key) const;
   const PassScript& script(const plan::PassKey& key, double speed, bool fused);
   const PassTiming& timing(Interior& interior, const plan::PassKey& key, bool beside_data);
