@@ -94,7 +94,8 @@ StageUpdate stage_update(const plan::StepSetting& setting,
                     groups.expert_shard, stack.overlap.data_parameters, update.parameters_early,
                     update.parameters_late);
   const double parameters = shard.total() / plan::weight_copies(setting.layout);
-  const hardware::MemoryKernel kernel{parameters * optimizer_traffic(precision), hardware::MemoryKind::Optimizer, 1};
+  const hardware::MemoryKernel kernel{parameters * optimizer_traffic(precision),
+                                      hardware::MemoryKind::Optimizer, 1};
   const hardware::AcceleratorSpec& accelerator = setting.accelerator();
   if (parameters > 0)
     update.optimizer = hardware::demand(kernel, accelerator)

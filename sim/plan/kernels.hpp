@@ -30,8 +30,8 @@ struct LoweringContext {
 
 // Append the kernels of one operator. With 8-bit matrix multiplies: forward casts its activation
 // operand, the input gradient casts the output's gradient. Where weight gradients need copies along
-// tokens, casts write them too, or, with DeepSeek-V3's blocks, the weight gradient makes them of the
-// narrow activation and the 16-bit gradient (DeepSeek-V3 report, sections 3.3 and 3.5.2).
+// tokens, casts write them too, or, with DeepSeek-V3's blocks, the weight gradient makes them of
+// the narrow activation and the 16-bit gradient (DeepSeek-V3 report, sections 3.3 and 3.5.2).
 // `input_quantised`: the operand arrives in the GEMM precision (expert dispatch).
 void lower_forward(const workload::Operator& op, const LoweringContext& context, KernelRole role,
                    bool input_quantised, std::vector<PlannedKernel>& out);

@@ -324,10 +324,10 @@ void PassBuilder::tensor_collectives(bool gather, Cursor& cursor, int copies) {
                                                         : CollectiveKind::ReduceScatter;
   const double fused = setting_.stack->overlap.tensor;
   // Gathers that are fused with 8-bit multiplies move what these read.
-  const Bytes element = gather && fused > 0 && copies == 1
-                            ? std::min(2 * byte, hardware::bytes_per_element(
-                                                     setting_.stack->precision.gemm))
-                            : 2 * byte;
+  const Bytes element =
+      gather && fused > 0 && copies == 1
+          ? std::min(2 * byte, hardware::bytes_per_element(setting_.stack->precision.gemm))
+          : 2 * byte;
   const Bytes size = element * (copies * shard_.tokens() * setting_.model->hidden);
   const int sms = setting_.stack->communication_sms;
   if (fused > 0)

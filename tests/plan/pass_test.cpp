@@ -149,8 +149,8 @@ TEST_CASE_METHOD(Fixture, "experts: one dispatch and one combine a layer and dir
   CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Expert) == 0);
 }
 
-TEST_CASE_METHOD(Fixture,
-                 "a lone backward pass makes weight gradients where automatic differentiation does") {
+TEST_CASE_METHOD(
+    Fixture, "a lone backward pass makes weight gradients where automatic differentiation does") {
   const workload::ModelSpec m = model(true);
   ParallelismSpec layout;
   layout.expert = 16;
@@ -160,8 +160,8 @@ TEST_CASE_METHOD(Fixture,
     for (const PassTask& task : chain)
       if (!task.is_kernel && task.dimension == CommunicationDimension::Expert) {
         const int other = task.after[1];
-        n += other >= 0 && chain[static_cast<std::size_t>(other)].kernel.role ==
-                               KernelRole::WeightGradient;
+        n += other >= 0 &&
+             chain[static_cast<std::size_t>(other)].kernel.role == KernelRole::WeightGradient;
       }
     return n;
   };
@@ -266,8 +266,7 @@ TEST_CASE_METHOD(Fixture, "casts write the copies that weight gradients read, or
     double bytes = 0;
     const Pass pass = build(m, {}, kind);
     for (const PassTask& task : pass.chains[0])
-      if (task.is_kernel && task.kernel.role == role &&
-          task.kernel.demand.compute <= Seconds{})
+      if (task.is_kernel && task.kernel.role == role && task.kernel.demand.compute <= Seconds{})
         bytes += 0.8 * (task.kernel.demand.traffic / byte);
     return bytes;
   };
