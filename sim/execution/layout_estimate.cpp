@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/execution/layout_estimate.hpp"
 
+#include "sim/execution/stage_update.hpp"
 #include "sim/hardware/kernel.hpp"
 
 #include <algorithm>
@@ -44,6 +45,15 @@ Seconds scale_out_time(const network::Collective& collective,
   return sum;
 }
 
+// An exchange that comes after deferrable kernels (plan::PassBuilder).
+bool waits_for_weights(const plan::Chain& chain, const plan::PassTask& task) {
+  if (task.is_kernel || task.after[1] < 0)
+    return false;
+  const plan::PassTask& other = chain[static_cast<std::size_t>(task.after[1])];
+  return task.dimension == plan::CommunicationDimension::Expert && other.is_kernel &&
+         other.background;
+}
+
 } // namespace
 
 // Critical tasks follow one another; where they leave the compute stream idle, a deferrable kernel
@@ -61,6 +71,11 @@ LayoutEstimate::ChainCost LayoutEstimate::chain_cost(const plan::Chain& chain) c
       if (after >= 0)
         ready = std::max(ready, ends[static_cast<std::size_t>(after)]);
     ends[i] = ready;
+    if (waits_for_weights(chain, task)) { // those so far come before it, where no gap took them
+      compute_free += above_zero(cost.deferrable - cost.gaps);
+      cost.deferrable = cost.gaps = Seconds{};
+      ends[i] = std::max(ready, compute_free);
+    }
     if (!task.is_kernel) {
       cost.scale_out += scale_out_time(task.collective, planner_.capacities());
       if (task.dimension == plan::CommunicationDimension::Data)
@@ -340,12 +355,10 @@ Seconds LayoutEstimate::gather_time(Bytes size, network::Group group) const {
 
 Seconds LayoutEstimate::optimizer_time(const Trial& trial, const ResidentParameters& held) const {
   const ParallelismSpec& layout = trial.setting.layout;
-  const plan::PrecisionSpec& precision = setting_.stack->precision;
   const double parameters =
       (held.dense / trial.groups.shard.size + held.experts / trial.groups.expert_shard.size) /
       plan::weight_copies(layout);
-  const Bytes bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
-                      precision.gradient_bytes + precision.weight_bytes;
+  const Bytes bytes = optimizer_traffic(setting_.stack->precision);
   const hardware::AcceleratorSpec& accelerator = setting_.accelerator();
   return hardware::demand(
              hardware::MemoryKernel{parameters * bytes, hardware::MemoryKind::Optimizer, 1},

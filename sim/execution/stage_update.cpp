@@ -58,6 +58,11 @@ struct UpdateWriter {
 
 } // namespace
 
+Bytes optimizer_traffic(const plan::PrecisionSpec& precision) {
+  return 2 * (precision.master_bytes + precision.moment_bytes) + 4 * precision.gradient_bytes +
+         precision.weight_bytes;
+}
+
 StageUpdate stage_update(const plan::StepSetting& setting,
                          const std::vector<plan::StageChunk>& chunks, int stage,
                          network::CollectivePlanner& planner, Patterns& patterns) {
@@ -89,10 +94,8 @@ StageUpdate stage_update(const plan::StepSetting& setting,
                     groups.expert_shard, stack.overlap.data_parameters, update.parameters_early,
                     update.parameters_late);
   const double parameters = shard.total() / plan::weight_copies(setting.layout);
-  // Reads and writes the state, reads the gradient, writes the working copy.
-  const Bytes bytes = 2 * (precision.master_bytes + precision.moment_bytes) +
-                      precision.gradient_bytes + precision.weight_bytes;
-  const hardware::MemoryKernel kernel{parameters * bytes, hardware::MemoryKind::Optimizer, 1};
+  const hardware::MemoryKernel kernel{parameters * optimizer_traffic(precision),
+                                      hardware::MemoryKind::Optimizer, 1};
   const hardware::AcceleratorSpec& accelerator = setting.accelerator();
   if (parameters > 0)
     update.optimizer = hardware::demand(kernel, accelerator)

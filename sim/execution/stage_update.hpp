@@ -5,6 +5,7 @@
 
 #include "sim/execution/script.hpp"
 #include "sim/plan/layout.hpp"
+#include "sim/plan/spec.hpp"
 
 #include <vector>
 
@@ -28,6 +29,10 @@ struct StageUpdate {
   Seconds optimizer{}; // on a healthy GPU
   BesideData beside;   // at most, of the early collectives, on an idle fabric
 };
+
+// Bytes that the optimizer moves for each parameter: it reads the gradient for its norm, reads and
+// writes it to clip it, reads it again, reads and writes the state, writes the working copy.
+Bytes optimizer_traffic(const plan::PrecisionSpec& precision);
 
 // New patterns are added to `patterns`.
 StageUpdate stage_update(const plan::StepSetting& setting,

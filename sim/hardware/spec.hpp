@@ -32,6 +32,7 @@ struct GemmKernelSpec {
   std::optional<double> weight_gradient_fraction_per_tensor = std::nullopt;
   double half_tile_fraction = 0; // rate of a tile of half the area; 0: the library has one tile
   int most_splits = 1;           // parts into which the library cuts K when tiles are few
+  bool either_major = true;      // operands may lie along K or across it; false: along K alone
 };
 
 // One implementation of fused attention. While tensor cores run they reach a fraction of peak; part
@@ -192,6 +193,9 @@ template <class V> void fields(V& v, GemmKernelSpec& s) {
     "Rate of a tile of half the area relative to the whole one; 0: the library has one tile.");
   v("most_splits", s.most_splits, at_least_one,
     "Parts into which the library cuts K when there are fewer tiles than multiprocessors.");
+  v("either_major", s.either_major, anything,
+    "Operands may lie along K or across it; false: along K alone, so that weight gradients need "
+    "transposed copies.");
 }
 template <class V> void fields(V& v, AttentionKernelSpec& s) {
   v("forward_fraction", s.forward_fraction, required(positive),

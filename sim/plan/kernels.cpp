@@ -43,31 +43,64 @@ void push_memory(double bytes, hardware::MemoryKind kind, int kernels, KernelRol
   out.push_back({hardware::demand(kernel, *context.accelerator), Flops{}, role, kernels, name});
 }
 
-// Scales along one axis: the weight gradient, which runs along the other, needs a second copy.
-bool one_way_scales(const PrecisionSpec& precision) {
-  return precision.gemm == hardware::Precision::Fp4 || precision.scaling == Scaling::Micro;
-}
-
-// Reads 16 bit and writes the narrow type: both ways at once where each way has its own scales and
-// the weight gradient will want the other.
-double cast_bytes(double elements, const PrecisionSpec& precision, bool frozen) {
-  const bool both = one_way_scales(precision) && !frozen;
-  const bool largest = precision.gemm == hardware::Precision::Fp4; // read once more, before
-  return elements * ((largest ? 2 : 1) * wide + (both ? 2 : 1) * stored_bytes(precision));
-}
-// Reads a narrow tensor and writes it transposed, requantised along the other axis.
+// Reads a narrow tensor and writes it along the other axis, requantised.
 double transpose_bytes(double elements, const PrecisionSpec& precision) {
   return elements * 2 * stored_bytes(precision);
 }
-int cast_kernels(const PrecisionSpec& precision) {
-  return precision.gemm == hardware::Precision::Fp4 ? 2 : 1;
+
+// The second copy of a narrow operand, along tokens, that its weight gradient reads.
+enum class SecondCopy { None, WithCast, Later };
+// Needed where blocks of scales lie along K, or tensor cores take operands along K alone. The cast
+// writes both (Transformer Engine); DeepSeek's 1 x 128 tiles are cut again when the weight gradient
+// runs, so that one copy is kept (arXiv 2412.19437, section 3.5.2).
+SecondCopy second_copy(const Operator& op, hardware::Precision precision,
+                       const LoweringContext& context) {
+  if (op.frozen)
+    return SecondCopy::None;
+  const Scaling scaling = context.stack->precision.scaling;
+  if (precision == hardware::Precision::Fp4 || scaling == Scaling::Micro)
+    return SecondCopy::WithCast;
+  const auto& kernels = context.accelerator->kernels.spec.gemm;
+  const auto found = kernels.find(precision);
+  const bool either_major = found != kernels.end() && found->second.either_major;
+  if (scaling == Scaling::Tensor)
+    return either_major ? SecondCopy::None : SecondCopy::WithCast;
+  return either_major ? SecondCopy::WithCast : SecondCopy::Later;
 }
 
-void push_cast(double elements, const Operator& op, KernelRole role, const LoweringContext& context,
+// Reads 16 bit and writes the narrow type, once or twice; FP4 is read once more, before, for the
+// largest value.
+double cast_bytes(double elements, const PrecisionSpec& precision, SecondCopy second) {
+  const bool largest = precision.gemm == hardware::Precision::Fp4;
+  return elements * ((largest ? 2 : 1) * wide +
+                     (second == SecondCopy::WithCast ? 2 : 1) * stored_bytes(precision));
+}
+
+// An operand of a product and of a weight gradient, which may have arrived narrow.
+void push_cast(double elements, const Operator& op, bool arrives_narrow,
+               hardware::Precision precision, KernelRole role, const LoweringContext& context,
                std::vector<PlannedKernel>& out) {
-  const PrecisionSpec& precision = context.stack->precision;
-  push_memory(cast_bytes(elements, precision, op.frozen), hardware::MemoryKind::Cast,
-              cast_kernels(precision), role, "cast", context, out);
+  const PrecisionSpec& recipe = context.stack->precision;
+  const SecondCopy second = second_copy(op, precision, context);
+  double bytes = 0;
+  if (!arrives_narrow)
+    bytes = cast_bytes(elements, recipe, second);
+  else if (second == SecondCopy::WithCast)
+    bytes = transpose_bytes(elements, recipe);
+  const bool four_bit = precision == hardware::Precision::Fp4;
+  // One scale for all is a stream of elements; blocks find the largest of each first.
+  const bool stream = !four_bit && recipe.scaling == Scaling::Tensor;
+  push_memory(bytes, stream ? hardware::MemoryKind::Elementwise : hardware::MemoryKind::Cast,
+              four_bit && !arrives_narrow ? 2 : 1, role, "cast", context, out);
+}
+
+// Bytes of an element that travels in the dispatch's precision.
+double dispatched_width(const LoweringContext& context) {
+  const hardware::Precision dispatch = context.stack->precision.dispatch;
+  return narrow(dispatch) ? hardware::bytes_per_element(dispatch) / byte + 4.0 / 128 : wide;
+}
+bool gradient_arrives_narrow(const Operator& op, const LoweringContext& context) {
+  return op.backward_dispatched && narrow(context.stack->precision.dispatch);
 }
 
 void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::Precision precision,
@@ -157,16 +190,17 @@ void lower_forward(const Operator& op, const LoweringContext& context, KernelRol
                    bool input_quantised, std::vector<PlannedKernel>& out) {
   if (op.kind == OperatorKind::Gemm) {
     const hardware::Precision precision = precision_of(op, *context.stack);
-    if (narrow(precision) && !input_quantised)
-      push_cast(op.input_elements, op, role, context, out);
+    if (narrow(precision))
+      push_cast(op.input_elements, op, input_quantised, precision, role, context, out);
     push_gemm(op, hardware::GemmDirection::Forward, precision, role, context, out);
   } else if (op.kind == OperatorKind::BatchedGemm) {
     push_gemm(op, hardware::GemmDirection::Forward, hardware::Precision::Bf16, role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Forward, role, context, out);
   } else {
-    push_memory(wide * op.forward_elements, memory_kind(op.kind), op.forward_kernels, role, op.name,
-                context, out);
+    const double width = op.forward_dispatched ? dispatched_width(context) : wide;
+    push_memory(width * op.forward_elements, memory_kind(op.kind), op.forward_kernels, role,
+                op.name, context, out);
   }
 }
 
@@ -176,14 +210,16 @@ void lower_input_gradient(const Operator& op, const LoweringContext& context,
   if (op.kind == OperatorKind::Gemm) {
     const hardware::Precision precision = precision_of(op, *context.stack);
     if (narrow(precision))
-      push_cast(op.output_elements, op, role, context, out);
+      push_cast(op.output_elements, op, gradient_arrives_narrow(op, context), precision, role,
+                context, out);
     push_gemm(op, hardware::GemmDirection::InputGradient, precision, role, context, out);
   } else if (op.kind == OperatorKind::BatchedGemm) {
     push_batched_gradients(op, role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Backward, role, context, out);
   } else {
-    push_memory(wide * op.backward_elements, memory_kind(op.kind), op.backward_kernels, role,
+    const double width = op.backward_dispatched ? dispatched_width(context) : wide;
+    push_memory(width * op.backward_elements, memory_kind(op.kind), op.backward_kernels, role,
                 op.name, context, out);
   }
 }
@@ -195,9 +231,14 @@ void lower_weight_gradient(const Operator& op, const LoweringContext& context,
   constexpr KernelRole role = KernelRole::WeightGradient;
   const hardware::Precision precision = precision_of(op, *context.stack);
   const PrecisionSpec& recipe = context.stack->precision;
-  if (narrow(precision) && !one_way_scales(recipe))
-    push_memory(transpose_bytes(op.input_elements + op.output_elements, recipe),
-                hardware::MemoryKind::Cast, 2, role, "transpose", context, out);
+  if (narrow(precision) && second_copy(op, precision, context) == SecondCopy::Later) {
+    // Activations are kept narrow, gradients in 16 bit unless they have travelled narrow.
+    const double gradient = gradient_arrives_narrow(op, context)
+                                ? transpose_bytes(op.output_elements, recipe)
+                                : cast_bytes(op.output_elements, recipe, SecondCopy::Later);
+    push_memory(transpose_bytes(op.input_elements, recipe) + gradient, hardware::MemoryKind::Cast,
+                2, role, "transpose", context, out);
+  }
   push_gemm(op, hardware::GemmDirection::WeightGradient, precision, role, context, out);
 }
 

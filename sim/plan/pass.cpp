@@ -57,6 +57,7 @@ Pass PassBuilder::build(const PassKey& key) {
     forward_chunk(chunk, cursor);
     break;
   case PassKind::Backward:
+    cursor.weights_in_order = true;
     backward_chunk(chunk, cursor);
     break;
   case PassKind::BackwardInput:
@@ -326,7 +327,9 @@ void PassBuilder::backward_operators(const std::vector<Operator>& operators, Cur
     cursor.last = cursor.push_kernels(gradient_ready, false);
     if (cursor.weights) {
       lower_weight_gradient(*op, lowering_, cursor.scratch);
-      const int made = cursor.push_kernels(gradient_ready, true);
+      const int made = cursor.push_kernels(gradient_ready, true, cursor.last_weights);
+      if (cursor.weights_in_order && made != gradient_ready)
+        cursor.last_weights = made;
       if (reduces_in_pass() && made != gradient_ready)
         cursor.weight_gradients.push_back(made);
     }
@@ -356,8 +359,13 @@ void PassBuilder::tensor_collectives(bool gather, Cursor& cursor, int copies) {
   const CollectiveKind kind = !shard_.sequence_parallel ? CollectiveKind::AllReduce
                               : gather                  ? CollectiveKind::AllGather
                                                         : CollectiveKind::ReduceScatter;
-  const Bytes size = 2.0 * copies * shard_.tokens() * setting_.model->hidden * byte;
   const double fused = setting_.stack->overlap.tensor;
+  // Gathers that are fused with 8-bit multiplies move what these read.
+  const Bytes element =
+      gather && fused > 0 && copies == 1
+          ? std::min(2 * byte, hardware::bytes_per_element(setting_.stack->precision.gemm))
+          : 2 * byte;
+  const Bytes size = element * (copies * shard_.tokens() * setting_.model->hidden);
   const int sms = setting_.stack->communication_sms;
   if (fused > 0)
     communicate(planner_.plan(kind, fused * size, groups_.tensor), CommunicationDimension::Tensor,
@@ -400,7 +408,7 @@ void describe_kernels(const StackSpec& stack, const workload::ModelSpec& model,
   exchange.scale_up_efficiency = stack.exchange.scale_up_efficiency;
   exchange.own_copy = stack.exchange.own_copy;
   exchange.latency = stack.exchange.latency;
-  if (stack.exchange.kernels == ExchangeKernels::LowLatency)
+  if (stack.exchange.kernels != ExchangeKernels::Normal)
     exchange.direct_copies = model.experts->active;
 }
 
@@ -431,6 +439,7 @@ void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
   }
   communicate(std::move(collective), CommunicationDimension::Expert, setting_.stack->dispatch_sms,
               cursor);
+  cursor.chain.back().after[1] = cursor.last_weights;
 }
 
 } // namespace sim::plan

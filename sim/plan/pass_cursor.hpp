@@ -14,6 +14,9 @@ struct PassBuilder::Cursor {
   Chain& chain;
   int last = -1;       // end of the critical path so far
   bool weights = true; // weight gradients run in this pass
+  // Each runs where automatic differentiation puts it: what follows on other streams waits for it.
+  bool weights_in_order = false;
+  int last_weights = -1; // then: the last weight gradient so far
   double exchange_slowdown = 1;
   std::vector<PlannedKernel> scratch{};
   // zero_stage 3: units in the order of the pass, zero where the weights are there; the last task
@@ -28,13 +31,13 @@ struct PassBuilder::Cursor {
     chain.push_back(std::move(task));
     return static_cast<int>(chain.size()) - 1;
   }
-  // Kernels in `scratch`, one after another; returns the last one's index.
-  int push_kernels(int after, bool background) {
+  // Kernels in `scratch`, one after another, the first after both; returns the last one's index.
+  int push_kernels(int after, bool background, int other = -1) {
     int previous = after;
     for (PlannedKernel& kernel : scratch) {
       PassTask task;
       task.kernel = kernel;
-      task.after = {previous, -1};
+      task.after = {previous, previous == after ? other : -1};
       task.background = background;
       previous = push(std::move(task));
     }

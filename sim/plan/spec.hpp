@@ -83,8 +83,9 @@ struct ShardingSpec {
 enum class ContextExchange { AllGather, Ring, AllToAll };
 
 // Kernels of expert dispatch and combine. Normal: a token crosses the network once for each node it
-// goes to. Low latency: once for each of its experts, straight to the expert's rank.
-enum class ExchangeKernels { Normal, LowLatency };
+// goes to. Low latency: once for each of its experts, straight to the expert's rank; so does NCCL's
+// all-to-all, which sends what was permuted.
+enum class ExchangeKernels { Normal, LowLatency, AllToAll };
 struct ExchangeSpec {
   ExchangeKernels kernels = ExchangeKernels::Normal;
   double scale_up_efficiency = 1; // share of what collectives can use
@@ -286,7 +287,8 @@ template <> struct EnumNames<plan::ContextExchange> {
 template <> struct EnumNames<plan::ExchangeKernels> {
   static constexpr std::array names{
       std::pair{plan::ExchangeKernels::Normal, std::string_view{"normal"}},
-      std::pair{plan::ExchangeKernels::LowLatency, std::string_view{"low-latency"}}};
+      std::pair{plan::ExchangeKernels::LowLatency, std::string_view{"low-latency"}},
+      std::pair{plan::ExchangeKernels::AllToAll, std::string_view{"all-to-all"}}};
 };
 template <> struct EnumNames<plan::Scaling> {
   static constexpr std::array names{std::pair{plan::Scaling::Block, std::string_view{"block"}},

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers to pipeline stages: the contiguous cut whose largest stage is smallest; among those, the
-// most even one (least sum of squares), by dynamic programming over (stages used, units placed).
+// Layers to pipeline stages: the same number to each chunk where that goes (Megatron-LM's rule,
+// megatron/core/transformer/transformer_block.py); else the contiguous cut whose largest stage is
+// smallest; among those, the most even one (least sum of squares), by dynamic programming over
+// (stages used, units placed).
 #include "sim/plan/layout.hpp"
 
 #include "sim/base/diagnostics.hpp"
@@ -112,6 +114,14 @@ std::vector<int> best_cut(const std::vector<double>& costs, int chunks) {
   return ends;
 }
 
+// The same number of layers in each; the embedding goes with the first, the head with the last.
+std::vector<int> equal_cut(int layers, int chunks) {
+  std::vector<int> ends;
+  for (int i = 1; i <= chunks; ++i)
+    ends.push_back(1 + i * (layers / chunks) + (i == chunks ? 1 : 0));
+  return ends;
+}
+
 } // namespace
 
 std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
@@ -120,7 +130,8 @@ std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const Parall
       layout.pipeline *
       (layout.schedule == Schedule::OneForwardOneBackward ? layout.virtual_stages : 1);
   const std::vector<double> costs = unit_costs(model, sequence_length);
-  const std::vector<int> ends = best_cut(costs, chunks);
+  const std::vector<int> ends =
+      model.layers % chunks == 0 ? equal_cut(model.layers, chunks) : best_cut(costs, chunks);
   std::vector<StageChunk> result(static_cast<std::size_t>(chunks));
   int unit = 0;
   const int last_unit = static_cast<int>(costs.size()) - 1;

@@ -53,6 +53,18 @@ ProbeResult run(const MatrixMultiplyProbe& probe, const hardware::PoolSpec& pool
   return timed(kernel, 2 * groups * m * n * k * flop, pool);
 }
 
+// What FlashAttention is measured against: PyTorch copies queries, keys and values, which come with
+// the heads of a token side by side, to the batched multiplies' order; backward their gradients and
+// that of the result (Dao-AILab/flash-attention, benchmarks/benchmark_flash_attention.py).
+Seconds layout_copies(const AttentionProbe& probe, const hardware::AcceleratorSpec& chip) {
+  constexpr double moved = 2 * 2; // bytes of an element, read and written
+  const double elements =
+      double(probe.sequences) * probe.sequence_length * probe.heads * probe.head_dim;
+  const hardware::MemoryKernel copy{moved * elements * byte};
+  return (probe.pass == Pass::Forward ? 3 : 4) *
+         hardware::demand(copy, chip).alone(chip, chip.streaming_multiprocessors);
+}
+
 // Scores in memory: two batched multiplies with softmax between them, and their gradients.
 Seconds unfused_time(const AttentionProbe& probe, const hardware::AcceleratorSpec& chip) {
   workload::ModelSpec model;
@@ -114,7 +126,7 @@ ProbeResult run(const AttentionProbe& probe, const hardware::PoolSpec& pool) {
   const hardware::AcceleratorSpec chip = bench(pool);
   ProbeResult result;
   result.time = probe.implementation == hardware::unfused_attention
-                    ? unfused_time(probe, chip)
+                    ? unfused_time(probe, chip) + layout_copies(probe, chip)
                     : fused_time(probe, flops, chip);
   result.rate = flops / result.time;
   return result;

@@ -70,6 +70,9 @@ struct Operator {
   // kernel(s) for the non-GEMM kinds.
   double forward_elements = 0, backward_elements = 0;
   int forward_kernels = 1, backward_kernels = 1;
+  // What it moves, for a matrix multiply the gradient of its result, travels in the precision of
+  // expert dispatch.
+  bool forward_dispatched = false, backward_dispatched = false;
   // Gemm, BatchedGemm: elements of the activation operand, of the result and of the weight.
   double input_elements = 0, output_elements = 0, weight_elements = 0;
 };

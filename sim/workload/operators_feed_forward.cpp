@@ -76,6 +76,7 @@ void add_routed(LayerOperators& layer, const ModelSpec& model, const Shard& shar
   layer.router.push_back(expert_selection(model, shard));
   layer.router.push_back(
       memory_bound("token_permutation", OperatorKind::Permute, {gather, sum, 3, 1}));
+  layer.router.back().forward_dispatched = true;
 
   layer.experts = feed_forward_operators(
       {gated(model.feed_forward) ? "expert_gate_up_projection" : "expert_up_projection",
@@ -86,8 +87,11 @@ void add_routed(LayerOperators& layer, const ModelSpec& model, const Shard& shar
        .inner = double(experts.inner) / expert_tensor(shard),
        .tensor = expert_tensor(shard),
        .activation = Module::ExpertActivation});
+  for (Operator& op : layer.experts)
+    op.backward_dispatched = op.name == "expert_down_projection";
   layer.feed_forward.push_back(
       memory_bound("token_unpermutation", OperatorKind::Permute, {sum, sum, 1, 1}));
+  layer.feed_forward.back().backward_dispatched = true;
 }
 
 void add_experts(LayerOperators& layer, const ModelSpec& model, const Shard& shard) {

@@ -262,14 +262,19 @@ TEST_CASE("stages hold every layer once, embedding first, head last") {
 
 TEST_CASE("the cut is even: a head that costs two layers takes two layers' place") {
   // Forward FLOPs per token: a layer 2 * 218.1e6 weights + attention 2 * 2048.5 * 32 * 256 =
-  // 469.7e6; the head 2 * 4096 * 128256 = 1050.7e6 is 2.24 layers. 34.24 units over 4 stages: at
-  // most 9 layers, and the last stage 7 at most.
+  // 469.7e6; the head 2 * 4096 * 128256 = 1050.7e6 is 2.24 layers. 31 layers and the head are 33.24
+  // units over 4 stages: at most 9 layers, and the last stage 6 at most.
   ParallelismSpec layout;
   layout.pipeline = 4;
-  const std::vector<StageChunk> chunks = chunks_of(dense_model(), layout, 4096);
+  workload::ModelSpec model = dense_model();
+  model.layers = 31;
+  const std::vector<StageChunk> chunks = chunks_of(model, layout, 4096);
   CHECK(chunks[0].layers() <= 9);
-  CHECK(chunks[3].layers() <= 7);
-  CHECK(chunks[3].layers() >= 5);
+  CHECK(chunks[3].layers() <= 6);
+  CHECK(chunks[3].layers() >= 4);
+  // 32 go evenly.
+  for (const StageChunk& chunk : chunks_of(dense_model(), layout, 4096))
+    CHECK(chunk.layers() == 8);
 }
 
 TEST_CASE("resident parameters of all ranks are the model") {

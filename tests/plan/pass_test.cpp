@@ -8,6 +8,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <array>
+
 using namespace sim;
 using namespace sim::plan;
 using hardware::Precision;
@@ -150,6 +152,36 @@ TEST_CASE_METHOD(Fixture, "experts: one dispatch and one combine a layer and dir
 }
 
 TEST_CASE_METHOD(
+    Fixture, "a lone backward pass makes weight gradients where automatic differentiation does") {
+  const workload::ModelSpec m = model(true);
+  ParallelismSpec layout;
+  layout.expert = 16;
+  // Exchanges that wait for a weight gradient, and weight gradients before the first exchange.
+  const auto waiting = [](const Chain& chain) {
+    int n = 0;
+    for (const PassTask& task : chain)
+      if (!task.is_kernel && task.dimension == CommunicationDimension::Expert) {
+        const int other = task.after[1];
+        n += other >= 0 &&
+             chain[static_cast<std::size_t>(other)].kernel.role == KernelRole::WeightGradient;
+      }
+    return n;
+  };
+  // Every one but the first, which no weight gradient comes before but the head's.
+  CHECK(waiting(build(m, layout, PassKind::Backward).chains[0]) == 2 * m.layers);
+  CHECK(waiting(build(m, layout, PassKind::BackwardInput).chains[0]) == 0);
+  // A pair fills the exchanges of one micro-batch with the weight gradients of the other.
+  layout.tensor = 2;
+  layout.pipeline = 4;
+  layout.expert = 8;
+  layout.schedule = Schedule::DualPipe;
+  const Pass pair = build(m, layout, PassKind::Pair);
+  REQUIRE(pair.chains.size() == 2);
+  CHECK(waiting(pair.chains[0]) == 0);
+  CHECK(waiting(pair.chains[1]) == 0);
+}
+
+TEST_CASE_METHOD(
     Fixture, "context parallelism gathers keys and values, and scatters their gradients backward") {
   const workload::ModelSpec m = model(false);
   ParallelismSpec layout;
@@ -225,6 +257,73 @@ TEST_CASE_METHOD(Fixture, "8-bit multiplies bring casts: one forward, one for ea
   // query-key-value, output, gate-up and down projections; the head stays in 16 bit.
   CHECK(build(m, {}, PassKind::Forward).chains[0].size() ==
         wide + static_cast<std::size_t>(4 * m.layers));
+}
+
+TEST_CASE_METHOD(Fixture, "casts write the copies that weight gradients read, or these make them") {
+  const workload::ModelSpec m = model(false);
+  stack.precision.gemm = Precision::Fp8;
+  hardware::AcceleratorSpec& chip = machines.node.spec.accelerator.spec;
+  // Bytes of all memory-bound kernels of a role: every share is 0.8.
+  const auto moved = [&](PassKind kind, KernelRole role) {
+    double bytes = 0;
+    const Pass pass = build(m, {}, kind);
+    for (const PassTask& task : pass.chains[0])
+      if (task.is_kernel && task.kernel.role == role && task.kernel.demand.compute <= Seconds{})
+        bytes += 0.8 * (task.kernel.demand.traffic / byte);
+    return bytes;
+  };
+  const auto all = [&] {
+    return std::array{moved(PassKind::Forward, KernelRole::Forward),
+                      moved(PassKind::Backward, KernelRole::InputGradient),
+                      moved(PassKind::Backward, KernelRole::WeightGradient)};
+  };
+  // Operands and results of the four multiplies of a layer.
+  const double tokens = 2048.0 * m.layers, narrow = 1 + 4.0 / 128;
+  const double operands = tokens * (1024 + 1024 + 1024 + 4096);
+  const double results = tokens * (2048 + 1024 + 8192 + 1024);
+  stack.precision.scaling = Scaling::Tensor;
+  chip.kernels.spec.gemm[Precision::Fp8].either_major = true;
+  const auto once = all();
+  CHECK(once[2] == 0);
+  chip.kernels.spec.gemm[Precision::Fp8].either_major = false; // a transposed copy beside it
+  const auto twice = all();
+  CHECK(twice[0] - once[0] == Approx(narrow * operands).epsilon(1e-9));
+  CHECK(twice[1] - once[1] == Approx(narrow * results).epsilon(1e-9));
+  CHECK(twice[2] == 0);
+  stack.precision.scaling = Scaling::Block; // cut again: narrow operands, 16-bit gradients
+  const auto later = all();
+  CHECK(later[0] == Approx(once[0]).epsilon(1e-12));
+  CHECK(later[1] == Approx(once[1]).epsilon(1e-12));
+  CHECK(later[2] == Approx(2 * narrow * operands + (2 + narrow) * results).epsilon(1e-9));
+  chip.kernels.spec.gemm[Precision::Fp8].either_major = true; // blocks along both
+  CHECK(all() == twice);
+}
+
+TEST_CASE_METHOD(Fixture, "what travels in 8 bit is permuted in 8 bit, and its gradient not cast") {
+  const workload::ModelSpec m = model(true);
+  ParallelismSpec layout;
+  layout.expert = 16;
+  stack.precision.gemm = Precision::Fp8;
+  const auto traffic = [&](PassKind kind) {
+    double bytes = 0;
+    const Pass pass = build(m, layout, kind);
+    for (const PassTask& task : pass.chains[0])
+      if (task.is_kernel && task.kernel.demand.compute <= Seconds{})
+        bytes += 0.8 * (task.kernel.demand.traffic / byte);
+    return bytes;
+  };
+  const double wide_forward = traffic(PassKind::Forward);
+  const double wide_backward = traffic(PassKind::BackwardInput);
+  stack.precision.dispatch = Precision::Fp8;
+  const double narrow = 1 + 4.0 / 128, copies = 4, layers = m.layers, h = 1024;
+  const double rows = 2048 * copies, element = 2 - narrow;
+  // Forward, four copies of each token are read and written, and the first multiply's operand
+  // needs no cast but the copy along tokens.
+  const double cast = (2 + 2 * narrow) - 2 * narrow;
+  CHECK(wide_forward - traffic(PassKind::Forward) ==
+        Approx(layers * rows * h * (2 * element + cast)).epsilon(1e-9));
+  CHECK(wide_backward - traffic(PassKind::BackwardInput) ==
+        Approx(layers * rows * h * ((1 + 1 / copies) * element + cast)).epsilon(1e-9));
 }
 
 TEST_CASE_METHOD(Fixture,
