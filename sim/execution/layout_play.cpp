@@ -35,18 +35,51 @@ double messages_of(const ScriptCollective& collective, const Patterns& patterns)
   return messages;
 }
 
+// Messages from the last rank to the first.
+bool chunks_around(const plan::ParallelismSpec& layout) {
+  return plan::rule_of(layout.schedule).placement == plan::Placement::Looped &&
+         layout.virtual_stages > 1;
+}
+
+UnitScripts& unit_of(const plan::StepSetting& setting, network::CollectivePlanner& planner,
+                     const std::vector<std::uint64_t>& key, PlayMemory& memory) {
+  std::unique_ptr<UnitScripts>& unit = memory.units[key];
+  if (!unit)
+    unit = std::make_unique<UnitScripts>(setting, planner);
+  return *unit;
+}
+
+// A script whose patterns of each inner kind have other numbers.
+PassScript with_patterns(
+    PassScript script,
+    const std::array<std::vector<std::uint32_t>, inner_kinds.size()>& numbers) {
+  for (ScriptCollective& collective : script.collectives)
+    for (ScriptPhase& phase : collective.phases)
+      if (phase.use != no_use)
+        phase.use = numbers[at(collective.kind)][phase.use];
+  for (std::size_t kind = 0; kind < numbers.size(); ++kind) {
+    const std::vector<Bytes> before = script.bytes_by_use[kind];
+    std::uint32_t most = 0;
+    for (const std::uint32_t number : numbers[kind])
+      most = std::max(most, number + 1);
+    script.bytes_by_use[kind].assign(most, Bytes{});
+    for (std::size_t i = 0; i < before.size(); ++i)
+      script.bytes_by_use[kind][numbers[kind][i]] = before[i];
+  }
+  return script;
+}
+
 Machine fold(const Machine& machine) { return folded(machine, coarsest_partition(machine)); }
 
 } // namespace
 
-LayoutPlay::LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner)
-    : setting_(setting), planner_(planner),
-      builder_(setting, plan::chunks_of(*setting.model, setting.layout, setting.sequence_length),
-               planner) {
-  const auto& chunks = builder_.chunks();
-  for (const plan::StageChunk& chunk : chunks)
-    representative_.push_back(
-        static_cast<int>(std::find(chunks.begin(), chunks.end(), chunk) - chunks.begin()));
+LayoutPlay::LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner,
+                       PlayMemory& memory)
+    : setting_(setting), planner_(planner), memory_(memory),
+      unit_key_(PlayMemory::unit_key(setting)), unit_(unit_of(setting, planner, unit_key_, memory)),
+      chunks_(memory.cut(setting)) {
+  for (const plan::StageChunk& chunk : chunks_)
+    number_.push_back(unit_.number_of(chunk));
   const plan::ParallelismSpec& layout = setting.layout;
   if (layout.pipeline > 1) {
     const bool sharded = layout.sequence_parallel && layout.tensor > 1;
@@ -57,59 +90,99 @@ LayoutPlay::LayoutPlay(const plan::StepSetting& setting, network::CollectivePlan
     for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})
       patterns_[at(kind)] = {message};
   }
-  if (setting.mode != plan::StepMode::Training)
-    return;
-  for (int stage = 0; stage < layout.pipeline; ++stage)
-    updates_.push_back(stage_update(setting, chunks, stage, planner, patterns_));
+  if (setting.mode == plan::StepMode::Training)
+    plan_updates();
+}
+
+// Ranks with equal chunks do the same after their passes.
+void LayoutPlay::plan_updates() {
+  const plan::ParallelismSpec& layout = setting_.layout;
+  std::map<std::vector<int>, std::uint32_t> known;
+  for (int rank = 0; rank < layout.pipeline; ++rank) {
+    std::vector<int> held;
+    for (const int chunk : plan::chunks_on_rank(layout, static_cast<int>(chunks_.size()), rank))
+      held.push_back(number_[static_cast<std::size_t>(chunk)]);
+    const auto [place, added] =
+        known.try_emplace(std::move(held), static_cast<std::uint32_t>(updates_.size()));
+    if (added)
+      updates_.push_back(stage_update(setting_, chunks_, rank, planner_, patterns_));
+    update_of_.push_back(place->second);
+  }
   for (const StageUpdate& update : updates_) {
     beside_.held_sms = std::max(beside_.held_sms, update.beside.held_sms);
     beside_.memory = std::max(beside_.memory, update.beside.memory);
   }
-  if (setting.gpus() > 1)
-    norm_ = planner.idle_duration(
-        planner.plan(network::CollectiveKind::AllReduce, 4 * byte, {setting.gpus(), 1}));
+  if (setting_.gpus() > 1)
+    norm_ = planner_.idle_duration(
+        planner_.plan(network::CollectiveKind::AllReduce, 4 * byte, {setting_.gpus(), 1}));
 }
 
 plan::PassKey LayoutPlay::canonical(const plan::PassKey& key) const {
   plan::PassKey same = key;
-  same.chunk = representative_[static_cast<std::size_t>(key.chunk)];
+  same.chunk = number_[static_cast<std::size_t>(key.chunk)];
   same.backward_chunk = key.kind == plan::PassKind::Pair
-                            ? representative_[static_cast<std::size_t>(key.backward_chunk)]
+                            ? number_[static_cast<std::size_t>(key.backward_chunk)]
                             : 0;
   return same;
 }
 
 const PassScript& LayoutPlay::script(const plan::PassKey& key, double speed, bool fused) {
-  const ScriptKey place{canonical(key), speed, fused};
-  const auto found = scripts_.find(place);
-  if (found != scripts_.end())
-    return found->second;
-  return scripts_
-      .emplace(place, compile(builder_.build(std::get<0>(place)), setting_.accelerator(), speed,
-                              fused, patterns_))
-      .first->second;
+  return numbered_script(canonical(key), speed, fused);
+}
+
+// The unit's script, with its patterns where they stand among the layout's.
+const PassScript& LayoutPlay::numbered_script(const plan::PassKey& key, double speed, bool fused) {
+  const auto [place, added] = scripts_.try_emplace({key, speed, fused});
+  if (!added)
+    return *place->second;
+  const OwnScript& own = unit_.script(key, speed, fused);
+  std::array<std::vector<std::uint32_t>, inner_kinds.size()> now;
+  bool moved = false;
+  for (const TeamKind kind : inner_kinds) {
+    auto& known = patterns_[at(kind)];
+    for (const network::Transfers& transfers : own.patterns[at(kind)]) {
+      const auto found = std::find(known.begin(), known.end(), transfers);
+      const auto number = static_cast<std::uint32_t>(found - known.begin());
+      if (found == known.end())
+        known.push_back(transfers);
+      moved = moved || number != now[at(kind)].size();
+      now[at(kind)].push_back(number);
+    }
+  }
+  place->second = &own.script;
+  if (moved) {
+    renumbered_.push_back(std::make_unique<PassScript>(with_patterns(own.script, now)));
+    place->second = renumbered_.back().get();
+  }
+  return *place->second;
 }
 
 // What passes put on trunks must be known before the machine is built.
 void LayoutPlay::learn_patterns(const plan::PipelineProgram& program) {
-  for (const auto& rank : program.ranks)
+  for (const auto& rank : program.ranks) {
+    std::set<plan::PassKey> seen;
     for (const plan::ScheduledPass& pass : rank)
-      script(pass.pass, 1, true);
+      if (seen.insert(pass.pass).second)
+        script(pass.pass, 1, true);
+  }
   if (patterns_known_ == count_of(patterns_))
     return;
   patterns_known_ = count_of(patterns_);
   stages_.clear();
+  exact_stages_.clear();
 }
 
 const PassTiming& LayoutPlay::timing(Interior& interior, const plan::PassKey& key,
                                      bool beside_data) {
-  const std::pair same{canonical(key), beside_data};
-  const auto found = interior.times.find(same);
+  const plan::PassKey same = canonical(key);
+  const std::pair place{same, beside_data ? std::pair{beside_.held_sms, beside_.memory.base()}
+                                          : std::pair{-1.0, 0.0}};
+  const auto found = interior.times.find(place);
   if (found != interior.times.end())
     return found->second;
   plan::PipelineProgram program;
-  program.chunks = static_cast<int>(representative_.size());
-  program.ranks = {{plan::ScheduledPass{same.first, 0, 0}}};
+  program.chunks = std::max(same.chunk, same.backward_chunk) + 1;
+  program.ranks = {{plan::ScheduledPass{same, 0, 0}}};
   StepPlan plan;
   plan.machine = &interior.machine;
   plan.program = &program;
@@ -119,7 +192,7 @@ const PassTiming& LayoutPlay::timing(Interior& interior, const plan::PassKey& ke
     plan.beside = beside_;
   plan.script = [this](const Actor& actor, const plan::PassKey& pass,
                        bool fused) -> const PassScript& {
-    return script(pass, actor.speed, fused);
+    return numbered_script(pass, actor.speed, fused);
   };
   plan.accelerator = &setting_.accelerator();
   plan.kernel_launch = setting_.stack->kernel_launch;
@@ -130,13 +203,13 @@ const PassTiming& LayoutPlay::timing(Interior& interior, const plan::PassKey& ke
   result.breakdown = step.breakdown;
   result.communication = step.communication;
   result.executed = step.executed;
-  const PassScript& played = script(same.first, 1, true);
+  const PassScript& played = numbered_script(same, 1, true);
   for (const TeamKind kind : inner_kinds) {
     std::vector<Bytes> bytes = played.bytes_by_use[at(kind)];
     bytes.resize(patterns_[at(kind)].size()); // what later passes added is not used by this one
     result.bytes_by_use.insert(result.bytes_by_use.end(), bytes.begin(), bytes.end());
   }
-  return interior.times.emplace(same, std::move(result)).first->second;
+  return interior.times.emplace(place, std::move(result)).first->second;
 }
 
 std::vector<double> LayoutPlay::speeds() const {
@@ -153,27 +226,61 @@ void LayoutPlay::build_units(const Machine& whole, bool exact, Stage& stage) {
   Machine units = unit_machine(whole, map);
   std::map<std::vector<std::uint64_t>, std::uint32_t> known;
   const SharedLoads shared(whole, map);
+  Patterns inner;
+  for (const TeamKind kind : inner_kinds)
+    inner[at(kind)] = patterns_[at(kind)];
+  const std::uint64_t patterns = memory_.number_of(inner);
   for (Actor& unit : units.actors) {
     Machine inside = interior_machine(whole, map, shared, unit.stage, static_cast<int>(unit.chain));
     const auto next = static_cast<std::uint32_t>(stage.interiors.size());
-    unit.interior = exact ? next : known.emplace(content_of(inside), next).first->second;
-    if (unit.interior == next)
-      stage.interiors.push_back(
-          std::make_unique<Interior>(Interior{exact ? std::move(inside) : fold(inside), {}}));
+    unit.interior = next;
+    if (exact) {
+      stage.own.push_back(std::make_unique<Interior>(Interior{std::move(inside), {}}));
+      stage.interiors.push_back(stage.own.back().get());
+      continue;
+    }
+    std::vector<std::uint64_t> content = content_of(inside);
+    const auto [place, added] = known.emplace(std::move(content), next);
+    unit.interior = place->second;
+    if (!added)
+      continue;
+    std::vector<std::uint64_t> key = unit_key_;
+    key.push_back(patterns);
+    key.insert(key.end(), place->first.begin(), place->first.end());
+    std::unique_ptr<Interior>& shared_one = memory_.interiors[std::move(key)];
+    if (!shared_one)
+      shared_one = std::make_unique<Interior>(Interior{fold(inside), {}});
+    stage.interiors.push_back(shared_one.get());
   }
   stage.machine = exact ? std::move(units) : fold(units);
 }
 
-LayoutPlay::Stage& LayoutPlay::stage_for(Fidelity fidelity) {
+Stage& LayoutPlay::stage_for(Fidelity fidelity) {
   const bool single = fidelity.detail == Detail::Pass;
   const bool exact = fidelity.exact || fidelity.detail == Detail::Message;
   const auto [place, added] = stages_.try_emplace({single, exact});
-  Stage& stage = place->second;
   if (!added)
-    return stage;
+    return *place->second;
   const plan::ParallelismSpec& layout = setting_.layout;
+  if (exact) {
+    exact_stages_.push_back(std::make_unique<Stage>());
+    place->second = exact_stages_.back().get();
+  } else {
+    std::vector<std::uint64_t> key = unit_key_;
+    for (const int degree : {layout.pipeline, layout.data, layout.data_shard, layout.zero_stage})
+      key.push_back(static_cast<std::uint64_t>(degree));
+    key.push_back(static_cast<std::uint64_t>(layout.rank_order));
+    key.push_back(chunks_around(layout) ? 1 : 0);
+    key.push_back(single ? 1 : 0);
+    key.push_back(memory_.number_of(patterns_));
+    const auto [known, fresh] = memory_.stages.try_emplace(std::move(key));
+    place->second = &known->second;
+    if (!fresh)
+      return known->second;
+  }
+  Stage& stage = *place->second;
   Machine whole =
-      whole_machine(planner_.fabric(), layout, patterns_, speeds(), layout.virtual_stages > 1);
+      whole_machine(planner_.fabric(), layout, patterns_, speeds(), chunks_around(layout));
   if (single)
     build_units(whole, exact, stage);
   else
@@ -229,6 +336,7 @@ StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity, StepTrace* tr
   step.machine = &stage.machine;
   step.program = &program;
   step.detail = fidelity.detail;
+  step.engine_only = fidelity.engine_only;
   step.timing = [&](const Actor& actor, const plan::PassKey& key,
                     bool beside_data) -> const PassTiming& {
     return timing(*stage.interiors[actor.interior], key, beside_data);
@@ -241,6 +349,7 @@ StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity, StepTrace* tr
   step.trace = trace;
   step.message = message_;
   step.updates = updates_;
+  step.update_of = update_of_;
   step.norm = norm_;
   step.kernel_launch = setting_.stack->kernel_launch;
   if (setting_.mode == plan::StepMode::Training)

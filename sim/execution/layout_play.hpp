@@ -6,6 +6,7 @@
 #include "sim/execution/folding.hpp"
 #include "sim/execution/machine_builder.hpp"
 #include "sim/execution/step_player.hpp"
+#include "sim/execution/unit_play.hpp"
 #include "sim/plan/layout.hpp"
 
 #include <array>
@@ -19,26 +20,20 @@ namespace sim::execution {
 
 class LayoutPlay {
 public:
-  // What the setting points to, the planner and its fabric must outlive it.
-  LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner);
+  // What the setting points to, the planner, its fabric and the memory must outlive it.
+  LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner,
+             PlayMemory& memory);
 
   // Throws InfeasibleError: limits on what a detail would take.
   StepTiming play(std::int64_t batch, Fidelity fidelity, StepTrace* trace = nullptr);
 
 private:
-  struct Interior {
-    Machine machine;
-    std::map<std::pair<plan::PassKey, bool>, PassTiming> times; // by pass, beside data
-  };
-  // Actors of one detail, folded or not, and the insides of its units.
-  struct Stage {
-    Machine machine;
-    std::vector<std::unique_ptr<Interior>> interiors;
-  };
   using ScriptKey = std::tuple<plan::PassKey, double, bool>;
 
+  void plan_updates();
   [[nodiscard]] plan::PassKey canonical(const plan::PassKey& key) const;
   const PassScript& script(const plan::PassKey& key, double speed, bool fused);
+  const PassScript& numbered_script(const plan::PassKey& key, double speed, bool fused);
   const PassTiming& timing(Interior& interior, const plan::PassKey& key, bool beside_data);
   void learn_patterns(const plan::PipelineProgram& program);
   Stage& stage_for(Fidelity fidelity);
@@ -48,16 +43,22 @@ private:
 
   plan::StepSetting setting_;
   network::CollectivePlanner& planner_;
-  plan::PassBuilder builder_;
-  std::vector<int> representative_; // by chunk: the first with the same contents
+  PlayMemory& memory_;
+  std::vector<std::uint64_t> unit_key_;
+  UnitScripts& unit_;
+  const std::vector<plan::StageChunk>& chunks_;
+  std::vector<int> number_; // by chunk, in the unit: equal contents, equal numbers
   Patterns patterns_;
   std::size_t patterns_known_ = 0; // when stages were built
-  std::map<ScriptKey, PassScript> scripts_;
+  std::map<ScriptKey, const PassScript*> scripts_;
+  std::vector<std::unique_ptr<PassScript>> renumbered_; // whose patterns stand elsewhere here
   std::vector<StageUpdate> updates_;
+  std::vector<std::uint32_t> update_of_; // by pipeline rank
   BesideData beside_;
   Bytes message_{};
   Seconds norm_{};
-  std::map<std::pair<bool, bool>, Stage> stages_; // by whether passes are single, and exact
+  std::map<std::pair<bool, bool>, Stage*> stages_; // by whether passes are single, and exact
+  std::vector<std::unique_ptr<Stage>> exact_stages_;
 };
 
 } // namespace sim::execution

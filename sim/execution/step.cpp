@@ -62,7 +62,7 @@ struct StepSimulator::State {
   LayoutPlay& play_of(const StepSetting& setting) {
     auto& play = plays[pass_order(setting)];
     if (!play)
-      play = std::make_unique<LayoutPlay>(setting, planner);
+      play = std::make_unique<LayoutPlay>(setting, planner, memory);
     return *play;
   }
 
@@ -75,13 +75,14 @@ struct StepSimulator::State {
   Fidelity fidelity;
   std::unique_ptr<topology::Fabric> fabric;
   network::CollectivePlanner planner;
+  PlayMemory memory;
   std::map<PassOrder, std::unique_ptr<LayoutPlay>> plays;
-  std::map<std::tuple<PassOrder, std::int64_t, Detail, bool>, StepResult> steps;
+  std::map<std::tuple<PassOrder, std::int64_t, Detail, bool, bool>, StepResult> steps;
 };
 
 StepResult StepSimulator::State::simulate(const StepSetting& setting, Fidelity how) {
   StepResult result;
-  result.memory = plan::memory_plan(setting);
+  result.memory = plan::memory_plan(setting, memory.cut(setting));
   plan::require_fit(result.memory, setting);
   const StepTiming timing = play_of(setting).play(setting.batch, how);
   const Seconds straggler = timing.duration * slowest_rank_excess(stack.jitter, setting.gpus());
@@ -111,7 +112,7 @@ StepResult StepSimulator::State::simulate(const StepSetting& setting, Fidelity h
 
 const StepResult& StepSimulator::State::step(const Request& request, Fidelity how) {
   const StepSetting setting = setting_of(request);
-  const auto key = std::tuple(pass_order(setting), setting.batch, how.detail, how.exact);
+  const auto key = std::tuple(pass_order(setting), setting.batch, how.detail, how.exact, how.engine_only);
   const auto found = steps.find(key);
   if (found != steps.end())
     return found->second;

@@ -56,10 +56,17 @@ StepTiming Player::run() {
   for (Id actor = 0; actor < actors_.size(); ++actor) {
     if (!plan_.updates.empty())
       actors_[actor].parameters_ended = !start_sequence(actor, update_of(actor).parameters_early);
+    parameters_left_ += actors_[actor].parameters_ended ? 0 : 1;
     try_start(actor);
   }
   settle();
+  bool open = true;
   while (!engine_.idle()) {
+    if (open && parameters_left_ == 0) {
+      open = path_is_open() && !follow_path();
+      if (engine_.idle())
+        break;
+    }
     const auto ended = engine_.advance();
     ended_.assign(ended.begin(), ended.end());
     for (const std::uint32_t tag : ended_)
@@ -74,7 +81,8 @@ const std::vector<ScheduledPass>& Player::program_of(Id actor) const {
 }
 
 const StageUpdate& Player::update_of(Id actor) const {
-  return plan_.updates[static_cast<std::size_t>(machine_.actors[actor].stage)];
+  const auto stage = static_cast<std::size_t>(machine_.actors[actor].stage);
+  return plan_.updates[plan_.update_of.empty() ? stage : plan_.update_of[stage]];
 }
 
 std::size_t Player::output_at(const Actor& actor, int chunk, int micro_batch) const {
@@ -84,19 +92,15 @@ std::size_t Player::output_at(const Actor& actor, int chunk, int micro_batch) co
 
 void Player::index_programs() {
   const auto& programs = plan_.program->ranks;
-  int most = 0;
-  for (const auto& program : programs)
-    for (const ScheduledPass& p : program)
-      most = std::max({most, p.micro_batch, p.backward_micro_batch});
   chunks_ = static_cast<std::size_t>(plan_.program->chunks);
-  micro_batches_ = static_cast<std::size_t>(most) + 1;
+  micro_batches_ = static_cast<std::size_t>(plan_.program->micro_batches);
   forward_.resize(machine_.chains * chunks_ * micro_batches_);
   backward_.resize(forward_.size());
   owner_.assign(chunks_ * micro_batches_, -1);
   last_weights_.resize(programs.size());
   last_parameters_.resize(programs.size());
   for (std::size_t stage = 0; stage < programs.size(); ++stage) {
-    std::vector<bool> used(chunks_);
+    std::vector<char> used(chunks_);
     for (std::size_t i = 0; i < programs[stage].size(); ++i) {
       const ScheduledPass& p = programs[stage][i];
       const auto chunk = static_cast<std::size_t>(p.pass.chunk);
@@ -105,9 +109,9 @@ void Player::index_programs() {
             static_cast<int>(stage);
       if (p.pass.kind != PassKind::Forward && p.pass.kind != PassKind::BackwardInput)
         last_weights_[stage] = static_cast<std::uint32_t>(i);
-      if (!used[chunk])
+      if (used[chunk] == 0)
         last_parameters_[stage] = static_cast<std::uint32_t>(i);
-      used[chunk] = true;
+      used[chunk] = 1;
     }
   }
 }
@@ -201,7 +205,7 @@ void Player::try_start(Id id) {
   double made = 0;
   const auto missing = [&](const Output& input) {
     made = std::max(made, input.made_at);
-    return !input.arrived;
+    return !(input.arrives <= now());
   };
   if (has_forward(p) && p.pass.chunk > 0 && !plan_.isolated &&
       missing(forward_[output_at(actor, p.pass.chunk - 1, p.micro_batch)]))
@@ -249,7 +253,7 @@ bool Player::data_may_run(Id id) const {
   return !state.parameters_ended || (state.early_started && !state.early_ended);
 }
 
-void Player::start_block(Id id, const ScheduledPass& pass) {
+void Player::start_block(Id id, const ScheduledPass& pass, double share_left) {
   const Actor& actor = machine_.actors[id];
   const PassTiming& timing = plan_.timing(actor, pass.pass, false);
   const PassDraws& draws = draws_of(id, timing);
@@ -265,8 +269,9 @@ void Player::start_block(Id id, const ScheduledPass& pass) {
       spec.curve = {block_rate, &blocks_[id], sms_[id]};
     }
   }
+  spec.work *= share_left;
   spec.tag = id;
-  engine_.start(spec);
+  actors_[id].block = engine_.start(spec);
 }
 
 void Player::end_block(Id id) {
@@ -285,27 +290,28 @@ void Player::end_block(Id id) {
   end_pass(id);
 }
 
+Seconds& Player::time_of(PassKind kind) {
+  switch (kind) {
+  case PassKind::Forward:
+    return timing_.forward;
+  case PassKind::Pair:
+    return timing_.pairs;
+  case PassKind::Weight:
+    return timing_.weight;
+  case PassKind::Backward:
+  case PassKind::BackwardInput:
+    break;
+  }
+  return timing_.backward;
+}
+
 void Player::end_pass(Id id) {
   ActorState& state = actors_[id];
   if (plan_.trace != nullptr)
     trace_span(id, StepTrace::What::Pass, state.pass_started);
   const double weight = machine_.actors[id].multiplicity;
-  const Seconds took = weight * (now() - state.pass_started) * second;
-  switch (program_of(id)[state.next].pass.kind) {
-  case PassKind::Forward:
-    timing_.forward += took;
-    break;
-  case PassKind::Pair:
-    timing_.pairs += took;
-    break;
-  case PassKind::Weight:
-    timing_.weight += took;
-    break;
-  case PassKind::Backward:
-  case PassKind::BackwardInput:
-    timing_.backward += took;
-    break;
-  }
+  time_of(program_of(id)[state.next].pass.kind) +=
+      weight * (now() - state.pass_started) * second;
   if (state.next == last_parameters_[static_cast<std::size_t>(machine_.actors[id].stage)] &&
       !state.parameters_ended) {
     state.held = true;
@@ -349,16 +355,23 @@ void Player::publish(Id id, int chunk, int micro_batch, bool forward) {
   parcel.micro_batch = micro_batch;
   parcel.forward = forward;
   parcel.started = now();
-  const Team& team = machine_.teams[message_team(id, reader)];
-  const Use& use = machine_.uses[team.first_use];
-  const UseLinks& links = use_links_[team.first_use];
+  send_message(id, message_team(id, reader), parcel, 0);
+}
+
+// A message that has been on its way undisturbed for `since` seconds.
+void Player::send_message(Id id, Id team, Parcel parcel, double since) {
+  const std::uint32_t first_use = machine_.teams[team].first_use;
+  const UseLinks& links = use_links_[first_use];
+  const double latency = machine_.uses[first_use].latency / second, work = plan_.message / byte;
+  parcel.sender = id;
   engine::ActivitySpec spec;
-  spec.latency = use.latency;
-  spec.work = plan_.message / byte;
+  spec.latency = std::max(0.0, latency - since) * second;
+  spec.work = std::max(0.0, work - std::max(0.0, since - latency) * links.bound);
   spec.bound = links.bound;
   spec.draws = std::span(use_draws_).subspan(links.first_draw, links.end_draw - links.first_draw);
   spec.tag = parcel_tag(parcel);
-  engine_.start(spec);
+  const engine::ActivityId activity = engine_.start(spec);
+  parcels_[spec.tag - actors_.size() - teams_.size()].activity = activity;
 }
 
 // The last chunk's backward pass reads what its own forward pass has made.
@@ -378,7 +391,7 @@ Player::Id Player::message_team(Id id, int reader_stage) const {
 
 void Player::arrive(Id sender, int chunk, int micro_batch, bool forward) {
   const Actor& actor = machine_.actors[sender];
-  (forward ? forward_ : backward_)[output_at(actor, chunk, micro_batch)].arrived = true;
+  (forward ? forward_ : backward_)[output_at(actor, chunk, micro_batch)].arrives = now();
   try_start(machine_.at(actor.chain, reader_of(actor.stage, chunk, micro_batch, forward)));
 }
 
@@ -398,6 +411,7 @@ std::uint32_t Player::parcel_tag(const Parcel& parcel) {
 void Player::end_parcel(std::uint32_t place) {
   const Parcel parcel = parcels_[place];
   free_parcels_.push_back(place);
+  parcels_[place].sender = none;
   if (parcel.team != none) {
     end_send(parcel);
     return;
@@ -453,7 +467,7 @@ void Player::settle() {
 }
 
 StepTiming Player::result() {
-  timing_.duration = engine_.now();
+  timing_.duration = now() * second;
   for (Id id = 0; id < actors_.size(); ++id) {
     SIM_ASSERT(actors_[id].state == UpdateState::Done);
     charge(id, plan_.after_end); // until the slowest actor is done
@@ -466,8 +480,12 @@ StepTiming Player::result() {
   for (Seconds& mean : timing_.communication)
     mean *= 1 / actors_stood_for_;
   timing_.executed *= 1 / actors_stood_for_;
-  timing_.events = engine_.events();
+  timing_.events = events_ + engine_.events();
   timing_.fingerprint = engine_.fingerprint();
+  if (epoch_ > 0) {
+    course_.add(timing_.fingerprint);
+    timing_.fingerprint = course_.value();
+  }
   return timing_;
 }
 

@@ -116,9 +116,7 @@ std::vector<int> best_cut(const std::vector<double>& costs, int chunks) {
 
 std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
                                   double sequence_length) {
-  const int chunks =
-      layout.pipeline *
-      (layout.schedule == Schedule::OneForwardOneBackward ? layout.virtual_stages : 1);
+  const int chunks = chunk_count(layout);
   const std::vector<double> costs = unit_costs(model, sequence_length);
   const std::vector<int> ends = best_cut(costs, chunks);
   std::vector<StageChunk> result(static_cast<std::size_t>(chunks));

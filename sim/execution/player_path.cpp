@@ -1,0 +1,368 @@
+// SPDX-License-Identifier: Apache-2.0
+// Between the parameters of a step and its gradients only passes and messages run. Where none of
+// them stops another, each takes what it takes alone, and the times of all follow from the longest
+// path over the programs: an operation starts when the one before it on its actor has ended and
+// what it reads has come.
+//
+// The path is followed as if nobody ever shared, and then held against that: it is what the engine
+// would play up to the first moment at which a trunk is asked for more than it has. From there on,
+// and from the first pass beside gradients on, the engine goes on with what is under way.
+#include "sim/execution/path.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sim::execution {
+
+using plan::PassKind;
+using plan::ScheduledPass;
+
+namespace {
+
+constexpr double never = std::numeric_limits<double>::infinity();
+constexpr double rounding = 1e-12; // relative, of times and of sums of shares
+constexpr int most_tries = 16;     // to leave the engine, while what runs shares
+
+} // namespace
+
+bool Player::path_is_open() {
+  return plan_.detail == Detail::Pass && plan_.trace == nullptr && !plan_.isolated &&
+         !plan_.engine_only &&
+         path_tries_++ < most_tries &&
+         std::none_of(actors_.begin(), actors_.end(), [](const ActorState& state) {
+           return state.early_started || state.state != UpdateState::Passes;
+         });
+}
+
+// A new engine, in which nothing runs yet.
+void Player::start_engine_at(double time) {
+  course_.add(engine_.fingerprint());
+  course_.add(time);
+  events_ += engine_.events();
+  epoch_ = time;
+  engine_.clear();
+  for (std::size_t i = 0; i < machine_.actors.size(); ++i)
+    engine_.add_pool(plan_.accelerator->streaming_multiprocessors);
+  for (std::size_t i = 0; i < machine_.trunks.size(); ++i)
+    if (trunk_resources_[i] != none)
+      engine_.add_resource(machine_.trunks[i].capacity.base());
+  for (std::size_t i = 0; i < parcels_.size(); ++i)
+    if (parcels_[i].sender != none) {
+      parcels_[i].sender = none;
+      free_parcels_.push_back(static_cast<std::uint32_t>(i));
+    }
+}
+
+bool Player::follow_path() {
+  engine_.update_rates();
+  return Path(*this).follow();
+}
+
+Player::Path::Path(Player& player)
+    : player_(player), machine_(player.machine_), chunks_(player.chunks_),
+      lanes_(player.actors_.size()), sent_(player.teams_.size()) {
+  // Chunks of one actor are in different turns, in all placements there are.
+  std::vector<char> seen(chunks_);
+  for (const ScheduledPass& op : player.program_of(0))
+    turns_ += std::exchange(seen[static_cast<std::size_t>(op.pass.chunk)], 1) == 0 ? 1 : 0;
+  for (std::size_t chunk = 0; chunk < chunks_; ++chunk)
+    turn_.push_back(static_cast<std::uint32_t>(chunk * turns_ / chunks_));
+}
+
+// False, and nothing has changed, where the engine has to play on.
+bool Player::Path::follow() {
+  if (!find_lanes() || !find_messages())
+    return false;
+  find_trunks();
+  for (bool moved = true; moved && !impossible_;) {
+    moved = false;
+    for (Lane& lane : lanes_)
+      moved = advance(lane) || moved;
+    for (auto lane = lanes_.rbegin(); lane != lanes_.rend(); ++lane)
+      moved = advance(*lane) || moved;
+  }
+  const double begin = player_.now();
+  if (impossible_ || !passes_fit()) {
+    player_.path_tries_ = most_tries;
+    end_ = begin;
+  } else {
+    end_at_first_meeting();
+  }
+  if (!(end_ > begin)) {
+    for (Lane& lane : lanes_)
+      undo(lane, -1);
+    for (const Message& message : messages_)
+      slot_of(message.parcel).arrives = never;
+    return false;
+  }
+  hand_back();
+  return true;
+}
+
+// What an actor is at: the pass that it is in, or the next one.
+bool Player::Path::find_lanes() {
+  const double now = player_.now();
+  for (Id id = 0; id < lanes_.size(); ++id) {
+    const ActorState& state = player_.actors_[id];
+    const Actor& actor = machine_.actors[id];
+    const auto stage = static_cast<std::size_t>(actor.stage);
+    const auto& program = player_.program_of(id);
+    Lane& lane = lanes_[id];
+    lane.actor = id;
+    lane.program = program.data();
+    lane.first_row = actor.chain * chunks_;
+    lane.first = lane.next = state.next;
+    lane.stop = static_cast<std::uint32_t>(program.size());
+    if (!player_.plan_.updates.empty())
+      lane.last_weights = player_.last_weights_[stage];
+    lane.running = state.busy;
+    lane.end = lane.since = state.idle_since;
+    lane.kinds.resize(pass_kinds * turns_);
+    lane.begun = std::make_unique_for_overwrite<Begun[]>(lane.stop - lane.first);
+    if (!state.busy)
+      continue;
+    const double rate = player_.engine_.rate(state.block), left = player_.engine_.left(state.block);
+    if (left > 0 && !(rate > 0))
+      return false;
+    lane.since = left > 0 ? now + left / rate : now;
+  }
+  return true;
+}
+
+// Those on their way. False where one is slowed.
+bool Player::Path::find_messages() {
+  for (const Parcel& parcel : player_.parcels_) {
+    if (parcel.sender == none || parcel.team != none)
+      continue;
+    const int stage = machine_.actors[parcel.sender].stage;
+    const Id team = player_.message_team(
+        parcel.sender,
+        player_.reader_of(stage, parcel.chunk, parcel.micro_batch, parcel.forward));
+    const std::uint32_t use = machine_.teams[team].first_use;
+    const double bound = player_.use_links_[use].bound;
+    const double rate = player_.engine_.rate(parcel.activity);
+    double arrives = parcel.started + delay_of(team);
+    if (rate > 0) {
+      if (rate < bound * (1 - rounding))
+        return false;
+      arrives = player_.now() + player_.engine_.left(parcel.activity) / rate;
+      if (arrives > (parcel.started + delay_of(team)) * (1 + rounding))
+        return false; // was slowed before
+    }
+    messages_.push_back({parcel, team, arrives});
+    sent_[team].push_back(parcel.started);
+  }
+  for (const Message& message : messages_)
+    slot_of(message.parcel).arrives = message.arrives;
+  return true;
+}
+
+Player::Output& Player::Path::slot_of(const Parcel& parcel) {
+  const Actor& actor = machine_.actors[parcel.sender];
+  return (parcel.forward ? player_.forward_
+                         : player_.backward_)[player_.output_at(actor, parcel.chunk,
+                                                                parcel.micro_batch)];
+}
+
+double Player::Path::delay_of(Id team) const {
+  const std::uint32_t use = machine_.teams[team].first_use;
+  return machine_.uses[use].latency / second +
+         player_.plan_.message / byte / player_.use_links_[use].bound;
+}
+
+// Trunks that messages of several actors use.
+void Player::Path::find_trunks() {
+  loads_.resize(machine_.trunks.size());
+  for (Id id = 0; id < machine_.teams.size(); ++id) {
+    const Team& team = machine_.teams[id];
+    if (!is_message(team.kind))
+      continue;
+    const double bound = player_.use_links_[team.first_use].bound;
+    for (const network::TrunkLoad& load : machine_.loads_of(machine_.uses[team.first_use]))
+      if (player_.trunk_resources_[load.trunk] != none)
+        loads_[load.trunk].push_back({id, load.flows * bound});
+  }
+}
+
+// What a pass takes on an actor, and whom it sends to.
+const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& op) {
+  Kind& kind = lane.kinds[kind_at(op)];
+  if (kind.timing != nullptr)
+    return kind;
+  const Actor& actor = machine_.actors[lane.actor];
+  kind.timing = &player_.plan_.timing(actor, op.pass, false);
+  kind.took = kind.timing->duration / second;
+  kind.pass = op.pass;
+  const auto send = [&](int chunk, int micro_batch, bool forward, Leg& leg) {
+    if (!forward && chunk == 0)
+      return;
+    const int reader = player_.reader_of(actor.stage, chunk, micro_batch, forward);
+    if (reader == actor.stage || player_.plan_.message <= Bytes{})
+      return;
+    leg.team = player_.message_team(lane.actor, reader);
+    leg.delay = delay_of(leg.team);
+    lane.longest_delay = std::max(lane.longest_delay, leg.delay);
+  };
+  const bool pair = op.pass.kind == PassKind::Pair;
+  if (runs_forward(op.pass.kind))
+    send(op.pass.chunk, op.micro_batch, true, kind.forward);
+  if (runs_backward(op.pass.kind))
+    send(pair ? op.pass.backward_chunk : op.pass.chunk,
+         pair ? op.backward_micro_batch : op.micro_batch, false, kind.backward);
+  if (kind.forward.team != none || kind.backward.team != none)
+    lane.shortest = std::min(lane.shortest, kind.took);
+  // Two messages of one actor meet: both of a pair, or the next one while one is on its way.
+  impossible_ = impossible_ || lane.longest_delay > lane.shortest ||
+                (kind.forward.team != none && kind.backward.team != none);
+  note_interior(lane, *kind.timing);
+  return kind;
+}
+
+// The most that passes of an actor draw on each trunk.
+void Player::Path::note_interior(const Lane& lane, const PassTiming& timing) {
+  const PassDraws& draws = player_.draws_of(lane.actor, timing);
+  if (!(timing.duration > Seconds{}))
+    return;
+  for (const engine::Draw& draw : draws.draws) {
+    double& most = drawn_[{draw.resource, lane.actor}];
+    most = std::max(most, draw.weight * draws.work / (timing.duration / second));
+  }
+}
+
+// Follows an actor's program as far as what it reads is there.
+bool Player::Path::advance(Lane& lane) {
+  const std::uint32_t before = lane.next;
+  const std::size_t width = player_.micro_batches_;
+  Output* const forward = player_.forward_.data() + lane.first_row * width;
+  Output* const backward = player_.backward_.data() + lane.first_row * width;
+  while (lane.next < lane.stop) {
+    const ScheduledPass& op = lane.program[lane.next];
+    const bool pair = op.pass.kind == PassKind::Pair, sends = runs_forward(op.pass.kind);
+    const bool returns = runs_backward(op.pass.kind);
+    const auto chunk = static_cast<std::size_t>(op.pass.chunk);
+    const auto behind = static_cast<std::size_t>(pair ? op.pass.backward_chunk : op.pass.chunk);
+    const std::size_t out = chunk * width + static_cast<std::size_t>(op.micro_batch);
+    const std::size_t back =
+        behind * width +
+        static_cast<std::size_t>(pair ? op.backward_micro_batch : op.micro_batch);
+    const bool running = lane.running && lane.next == lane.first;
+    double arrives = 0, made = 0;
+    if (sends && chunk > 0) {
+      arrives = forward[out - width].arrives;
+      made = forward[out - width].made_at;
+    }
+    if (returns) {
+      const Output& read = behind + 1 == chunks_ ? forward[back] : backward[back + width];
+      arrives = std::max(arrives, read.arrives);
+      made = std::max(made, read.made_at);
+    }
+    if (arrives == never && !running)
+      break;
+    double start = std::max(lane.end, arrives);
+    if (lane.next == lane.last_weights) {
+      end_ = std::min(end_, start);
+      break;
+    }
+    const Kind& found = lane.kinds[kind_at(op)];
+    const Kind& kind = found.timing != nullptr ? found : learn(lane, op);
+    if (impossible_ || kind.pass.chunk != op.pass.chunk ||
+        kind.pass.backward_chunk != op.pass.backward_chunk) {
+      impossible_ = true;
+      return false;
+    }
+    const std::size_t place = lane.next - lane.first;
+    if (running) {
+      start = player_.actors_[lane.actor].pass_started;
+      lane.end = lane.since;
+    } else {
+      if (start > lane.end) {
+        const double from = std::max(made, lane.end);
+        lane.idle += from - lane.end;
+        lane.exposed += start - from;
+      }
+      lane.end = start + kind.took;
+    }
+    lane.begun[place] = {start, lane.idle, lane.exposed};
+    ++lane.next;
+    if (sends) {
+      forward[out] = {lane.end, lane.end + kind.forward.delay};
+      note_sent(kind.forward, lane.end);
+    }
+    if (returns) {
+      backward[back] = {lane.end, lane.end + kind.backward.delay};
+      note_sent(kind.backward, lane.end);
+    }
+  }
+  return lane.next != before;
+}
+
+// No trunk has more passes on it than it has room for, beside one message.
+bool Player::Path::passes_fit() {
+  std::map<engine::ResourceId, double> sum;
+  for (const auto& [place, most] : drawn_)
+    sum[place.first] += most;
+  for (std::size_t trunk = 0; trunk < loads_.size(); ++trunk) {
+    const engine::ResourceId resource = player_.trunk_resources_[trunk];
+    if (resource == none)
+      continue;
+    const auto found = sum.find(resource);
+    double load = found == sum.end() ? 0 : found->second;
+    double most = 0;
+    for (const Load& message : loads_[trunk])
+      most = std::max(most, message.rate);
+    load += loads_[trunk].empty() || load > 0 ? most : 0; // alone, a message is bound by the trunk
+    if (load > machine_.trunks[trunk].capacity.base() * (1 + rounding))
+      return false;
+  }
+  return true;
+}
+
+// Messages of one actor follow one another; those of several meet where they overlap on a trunk.
+void Player::Path::end_at_first_meeting() {
+  std::vector<std::vector<Id>> met; // sets of teams that were looked at
+  for (const std::vector<Load>& loads : loads_) {
+    if (loads.size() < 2)
+      continue;
+    std::vector<Id> teams;
+    Id sender = none;
+    bool several = false;
+    for (const Load& load : loads) {
+      const Id from = machine_.members_of(machine_.teams[load.team]).front();
+      several = several || (sender != none && from != sender);
+      sender = from;
+      if (!sent_[load.team].empty())
+        teams.push_back(load.team);
+    }
+    if (!several || teams.size() < 2 || std::find(met.begin(), met.end(), teams) != met.end())
+      continue;
+    meet(teams);
+    met.push_back(std::move(teams));
+  }
+}
+
+// The path ends where two messages begin to share.
+void Player::Path::meet(const std::vector<Id>& teams) {
+  travels_.clear();
+  for (const Id team : teams) {
+    const double latency = machine_.uses[machine_.teams[team].first_use].latency / second;
+    const double delay = delay_of(team);
+    const auto middle = static_cast<std::ptrdiff_t>(travels_.size());
+    for (const double made : sent_[team])
+      travels_.push_back({made + latency, made + delay});
+    std::inplace_merge(travels_.begin(), travels_.begin() + middle, travels_.end());
+  }
+  double until = 0;
+  for (const auto& [from, to] : travels_) {
+    if (from >= end_)
+      return;
+    if (from < until * (1 - rounding)) {
+      end_ = from;
+      return;
+    }
+    until = std::max(until, to);
+  }
+}
+
+} // namespace sim::execution
