@@ -41,18 +41,10 @@ bool chunks_around(const plan::ParallelismSpec& layout) {
          layout.virtual_stages > 1;
 }
 
-UnitScripts& unit_of(const plan::StepSetting& setting, network::CollectivePlanner& planner,
-                     const std::vector<std::uint64_t>& key, PlayMemory& memory) {
-  std::unique_ptr<UnitScripts>& unit = memory.units[key];
-  if (!unit)
-    unit = std::make_unique<UnitScripts>(setting, planner);
-  return *unit;
-}
-
 // A script whose patterns of each inner kind have other numbers.
-PassScript with_patterns(
-    PassScript script,
-    const std::array<std::vector<std::uint32_t>, inner_kinds.size()>& numbers) {
+PassScript
+with_patterns(PassScript script,
+              const std::array<std::vector<std::uint32_t>, inner_kinds.size()>& numbers) {
   for (ScriptCollective& collective : script.collectives)
     for (ScriptPhase& phase : collective.phases)
       if (phase.use != no_use)
@@ -69,14 +61,11 @@ PassScript with_patterns(
   return script;
 }
 
-Machine fold(const Machine& machine) { return folded(machine, coarsest_partition(machine)); }
-
 } // namespace
 
-LayoutPlay::LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner,
-                       PlayMemory& memory)
-    : setting_(setting), planner_(planner), memory_(memory),
-      unit_key_(PlayMemory::unit_key(setting)), unit_(unit_of(setting, planner, unit_key_, memory)),
+LayoutPlay::LayoutPlay(const plan::StepSetting& setting, PlayMemory& memory)
+    : setting_(setting), planner_(memory.cluster.planner), memory_(memory),
+      unit_key_(PlayMemory::unit_key(setting)), unit_(memory.unit_of(setting, unit_key_)),
       chunks_(memory.cut(setting)) {
   for (const plan::StageChunk& chunk : chunks_)
     number_.push_back(unit_.number_of(chunk));
@@ -120,9 +109,8 @@ void LayoutPlay::plan_updates() {
 plan::PassKey LayoutPlay::canonical(const plan::PassKey& key) const {
   plan::PassKey same = key;
   same.chunk = number_[static_cast<std::size_t>(key.chunk)];
-  same.backward_chunk = key.kind == plan::PassKind::Pair
-                            ? number_[static_cast<std::size_t>(key.backward_chunk)]
-                            : 0;
+  same.backward_chunk =
+      key.kind == plan::PassKind::Pair ? number_[static_cast<std::size_t>(key.backward_chunk)] : 0;
   return same;
 }
 
@@ -160,16 +148,17 @@ const PassScript& LayoutPlay::numbered_script(const plan::PassKey& key, double s
 // What passes put on trunks must be known before the machine is built.
 void LayoutPlay::learn_patterns(const plan::PipelineProgram& program) {
   for (const auto& rank : program.ranks) {
-    std::set<plan::PassKey> seen;
+    std::vector<plan::PassKey> seen;
     for (const plan::ScheduledPass& pass : rank)
-      if (seen.insert(pass.pass).second)
+      if (std::find(seen.begin(), seen.end(), pass.pass) == seen.end()) {
+        seen.push_back(pass.pass);
         script(pass.pass, 1, true);
+      }
   }
   if (patterns_known_ == count_of(patterns_))
     return;
   patterns_known_ = count_of(patterns_);
   stages_.clear();
-  exact_stages_.clear();
 }
 
 const PassTiming& LayoutPlay::timing(Interior& interior, const plan::PassKey& key,
@@ -184,7 +173,7 @@ const PassTiming& LayoutPlay::timing(Interior& interior, const plan::PassKey& ke
   program.chunks = std::max(same.chunk, same.backward_chunk) + 1;
   program.ranks = {{plan::ScheduledPass{same, 0, 0}}};
   StepPlan plan;
-  plan.machine = &interior.machine;
+  plan.machine = interior.machine;
   plan.program = &program;
   plan.detail = Detail::Kernel;
   plan.isolated = true;
@@ -220,72 +209,98 @@ std::vector<double> LayoutPlay::speeds() const {
   return speeds;
 }
 
-// Units of equal insides share the times of their passes; exact, each has its own.
-void LayoutPlay::build_units(const Machine& whole, bool exact, Stage& stage) {
+// Units of equal insides share the times of their passes.
+BuiltMachine LayoutPlay::folded_units(const Machine& whole) {
   const RankMap map(setting_.layout, setting_.gpus());
+  BuiltMachine built;
   Machine units = unit_machine(whole, map);
-  std::map<std::vector<std::uint64_t>, std::uint32_t> known;
   const SharedLoads shared(whole, map);
   Patterns inner;
   for (const TeamKind kind : inner_kinds)
     inner[at(kind)] = patterns_[at(kind)];
-  const std::uint64_t patterns = memory_.number_of(inner);
+  const std::uint64_t patterns = memory_.cluster.number_of(inner);
   for (Actor& unit : units.actors) {
-    Machine inside = interior_machine(whole, map, shared, unit.stage, static_cast<int>(unit.chain));
-    const auto next = static_cast<std::uint32_t>(stage.interiors.size());
-    unit.interior = next;
-    if (exact) {
-      stage.own.push_back(std::make_unique<Interior>(Interior{std::move(inside), {}}));
-      stage.interiors.push_back(stage.own.back().get());
+    const auto [number, machine] = memory_.cluster.inside_of(
+        interior_machine(whole, map, shared, unit.stage, static_cast<int>(unit.chain)), patterns);
+    const auto known = std::find(built.inside_number.begin(), built.inside_number.end(), number);
+    unit.interior = static_cast<std::uint32_t>(known - built.inside_number.begin());
+    if (known != built.inside_number.end())
       continue;
-    }
-    std::vector<std::uint64_t> content = content_of(inside);
-    const auto [place, added] = known.emplace(std::move(content), next);
-    unit.interior = place->second;
-    if (!added)
-      continue;
-    std::vector<std::uint64_t> key = unit_key_;
-    key.push_back(patterns);
-    key.insert(key.end(), place->first.begin(), place->first.end());
-    std::unique_ptr<Interior>& shared_one = memory_.interiors[std::move(key)];
-    if (!shared_one)
-      shared_one = std::make_unique<Interior>(Interior{fold(inside), {}});
-    stage.interiors.push_back(shared_one.get());
+    built.inside_number.push_back(number);
+    built.insides.push_back(machine);
   }
-  stage.machine = exact ? std::move(units) : fold(units);
+  built.machine = folded(units, coarsest_partition(units));
+  return built;
 }
 
-Stage& LayoutPlay::stage_for(Fidelity fidelity) {
-  const bool single = fidelity.detail == Detail::Pass;
-  const bool exact = fidelity.exact || fidelity.detail == Detail::Message;
-  const auto [place, added] = stages_.try_emplace({single, exact});
-  if (!added)
-    return *place->second;
-  const plan::ParallelismSpec& layout = setting_.layout;
-  if (exact) {
-    exact_stages_.push_back(std::make_unique<Stage>());
-    place->second = exact_stages_.back().get();
+// Exact: each unit has an inside of its own.
+std::unique_ptr<LayoutPlay::Stage> LayoutPlay::exact_stage(Machine whole, bool single) {
+  auto stage = std::make_unique<Stage>();
+  if (!single) {
+    stage->own = std::move(whole);
   } else {
-    std::vector<std::uint64_t> key = unit_key_;
-    for (const int degree : {layout.pipeline, layout.data, layout.data_shard, layout.zero_stage})
-      key.push_back(static_cast<std::uint64_t>(degree));
-    key.push_back(static_cast<std::uint64_t>(layout.rank_order));
-    key.push_back(chunks_around(layout) ? 1 : 0);
-    key.push_back(single ? 1 : 0);
-    key.push_back(memory_.number_of(patterns_));
-    const auto [known, fresh] = memory_.stages.try_emplace(std::move(key));
-    place->second = &known->second;
-    if (!fresh)
-      return known->second;
+    const RankMap map(setting_.layout, setting_.gpus());
+    const SharedLoads shared(whole, map);
+    stage->own = unit_machine(whole, map);
+    for (Actor& unit : stage->own.actors) {
+      unit.interior = static_cast<std::uint32_t>(stage->own_insides.size());
+      stage->own_insides.push_back(std::make_unique<Machine>(
+          interior_machine(whole, map, shared, unit.stage, static_cast<int>(unit.chain))));
+      stage->own_interiors.push_back(
+          std::make_unique<Interior>(Interior{stage->own_insides.back().get(), {}}));
+      stage->interiors.push_back(stage->own_interiors.back().get());
+    }
   }
-  Stage& stage = *place->second;
-  Machine whole =
+  stage->machine = &stage->own;
+  return stage;
+}
+
+// A machine depends on degrees and on patterns of transfers, not on their sizes.
+const BuiltMachine& LayoutPlay::built_machine(bool single) {
+  plan::StepSetting sizeless = setting_;
+  sizeless.layout.micro_batch = 1;
+  sizeless.sequence_length = sizeless.attended_length = 0;
+  const plan::ParallelismSpec& layout = setting_.layout;
+  std::vector<std::uint64_t> key = PlayMemory::unit_key(sizeless);
+  for (const int degree : {layout.pipeline, layout.data, layout.data_shard, layout.zero_stage})
+    key.push_back(static_cast<std::uint64_t>(degree));
+  key.push_back(static_cast<std::uint64_t>(layout.rank_order));
+  key.push_back(chunks_around(layout) ? 1 : 0);
+  key.push_back(single ? 1 : 0);
+  key.push_back(memory_.cluster.number_of(patterns_));
+  const auto [known, added] = memory_.cluster.machines.try_emplace(std::move(key));
+  if (!added)
+    return known->second;
+  const Machine whole =
       whole_machine(planner_.fabric(), layout, patterns_, speeds(), chunks_around(layout));
   if (single)
-    build_units(whole, exact, stage);
+    known->second = folded_units(whole);
   else
-    stage.machine = exact ? std::move(whole) : fold(whole);
-  return stage;
+    known->second.machine = folded(whole, coarsest_partition(whole));
+  return known->second;
+}
+
+LayoutPlay::Stage& LayoutPlay::stage_for(Fidelity fidelity) {
+  const bool single = fidelity.detail == Detail::Pass;
+  const bool exact = fidelity.exact || fidelity.detail == Detail::Message;
+  std::unique_ptr<Stage>& stage = stages_[{single, exact}];
+  if (stage)
+    return *stage;
+  const plan::ParallelismSpec& layout = setting_.layout;
+  if (exact) {
+    stage = exact_stage(
+        whole_machine(planner_.fabric(), layout, patterns_, speeds(), chunks_around(layout)),
+        single);
+    return *stage;
+  }
+  const BuiltMachine& built = built_machine(single);
+  stage = std::make_unique<Stage>();
+  stage->machine = &built.machine;
+  for (std::size_t i = 0; i < built.insides.size(); ++i) {
+    stage->interiors.push_back(&memory_.interior(unit_key_, built.inside_number[i]));
+    stage->interiors.back()->machine = built.insides[i];
+  }
+  return *stage;
 }
 
 // Before memory is taken and hours are spent. Folding is not counted on.
@@ -331,9 +346,9 @@ StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity, StepTrace* tr
                                                layout.virtual_stages, setting_.mode});
   learn_patterns(program);
   require_playable(program, fidelity);
-  Stage& stage = stage_for(fidelity);
+  const Stage& stage = stage_for(fidelity);
   StepPlan step;
-  step.machine = &stage.machine;
+  step.machine = stage.machine;
   step.program = &program;
   step.detail = fidelity.detail;
   step.engine_only = fidelity.engine_only;

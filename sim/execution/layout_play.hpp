@@ -20,14 +20,21 @@ namespace sim::execution {
 
 class LayoutPlay {
 public:
-  // What the setting points to, the planner, its fabric and the memory must outlive it.
-  LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner,
-             PlayMemory& memory);
+  // What the setting points to, the memory and its cluster must outlive it.
+  LayoutPlay(const plan::StepSetting& setting, PlayMemory& memory);
 
   // Throws InfeasibleError: limits on what a detail would take.
   StepTiming play(std::int64_t batch, Fidelity fidelity, StepTrace* trace = nullptr);
 
 private:
+  // Actors of one detail, folded or not, and the insides of its units.
+  struct Stage {
+    const Machine* machine = nullptr;
+    std::vector<Interior*> interiors;
+    Machine own; // exact
+    std::vector<std::unique_ptr<Machine>> own_insides;
+    std::vector<std::unique_ptr<Interior>> own_interiors;
+  };
   using ScriptKey = std::tuple<plan::PassKey, double, bool>;
 
   void plan_updates();
@@ -38,7 +45,9 @@ private:
   void learn_patterns(const plan::PipelineProgram& program);
   Stage& stage_for(Fidelity fidelity);
   void require_playable(const plan::PipelineProgram& program, Fidelity fidelity);
-  void build_units(const Machine& whole, bool exact, Stage& stage);
+  const BuiltMachine& built_machine(bool single);
+  BuiltMachine folded_units(const Machine& whole);
+  std::unique_ptr<Stage> exact_stage(Machine whole, bool single);
   [[nodiscard]] std::vector<double> speeds() const;
 
   plan::StepSetting setting_;
@@ -57,8 +66,8 @@ private:
   BesideData beside_;
   Bytes message_{};
   Seconds norm_{};
-  std::map<std::pair<bool, bool>, Stage*> stages_; // by whether passes are single, and exact
-  std::vector<std::unique_ptr<Stage>> exact_stages_;
+  // By whether passes are single, and exact.
+  std::map<std::pair<bool, bool>, std::unique_ptr<Stage>> stages_;
 };
 
 } // namespace sim::execution

@@ -22,8 +22,7 @@ constexpr double never = std::numeric_limits<double>::infinity();
 void Player::Path::undo(Lane& lane, double from) {
   const std::size_t width = player_.micro_batches_;
   while (lane.next > lane.first) {
-    const std::size_t place = lane.next - 1 - lane.first;
-    if (lane.begun[place].start < from)
+    if (lane.begun[lane.next - 1].start < from)
       break;
     --lane.next;
     forget(lane, lane.program[lane.next], width);
@@ -44,7 +43,7 @@ void Player::Path::forget(const Lane& lane, const ScheduledPass& op, std::size_t
 }
 
 // Books what has ended by the end of the path, and starts the engine with what is under way.
-void Player::Path::hand_back() {
+void Player::Path::hand_back(std::size_t& passes) {
   if (end_ == never) {
     finish_all();
     return;
@@ -54,11 +53,12 @@ void Player::Path::hand_back() {
     undo(lane, end_);
     const bool some = lane.next > lane.first;
     const ScheduledPass& last = lane.program[some ? lane.next - 1 : lane.first];
-    const std::size_t place = some ? lane.next - 1 - lane.first : 0;
-    const bool alone = lane.running && place == 0;
+    const std::size_t place = some ? lane.next - 1 : lane.first;
+    const bool alone = lane.running && place == lane.first;
     double ends = lane.end;
     if (some)
       ends = alone ? lane.since : lane.begun[place].start + lane.kinds[kind_at(last)].took;
+    passes += lane.next - lane.first;
     const bool busy = some && ends > end_;
     const std::uint32_t ended = lane.next - (busy ? 1 : 0);
     book(lane, ended, lane.next);
@@ -111,7 +111,7 @@ void Player::Path::book(Lane& lane, std::uint32_t ended, std::uint32_t started) 
     if (ended == first)
       return;
     const ScheduledPass& op = lane.program[first];
-    book_passes(lane, op, 1, lane.since - lane.begun[0].start);
+    book_passes(lane, op, 1, lane.since - lane.begun[lane.first].start);
     ++first;
   }
   for (std::uint32_t i = first; i < ended; ++i)
@@ -122,10 +122,11 @@ void Player::Path::book(Lane& lane, std::uint32_t ended, std::uint32_t started) 
       ScheduledPass op;
       op.pass = kind.pass;
       book_passes(lane, op, kind.count, kind.took);
+      lane.kinds[k].count = 0;
     }
   if (started <= first)
     return;
-  const Begun& last = lane.begun[started - 1 - lane.first];
+  const Begun& last = lane.begun[started - 1];
   Breakdown& breakdown = player_.breakdown(lane.actor);
   breakdown[Category::Bubble] += last.idle * second;
   breakdown[Category::ExposedPipeline] += last.exposed * second;
@@ -156,8 +157,7 @@ void Player::Path::book_passes(const Lane& lane, const ScheduledPass& op, double
 
 void Player::Path::book_messages(Id id, double time) {
   const Team& team = machine_.teams[id];
-  player_.timing_
-      .communication[static_cast<std::size_t>(plan::CommunicationDimension::Pipeline)] +=
+  player_.timing_.communication[static_cast<std::size_t>(plan::CommunicationDimension::Pipeline)] +=
       time * team.gpus * team.multiplicity / machine_.gpus_per_actor * second;
 }
 
@@ -166,9 +166,8 @@ void Player::Path::send_again(Lane& lane, std::uint32_t ended) {
   for (std::uint32_t i = ended; i-- > lane.first;) {
     const ScheduledPass& op = lane.program[i];
     const Kind& kind = lane.kinds[kind_at(op)];
-    const double made = lane.running && i == lane.first
-                            ? lane.since
-                            : lane.begun[i - lane.first].start + kind.took;
+    const double made =
+        lane.running && i == lane.first ? lane.since : lane.begun[i].start + kind.took;
     if (made + lane.longest_delay <= end_)
       return;
     const bool pair = op.pass.kind == PassKind::Pair;

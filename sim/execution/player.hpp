@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <vector>
 
 namespace sim::execution {
@@ -120,6 +121,12 @@ private:
   struct PassDraws {
     double work = 0; // bytes of one flow
     std::vector<engine::Draw> draws;
+  };
+  // A pass that is one activity, as an actor has played it before.
+  struct KnownPass {
+    plan::PassKey key;
+    const PassTiming* timing = nullptr;
+    const PassDraws* draws = nullptr;
   };
   // Rates of a pass that is one activity: alone on the GPU, and beside a collective that holds SMs.
   struct BlockRates {
@@ -228,12 +235,13 @@ private:
 
   // player_path.cpp
   class Path;
-  bool path_is_open();
-  bool follow_path();
+  [[nodiscard]] bool path_is_open() const;
+  void follow_path();
   void start_engine_at(double time);
 
   // player_trunks.cpp
   void link_trunks();
+  const KnownPass& known_pass(Id actor, const plan::PassKey& key);
   [[nodiscard]] const PassDraws& draws_of(Id actor, const PassTiming& timing);
 
   // player_trace.cpp: called where plan_.trace is not null
@@ -287,16 +295,19 @@ private:
   std::vector<engine::Draw> use_draws_;
   std::vector<engine::ResourceId> trunk_resources_; // none: it can stop nobody
   std::map<std::pair<Id, const PassTiming*>, PassDraws> pass_draws_;
-  std::vector<engine::Draw> draws_; // of the activity being started
+  std::vector<std::vector<KnownPass>> known_passes_; // by actor
+  std::vector<engine::Draw> draws_;                  // of the activity being started
 
   std::map<std::tuple<Id, Id, double, double>, Route> routes_;
   std::map<Id, RingPhase> ring_phases_; // by team
 
   double epoch_ = 0; // when the engine was started
   std::uint64_t events_ = 0;
-  engine::Fingerprint course_; // before that
+  engine::Fingerprint course_;      // before that
   std::size_t parameters_left_ = 0; // actors whose parameters are still on their way
-  int path_tries_ = 0;
+  std::shared_ptr<Path> path_;
+  bool path_open_ = true;
+  int path_pause_ = 0, path_backoff_ = 0; // events until it is tried again
 
   StepTiming timing_;
   double actors_stood_for_ = 0; // by those of the machine

@@ -23,14 +23,15 @@ namespace {
 
 constexpr double never = std::numeric_limits<double>::infinity();
 constexpr double rounding = 1e-12; // relative, of times and of sums of shares
-constexpr int most_tries = 16;     // to leave the engine, while what runs shares
+// Passes of an actor between two looks at the messages, at first and at most.
+constexpr std::uint32_t first_window = 4, longest_window = 8;
+constexpr int longest_pause = 64; // events that the engine plays until the path is tried again
 
 } // namespace
 
-bool Player::path_is_open() {
+bool Player::path_is_open() const {
   return plan_.detail == Detail::Pass && plan_.trace == nullptr && !plan_.isolated &&
          !plan_.engine_only &&
-         path_tries_++ < most_tries &&
          std::none_of(actors_.begin(), actors_.end(), [](const ActorState& state) {
            return state.early_started || state.state != UpdateState::Passes;
          });
@@ -55,9 +56,18 @@ void Player::start_engine_at(double time) {
     }
 }
 
-bool Player::follow_path() {
+// Tried again after each stretch that the engine had to play; later, where little was gained.
+void Player::follow_path() {
+  path_open_ = path_is_open();
+  if (!path_open_)
+    return;
+  if (!path_)
+    path_ = std::make_shared<Path>(*this);
   engine_.update_rates();
-  return Path(*this).follow();
+  const bool gained = path_->follow();
+  path_open_ = !path_->impossible();
+  path_backoff_ = gained ? 0 : std::min(longest_pause, 2 * path_backoff_ + 1);
+  path_pause_ = path_backoff_;
 }
 
 Player::Path::Path(Player& player)
@@ -69,13 +79,43 @@ Player::Path::Path(Player& player)
     turns_ += std::exchange(seen[static_cast<std::size_t>(op.pass.chunk)], 1) == 0 ? 1 : 0;
   for (std::size_t chunk = 0; chunk < chunks_; ++chunk)
     turn_.push_back(static_cast<std::uint32_t>(chunk * turns_ / chunks_));
+  make_lanes();
+  find_meetings();
 }
 
 // False, and nothing has changed, where the engine has to play on.
 bool Player::Path::follow() {
+  const double begin = player_.now();
+  end_ = never;
   if (!find_lanes() || !find_messages())
     return false;
-  find_trunks();
+  std::uint32_t window = first_window;
+  for (double known = begin; known < end_ && !impossible_;) {
+    known = advance_window(window);
+    end_at_first_meeting(std::min(known, end_));
+    window = std::min(2 * window, longest_window);
+  }
+  if (learned_) {
+    impossible_ = impossible_ || !passes_fit();
+    learned_ = false;
+  }
+  if (impossible_ || !(end_ > begin)) {
+    for (Lane& lane : lanes_)
+      undo(lane, -1);
+    for (const Message& message : messages_)
+      slot_of(message.parcel).arrives = never;
+    return false;
+  }
+  std::size_t passes = 0;
+  hand_back(passes);
+  return passes > lanes_.size();
+}
+
+// Follows all programs for some passes. Returns the moment up to which all that starts is known:
+// what is still to come waits for an actor whose window is over.
+double Player::Path::advance_window(std::uint32_t window) {
+  for (Lane& lane : lanes_)
+    lane.pause = lane.next + std::min(window, lane.stop - lane.next);
   for (bool moved = true; moved && !impossible_;) {
     moved = false;
     for (Lane& lane : lanes_)
@@ -83,44 +123,38 @@ bool Player::Path::follow() {
     for (auto lane = lanes_.rbegin(); lane != lanes_.rend(); ++lane)
       moved = advance(*lane) || moved;
   }
-  const double begin = player_.now();
-  if (impossible_ || !passes_fit()) {
-    player_.path_tries_ = most_tries;
-    end_ = begin;
-  } else {
-    end_at_first_meeting();
-  }
-  if (!(end_ > begin)) {
-    for (Lane& lane : lanes_)
-      undo(lane, -1);
-    for (const Message& message : messages_)
-      slot_of(message.parcel).arrives = never;
-    return false;
-  }
-  hand_back();
-  return true;
+  double known = never;
+  for (const Lane& lane : lanes_)
+    if (lane.next == lane.pause && lane.next < lane.stop)
+      known = std::min(known, lane.end);
+  return known;
 }
 
-// What an actor is at: the pass that it is in, or the next one.
-bool Player::Path::find_lanes() {
-  const double now = player_.now();
+void Player::Path::make_lanes() {
   for (Id id = 0; id < lanes_.size(); ++id) {
-    const ActorState& state = player_.actors_[id];
     const Actor& actor = machine_.actors[id];
-    const auto stage = static_cast<std::size_t>(actor.stage);
     const auto& program = player_.program_of(id);
     Lane& lane = lanes_[id];
     lane.actor = id;
     lane.program = program.data();
     lane.first_row = actor.chain * chunks_;
-    lane.first = lane.next = state.next;
     lane.stop = static_cast<std::uint32_t>(program.size());
     if (!player_.plan_.updates.empty())
-      lane.last_weights = player_.last_weights_[stage];
+      lane.last_weights = player_.last_weights_[static_cast<std::size_t>(actor.stage)];
+    lane.kinds.resize(pass_kinds * turns_);
+    lane.begun = std::make_unique_for_overwrite<Begun[]>(lane.stop);
+  }
+}
+
+// What an actor is at: the pass that it is in, or the next one.
+bool Player::Path::find_lanes() {
+  const double now = player_.now();
+  for (Lane& lane : lanes_) {
+    const ActorState& state = player_.actors_[lane.actor];
+    lane.first = lane.next = state.next;
     lane.running = state.busy;
     lane.end = lane.since = state.idle_since;
-    lane.kinds.resize(pass_kinds * turns_);
-    lane.begun = std::make_unique_for_overwrite<Begun[]>(lane.stop - lane.first);
+    lane.idle = lane.exposed = 0;
     if (!state.busy)
       continue;
     const double rate = player_.engine_.rate(state.block), left = player_.engine_.left(state.block);
@@ -133,13 +167,19 @@ bool Player::Path::find_lanes() {
 
 // Those on their way. False where one is slowed.
 bool Player::Path::find_messages() {
+  messages_.clear();
+  for (std::vector<double>& sent : sent_)
+    sent.clear();
+  for (Meeting& meeting : meetings_) {
+    meeting.until = 0;
+    std::fill(meeting.next.begin(), meeting.next.end(), 0);
+  }
   for (const Parcel& parcel : player_.parcels_) {
     if (parcel.sender == none || parcel.team != none)
       continue;
     const int stage = machine_.actors[parcel.sender].stage;
     const Id team = player_.message_team(
-        parcel.sender,
-        player_.reader_of(stage, parcel.chunk, parcel.micro_batch, parcel.forward));
+        parcel.sender, player_.reader_of(stage, parcel.chunk, parcel.micro_batch, parcel.forward));
     const std::uint32_t use = machine_.teams[team].first_use;
     const double bound = player_.use_links_[use].bound;
     const double rate = player_.engine_.rate(parcel.activity);
@@ -161,9 +201,9 @@ bool Player::Path::find_messages() {
 
 Player::Output& Player::Path::slot_of(const Parcel& parcel) {
   const Actor& actor = machine_.actors[parcel.sender];
-  return (parcel.forward ? player_.forward_
-                         : player_.backward_)[player_.output_at(actor, parcel.chunk,
-                                                                parcel.micro_batch)];
+  return (parcel.forward
+              ? player_.forward_
+              : player_.backward_)[player_.output_at(actor, parcel.chunk, parcel.micro_batch)];
 }
 
 double Player::Path::delay_of(Id team) const {
@@ -172,8 +212,8 @@ double Player::Path::delay_of(Id team) const {
          player_.plan_.message / byte / player_.use_links_[use].bound;
 }
 
-// Trunks that messages of several actors use.
-void Player::Path::find_trunks() {
+// Loads of messages on trunks; and the sets of teams, of several senders, that share one.
+void Player::Path::find_meetings() {
   loads_.resize(machine_.trunks.size());
   for (Id id = 0; id < machine_.teams.size(); ++id) {
     const Team& team = machine_.teams[id];
@@ -184,6 +224,22 @@ void Player::Path::find_trunks() {
       if (player_.trunk_resources_[load.trunk] != none)
         loads_[load.trunk].push_back({id, load.flows * bound});
   }
+  for (const std::vector<Load>& loads : loads_) {
+    Meeting meeting;
+    bool several = false;
+    for (const Load& load : loads) {
+      meeting.teams.push_back(load.team);
+      several = several || sender_of(load.team) != sender_of(loads.front().team);
+    }
+    const auto same = [&](const Meeting& other) { return other.teams == meeting.teams; };
+    if (!several || std::any_of(meetings_.begin(), meetings_.end(), same))
+      continue;
+    meeting.next.resize(meeting.teams.size());
+    for (const Id team : meeting.teams)
+      meeting.travel.push_back(
+          {machine_.uses[machine_.teams[team].first_use].latency / second, delay_of(team)});
+    meetings_.push_back(std::move(meeting));
+  }
 }
 
 // What a pass takes on an actor, and whom it sends to.
@@ -192,7 +248,7 @@ const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& o
   if (kind.timing != nullptr)
     return kind;
   const Actor& actor = machine_.actors[lane.actor];
-  kind.timing = &player_.plan_.timing(actor, op.pass, false);
+  kind.timing = player_.known_pass(lane.actor, op.pass).timing;
   kind.took = kind.timing->duration / second;
   kind.pass = op.pass;
   const auto send = [&](int chunk, int micro_batch, bool forward, Leg& leg) {
@@ -217,6 +273,7 @@ const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& o
   impossible_ = impossible_ || lane.longest_delay > lane.shortest ||
                 (kind.forward.team != none && kind.backward.team != none);
   note_interior(lane, *kind.timing);
+  learned_ = true;
   return kind;
 }
 
@@ -237,7 +294,7 @@ bool Player::Path::advance(Lane& lane) {
   const std::size_t width = player_.micro_batches_;
   Output* const forward = player_.forward_.data() + lane.first_row * width;
   Output* const backward = player_.backward_.data() + lane.first_row * width;
-  while (lane.next < lane.stop) {
+  while (lane.next < lane.pause) {
     const ScheduledPass& op = lane.program[lane.next];
     const bool pair = op.pass.kind == PassKind::Pair, sends = runs_forward(op.pass.kind);
     const bool returns = runs_backward(op.pass.kind);
@@ -245,8 +302,7 @@ bool Player::Path::advance(Lane& lane) {
     const auto behind = static_cast<std::size_t>(pair ? op.pass.backward_chunk : op.pass.chunk);
     const std::size_t out = chunk * width + static_cast<std::size_t>(op.micro_batch);
     const std::size_t back =
-        behind * width +
-        static_cast<std::size_t>(pair ? op.backward_micro_batch : op.micro_batch);
+        behind * width + static_cast<std::size_t>(pair ? op.backward_micro_batch : op.micro_batch);
     const bool running = lane.running && lane.next == lane.first;
     double arrives = 0, made = 0;
     if (sends && chunk > 0) {
@@ -272,7 +328,6 @@ bool Player::Path::advance(Lane& lane) {
       impossible_ = true;
       return false;
     }
-    const std::size_t place = lane.next - lane.first;
     if (running) {
       start = player_.actors_[lane.actor].pass_started;
       lane.end = lane.since;
@@ -284,7 +339,7 @@ bool Player::Path::advance(Lane& lane) {
       }
       lane.end = start + kind.took;
     }
-    lane.begun[place] = {start, lane.idle, lane.exposed};
+    lane.begun[lane.next] = {start, lane.idle, lane.exposed};
     ++lane.next;
     if (sends) {
       forward[out] = {lane.end, lane.end + kind.forward.delay};
@@ -319,50 +374,33 @@ bool Player::Path::passes_fit() {
   return true;
 }
 
-// Messages of one actor follow one another; those of several meet where they overlap on a trunk.
-void Player::Path::end_at_first_meeting() {
-  std::vector<std::vector<Id>> met; // sets of teams that were looked at
-  for (const std::vector<Load>& loads : loads_) {
-    if (loads.size() < 2)
-      continue;
-    std::vector<Id> teams;
-    Id sender = none;
-    bool several = false;
-    for (const Load& load : loads) {
-      const Id from = machine_.members_of(machine_.teams[load.team]).front();
-      several = several || (sender != none && from != sender);
-      sender = from;
-      if (!sent_[load.team].empty())
-        teams.push_back(load.team);
+// Messages of one actor follow one another; those of several meet where they overlap on a trunk:
+// there the path ends. Looks at what begins to travel before `known`.
+void Player::Path::end_at_first_meeting(double known) {
+  for (Meeting& meeting : meetings_)
+    while (true) {
+      double from = never, to = 0;
+      std::size_t first = 0;
+      for (std::size_t i = 0; i < meeting.teams.size(); ++i) {
+        const std::vector<double>& sent = sent_[meeting.teams[i]];
+        if (meeting.next[i] == sent.size())
+          continue;
+        const double begins = sent[meeting.next[i]] + meeting.travel[i].first;
+        if (begins < from) {
+          from = begins;
+          to = sent[meeting.next[i]] + meeting.travel[i].second;
+          first = i;
+        }
+      }
+      if (!(from < known))
+        break;
+      if (from < meeting.until * (1 - rounding)) {
+        end_ = std::min(end_, from);
+        break;
+      }
+      meeting.until = std::max(meeting.until, to);
+      ++meeting.next[first];
     }
-    if (!several || teams.size() < 2 || std::find(met.begin(), met.end(), teams) != met.end())
-      continue;
-    meet(teams);
-    met.push_back(std::move(teams));
-  }
-}
-
-// The path ends where two messages begin to share.
-void Player::Path::meet(const std::vector<Id>& teams) {
-  travels_.clear();
-  for (const Id team : teams) {
-    const double latency = machine_.uses[machine_.teams[team].first_use].latency / second;
-    const double delay = delay_of(team);
-    const auto middle = static_cast<std::ptrdiff_t>(travels_.size());
-    for (const double made : sent_[team])
-      travels_.push_back({made + latency, made + delay});
-    std::inplace_merge(travels_.begin(), travels_.begin() + middle, travels_.end());
-  }
-  double until = 0;
-  for (const auto& [from, to] : travels_) {
-    if (from >= end_)
-      return;
-    if (from < until * (1 - rounding)) {
-      end_ = from;
-      return;
-    }
-    until = std::max(until, to);
-  }
 }
 
 } // namespace sim::execution

@@ -60,10 +60,9 @@ StepTiming Player::run() {
     try_start(actor);
   }
   settle();
-  bool open = true;
   while (!engine_.idle()) {
-    if (open && parameters_left_ == 0) {
-      open = path_is_open() && !follow_path();
+    if (path_open_ && parameters_left_ == 0 && --path_pause_ < 0) {
+      follow_path();
       if (engine_.idle())
         break;
     }
@@ -183,6 +182,7 @@ BytesPerSecond Player::memory_room(Id id) const {
 // SMs, and memory is not played.
 void Player::add_gpus() {
   blocks_.resize(actors_.size());
+  known_passes_.resize(actors_.size());
   for (const Actor& actor : machine_.actors) {
     sms_.push_back(engine_.add_pool(plan_.accelerator->streaming_multiprocessors));
     if (plan_.beside.held_sms > 0)
@@ -255,8 +255,9 @@ bool Player::data_may_run(Id id) const {
 
 void Player::start_block(Id id, const ScheduledPass& pass, double share_left) {
   const Actor& actor = machine_.actors[id];
-  const PassTiming& timing = plan_.timing(actor, pass.pass, false);
-  const PassDraws& draws = draws_of(id, timing);
+  const KnownPass& known = known_pass(id, pass.pass);
+  const PassTiming& timing = *known.timing;
+  const PassDraws& draws = *known.draws;
   engine::ActivitySpec spec;
   if (timing.duration > Seconds{}) {
     spec.work = draws.work > 0 ? draws.work : timing.duration / second;
@@ -276,7 +277,7 @@ void Player::start_block(Id id, const ScheduledPass& pass, double share_left) {
 
 void Player::end_block(Id id) {
   const ScheduledPass& p = program_of(id)[actors_[id].next];
-  const PassTiming& timing = plan_.timing(machine_.actors[id], p.pass, false);
+  const PassTiming& timing = *known_pass(id, p.pass).timing;
   const double took = now() - actors_[id].pass_started, weight = machine_.actors[id].multiplicity;
   if (plan_.trace != nullptr)
     trace_pass_traffic(id, timing);
@@ -310,8 +311,7 @@ void Player::end_pass(Id id) {
   if (plan_.trace != nullptr)
     trace_span(id, StepTrace::What::Pass, state.pass_started);
   const double weight = machine_.actors[id].multiplicity;
-  time_of(program_of(id)[state.next].pass.kind) +=
-      weight * (now() - state.pass_started) * second;
+  time_of(program_of(id)[state.next].pass.kind) += weight * (now() - state.pass_started) * second;
   if (state.next == last_parameters_[static_cast<std::size_t>(machine_.actors[id].stage)] &&
       !state.parameters_ended) {
     state.held = true;

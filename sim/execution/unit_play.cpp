@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/execution/unit_play.hpp"
 
-#include <algorithm>
 #include <bit>
 #include <string_view>
 
@@ -30,8 +29,8 @@ const OwnScript& UnitScripts::script(const plan::PassKey& numbered, double speed
   const auto [place, added] = scripts_.try_emplace({numbered, speed, fused});
   OwnScript& own = place->second;
   if (added)
-    own.script = compile(builder_.build(numbered), setting_.accelerator(), speed, fused,
-                         own.patterns);
+    own.script =
+        compile(builder_.build(numbered), setting_.accelerator(), speed, fused, own.patterns);
   return own;
 }
 
@@ -66,20 +65,25 @@ std::vector<std::uint64_t> PlayMemory::unit_key(const plan::StepSetting& setting
   return key;
 }
 
+UnitScripts& PlayMemory::unit_of(const plan::StepSetting& setting,
+                                 const std::vector<std::uint64_t>& key) {
+  std::unique_ptr<UnitScripts>& unit = units_[key];
+  if (!unit)
+    unit = std::make_unique<UnitScripts>(setting, cluster.planner);
+  return *unit;
+}
+
 const std::vector<plan::StageChunk>& PlayMemory::cut(const plan::StepSetting& setting) {
   const auto [place, added] =
-      cuts.try_emplace({plan::chunk_count(setting.layout), setting.sequence_length});
+      cuts_.try_emplace({plan::chunk_count(setting.layout), setting.sequence_length});
   if (added)
     place->second = plan::chunks_of(*setting.model, setting.layout, setting.sequence_length);
   return place->second;
 }
 
-std::uint64_t PlayMemory::number_of(const Patterns& patterns) {
-  const auto known = std::find(patterns_.begin(), patterns_.end(), patterns);
-  const auto number = static_cast<std::uint64_t>(known - patterns_.begin());
-  if (known == patterns_.end())
-    patterns_.push_back(patterns);
-  return number;
+Interior& PlayMemory::interior(std::vector<std::uint64_t> unit_key, std::uint64_t inside) {
+  unit_key.push_back(inside);
+  return interiors_[std::move(unit_key)];
 }
 
 } // namespace sim::execution

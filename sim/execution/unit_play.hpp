@@ -4,7 +4,7 @@
 // are; a folded machine depends on the degrees and on the patterns of transfers, not on sizes.
 #pragma once
 
-#include "sim/execution/machine_builder.hpp"
+#include "sim/execution/cluster.hpp"
 #include "sim/execution/step_player.hpp"
 #include "sim/plan/layout.hpp"
 
@@ -38,36 +38,30 @@ private:
   std::map<std::tuple<plan::PassKey, double, bool>, OwnScript> scripts_;
 };
 
-// The inside of a unit and what passes take on it, by itself and beside data-parallel traffic.
+// The inside of a unit and what passes take on it, by themselves and beside data-parallel traffic.
 struct Interior {
-  Machine machine;
+  const Machine* machine = nullptr;
   std::map<std::pair<plan::PassKey, std::pair<double, double>>, PassTiming> times;
-};
-
-// Actors of one detail, folded or not, and the insides of its units.
-struct Stage {
-  Machine machine;
-  std::vector<Interior*> interiors;
-  std::vector<std::unique_ptr<Interior>> own; // of those that are not shared
 };
 
 // What the steps of one simulator remember. Results do not depend on what was remembered when.
 struct PlayMemory {
+  explicit PlayMemory(Cluster& cluster_) : cluster(cluster_) {}
+
   // Everything that a pass depends on besides its chunk.
   static std::vector<std::uint64_t> unit_key(const plan::StepSetting& setting);
-
-  std::map<std::vector<std::uint64_t>, std::unique_ptr<UnitScripts>> units;
-  std::map<std::vector<std::uint64_t>, std::unique_ptr<Interior>> interiors;
-  std::map<std::vector<std::uint64_t>, Stage> stages;
-  std::map<std::tuple<int, double>, std::vector<plan::StageChunk>> cuts; // by chunks, length
-
+  UnitScripts& unit_of(const plan::StepSetting& setting, const std::vector<std::uint64_t>& key);
   // The model of the setting, cut for its layout.
   const std::vector<plan::StageChunk>& cut(const plan::StepSetting& setting);
-  // Equal patterns have equal numbers.
-  std::uint64_t number_of(const Patterns& patterns);
+  // Of a unit, by the number of its inside.
+  Interior& interior(std::vector<std::uint64_t> unit_key, std::uint64_t inside);
+
+  Cluster& cluster;
 
 private:
-  std::vector<Patterns> patterns_;
+  std::map<std::vector<std::uint64_t>, std::unique_ptr<UnitScripts>> units_;
+  std::map<std::vector<std::uint64_t>, Interior> interiors_;
+  std::map<std::tuple<int, double>, std::vector<plan::StageChunk>> cuts_; // by chunks, length
 };
 
 } // namespace sim::execution

@@ -141,8 +141,8 @@ MemoryPlan rank_plan(const StepSetting& setting, const StepSetting& deferring,
     plan.optimizer =
         (precision.master_bytes + precision.moment_bytes) * shard.total() / weight_copies(layout);
     for (const Stored& moment : stored)
-      plan.activations = std::max(plan.activations,
-                                  moment.whole * activations + moment.deferred * deferred);
+      plan.activations =
+          std::max(plan.activations, moment.whole * activations + moment.deferred * deferred);
   }
   plan.capacity = setting.accelerator().memory;
   plan.fragmentation = setting.stack->fragmentation * plan.total();
@@ -186,8 +186,7 @@ private:
 } // namespace
 
 MemoryPlan memory_plan(const StepSetting& setting) {
-  return memory_plan(setting,
-                     chunks_of(*setting.model, setting.layout, setting.sequence_length));
+  return memory_plan(setting, chunks_of(*setting.model, setting.layout, setting.sequence_length));
 }
 
 MemoryPlan memory_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks) {

@@ -124,12 +124,11 @@ void report_unfilled(StageContext& context) {
   if (context.most_unfilled == 0)
     return;
   const plan::ScheduleRule& rule = plan::rule_of(context.unfilled);
-  context.substitutions.push_back(
-      fmt::format("stages.{}.parallelism.schedule: {} -> 1f1b for batches of {} to {} sequences "
-                  "({} needs {}at least twice the pipeline)",
-                  context.stage.name, name_of(rule.schedule), context.least_unfilled,
-                  context.most_unfilled, rule.title,
-                  rule.even ? "an even number of micro-batches, " : "micro-batches of "));
+  context.substitutions.push_back(fmt::format(
+      "stages.{}.parallelism.schedule: {} -> 1f1b for batches of {} to {} sequences "
+      "({} needs {}at least twice the pipeline)",
+      context.stage.name, name_of(rule.schedule), context.least_unfilled, context.most_unfilled,
+      rule.title, rule.even ? "an even number of micro-batches, " : "micro-batches of "));
 }
 
 PreparedStage begin_stage(const StageContext& context) {

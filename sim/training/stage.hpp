@@ -57,7 +57,7 @@ struct StageContext {
   // Batches that ran 1F1B because they cannot fill DualPipe.
   std::int64_t least_unfilled = 0, most_unfilled = 0;
   plan::Schedule unfilled = plan::Schedule::DualPipe; // of these batches
-  engine::Fingerprint course{}; // of what was simulated so far
+  engine::Fingerprint course{};                       // of what was simulated so far
 };
 
 PreparedStage prepare_training(StageContext& context);      // pretraining, sft

@@ -79,8 +79,8 @@ void evaluate(execution::StepSimulator& simulator, std::int64_t gpus,
     ++tally.feasible;
     tally.in_feasible += end - begin;
     const std::int64_t data = gpus / (layout.tensor * layout.pipeline);
-    tally.passes += 2.0 * double(batch / (data * layout.micro_batch)) * layout.pipeline *
-                    layout.virtual_stages;
+    tally.passes +=
+        2.0 * double(batch / (data * layout.micro_batch)) * layout.pipeline * layout.virtual_stages;
     benchmark::DoNotOptimize(simulator.step(request).duration);
     tally.again += Clock::now() - end;
   } catch (const InfeasibleError&) {

@@ -287,10 +287,9 @@ Uneven draw(RandomStream& random, bool drawn_network) {
     layout.virtual_stages = experts ? 3 : 4;
   if (layout.pipeline == 2 && layout.virtual_stages == 1 && layout.zero_stage < 2 &&
       random.below(2) == 0)
-    layout.schedule =
-        one_of(random, {plan::Schedule::DualPipe, plan::Schedule::DualPipe, plan::Schedule::GPipe,
-                        plan::Schedule::ZeroBubbleH1, plan::Schedule::ZeroBubbleV,
-                        plan::Schedule::DualPipeV});
+    layout.schedule = one_of(random, {plan::Schedule::DualPipe, plan::Schedule::DualPipe,
+                                      plan::Schedule::GPipe, plan::Schedule::ZeroBubbleH1,
+                                      plan::Schedule::ZeroBubbleV, plan::Schedule::DualPipeV});
   uneven.request.mode =
       random.below(8) == 0 ? plan::StepMode::ForwardOnly : plan::StepMode::Training;
   uneven.request.sequence_length = 4096;

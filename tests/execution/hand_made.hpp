@@ -19,8 +19,8 @@ inline hardware::AcceleratorSpec plain_chip() {
 
 // Every use puts as many flows on the actor's link as the pattern's group is large.
 inline Machine machine_of(int stages, const Patterns& patterns,
-                          BytesPerSecond capacity = gigabyte / second,
-                          Seconds message_latency = {}, bool around = false) {
+                          BytesPerSecond capacity = gigabyte / second, Seconds message_latency = {},
+                          bool around = false) {
   Machine machine;
   machine.stages = stages;
   machine.patterns = patterns;

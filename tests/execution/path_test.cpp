@@ -22,9 +22,9 @@ using tests::lasting;
 
 namespace {
 
-constexpr std::array schedules{Schedule::OneForwardOneBackward, Schedule::GPipe,
-                               Schedule::ZeroBubbleH1,          Schedule::ZeroBubbleV,
-                               Schedule::DualPipe,              Schedule::DualPipeV};
+constexpr std::array schedules{
+    Schedule::OneForwardOneBackward, Schedule::GPipe,    Schedule::ZeroBubbleH1,
+    Schedule::ZeroBubbleV,           Schedule::DualPipe, Schedule::DualPipeV};
 
 // Times of passes by rank and key.
 class Times {
@@ -107,7 +107,8 @@ StepTiming play(Schedule schedule, const plan::PipelineShape& shape, Times&& tim
 void check_same(const StepTiming& a, const StepTiming& b) {
   CHECK(a.duration / b.duration == Approx(1).epsilon(1e-9));
   for (std::size_t c = 0; c < categories; ++c)
-    CHECK(a.breakdown.time[c] / b.duration == Approx(b.breakdown.time[c] / b.duration).margin(1e-9));
+    CHECK(a.breakdown.time[c] / b.duration ==
+          Approx(b.breakdown.time[c] / b.duration).margin(1e-9));
   for (std::size_t d = 0; d < a.communication.size(); ++d)
     CHECK(a.communication[d] / b.duration == Approx(b.communication[d] / b.duration).margin(1e-9));
   const auto parts = [](const StepTiming& t) {
@@ -140,9 +141,8 @@ TEST_CASE("ZB-H1's bubble is (p - 1)(T_F + T_B - T_W)") {
        {std::array{1.0, 1.0, 1.0}, std::array{1.3, 1.7, 0.8}})
     for (const int p : {1, 2, 4, 7, 8})
       for (const int m : {2 * p, 2 * p + 3, 5 * p}) {
-        const StepTiming step =
-            play(Schedule::ZeroBubbleH1, {p, m, 1, plan::StepMode::Training},
-                 ByKind(forward, input, weight, 1));
+        const StepTiming step = play(Schedule::ZeroBubbleH1, {p, m, 1, plan::StepMode::Training},
+                                     ByKind(forward, input, weight, 1));
         CHECK(step.duration / second ==
               Approx(m * (forward + input + weight) + (p - 1) * (forward + input - weight))
                   .epsilon(1e-9));
@@ -153,8 +153,8 @@ TEST_CASE("ZB-V has no bubble but the way to the last rank") {
   // Rank p - 1 cannot begin before p - 1 forward passes of half a stage, and no rank waits again.
   for (const int p : {1, 2, 4, 7, 8})
     for (const int m : {2 * p, 2 * p + 3, 5 * p}) {
-      const StepTiming step = play(Schedule::ZeroBubbleV, {p, m, 1, plan::StepMode::Training},
-                                   ByKind(1, 1, 1, 2));
+      const StepTiming step =
+          play(Schedule::ZeroBubbleV, {p, m, 1, plan::StepMode::Training}, ByKind(1, 1, 1, 2));
       CHECK(step.duration / second == Approx(3.0 * m + (p - 1) / 2.0).epsilon(1e-9));
     }
 }
@@ -238,14 +238,15 @@ TEST_CASE("the path ends where parameters or gradients travel, with the engine's
   }
 }
 
-TEST_CASE("on a cluster, where messages meet one another and gradients, the path gives the engine's "
-          "step") {
+TEST_CASE(
+    "on a cluster, where messages meet one another and gradients, the path gives the engine's "
+    "step") {
   RandomStream random(1, "cluster");
   int played = 0;
   for (int i = 0; i < 120; ++i) {
     const double nic = std::array{0.2, 2.0, 50.0}[random.below(3)];
-    const hardware::PoolSpec pool = tests::pool_of(4, 450 * gigabyte / second,
-                                                   nic * gigabyte / second, 1e6 * gigabyte);
+    const hardware::PoolSpec pool =
+        tests::pool_of(4, 450 * gigabyte / second, nic * gigabyte / second, 1e6 * gigabyte);
     const workload::ModelSpec model =
         random.below(3) == 0 ? tests::expert_model() : tests::dense_model();
     plan::StackSpec stack;
@@ -283,7 +284,8 @@ TEST_CASE("on a cluster, where messages meet one another and gradients, the path
       CHECK(a.breakdown.time[c] / b.duration ==
             Approx(b.breakdown.time[c] / b.duration).margin(1e-9));
     for (std::size_t d = 0; d < a.communication.size(); ++d)
-      CHECK(a.communication[d] / b.duration == Approx(b.communication[d] / b.duration).margin(1e-9));
+      CHECK(a.communication[d] / b.duration ==
+            Approx(b.communication[d] / b.duration).margin(1e-9));
     CHECK(a.hardware / b.hardware == Approx(1).epsilon(1e-9));
     CHECK((a.forward + a.backward + a.weight + a.pairs + a.update + a.idle) / a.duration ==
           Approx(1).epsilon(1e-9));

@@ -202,8 +202,7 @@ TEST_CASE("DualPipeV does what half of a DualPipe of twice the ranks does") {
 TEST_CASE("inference runs forward passes only, of the chunks that the schedule places on a rank") {
   for (const Schedule schedule : {Schedule::DualPipe, Schedule::ZeroBubbleV}) {
     const bool v_shaped = schedule == Schedule::ZeroBubbleV;
-    const PipelineProgram program =
-        pipeline_program(schedule, {4, 6, 1, StepMode::ForwardOnly});
+    const PipelineProgram program = pipeline_program(schedule, {4, 6, 1, StepMode::ForwardOnly});
     for (std::size_t r = 0; r < program.ranks.size(); ++r) {
       CHECK(program.ranks[r].size() == (v_shaped ? 12 : 6));
       for (const ScheduledPass& p : program.ranks[r]) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Inside this room only. What DualPipe and DualPipeV share: a rank has two chunks and two streams of
-// micro-batches, and runs the forward passes of one beside the backward passes of the other.
+// Inside this room only. What DualPipe and DualPipeV share: a rank has two chunks and two streams
+// of micro-batches, and runs the forward passes of one beside the backward passes of the other.
 #pragma once
 
 #include "sim/plan/schedule/schedule.hpp"
@@ -14,8 +14,8 @@ namespace sim::plan {
 // streams turn or meet.
 struct DualPipeRank {
   int position = 0, half = 1;
-  int micro_batches = 0;                 // of each stream
-  std::array<int, 2> chunk{}, first{};   // of each stream; first: number of its first micro-batch
+  int micro_batches = 0;               // of each stream
+  std::array<int, 2> chunk{}, first{}; // of each stream; first: number of its first micro-batch
 };
 std::vector<ScheduledPass> dual_pipe_order(const DualPipeRank& rank);
 

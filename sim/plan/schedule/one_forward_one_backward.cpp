@@ -19,8 +19,8 @@ public:
 
   ScheduledPass next() {
     const int chunk = (forward_ ? turn_ : chunks_ - 1 - turn_) * ranks_ + rank_;
-    const ScheduledPass pass{{forward_ ? PassKind::Forward : PassKind::Backward, chunk, 0},
-                             first_ + in_group_, 0};
+    const ScheduledPass pass{
+        {forward_ ? PassKind::Forward : PassKind::Backward, chunk, 0}, first_ + in_group_, 0};
     if (++in_group_ == ranks_) {
       in_group_ = 0;
       if (++turn_ == chunks_) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// ZB-H1 (Qi et al. 2024, Zero Bubble Pipeline Parallelism, arXiv 2401.10241, section 2.1): 1F1B with
-// backward passes split. Weight gradients of rank r follow r micro-batches behind, so that every
-// rank holds something of as many micro-batches as the first one does, and fill its last bubbles.
+// ZB-H1 (Qi et al. 2024, Zero Bubble Pipeline Parallelism, arXiv 2401.10241, section 2.1): 1F1B
+// with backward passes split. Weight gradients of rank r follow r micro-batches behind, so that
+// every rank holds something of as many micro-batches as the first one does, and fill its last
+// bubbles.
 #include "sim/plan/schedule/schedule.hpp"
 
 #include <algorithm>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// ZB-V (Qi et al. 2024, arXiv 2401.10241, section 6): two chunks a rank, down the ranks and back up,
-// so that the first rank has the loss of a micro-batch's last chunk soon, and all ranks store alike.
-// Written as the closed program for equal passes: warm-up, a steady state of F B W of either chunk
-// in turn, and a cool-down that delays weight gradients.
+// ZB-V (Qi et al. 2024, arXiv 2401.10241, section 6): two chunks a rank, down the ranks and back
+// up, so that the first rank has the loss of a micro-batch's last chunk soon, and all ranks store
+// alike. Written as the closed program for equal passes: warm-up, a steady state of F B W of either
+// chunk in turn, and a cool-down that delays weight gradients.
 #include "sim/plan/schedule/schedule.hpp"
 
 #include <algorithm>
