@@ -21,7 +21,8 @@ struct SimulateOptions {
   std::string catalog_directory; // overlays the catalogue of the run that `builds_on` names
   bool builds_on = true;         // simulate that run too, always folded and by passes
   execution::Fidelity fidelity{};
-  bool trace = false; // of the last step of every training stage
+  bool trace = false;     // of the last step of every training stage
+  bool inventory = false; // of what its busiest rank runs
 };
 
 // Dollars of a stage or category are a share of the bill, derived last.

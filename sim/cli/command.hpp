@@ -69,6 +69,7 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
 Outcome check_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome compare_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome sweep_command(const Command& command, const std::vector<std::string>& arguments);
+Outcome explain_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome catalog_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome collective_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome score_command(const Command& command, const std::vector<std::string>& arguments);

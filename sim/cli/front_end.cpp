@@ -97,6 +97,8 @@ const std::vector<Command>& commands() {
       {"compare", "A B [C...]", "results side by side", compare_command},
       {"sweep", "STUDY --out FILE.csv", "a grid of scenarios to a table; goes on after a kill",
        sweep_command},
+      {"explain", "SCENARIO QUANTITY",
+       "how a quantity came about: formulas, kernels, inputs with sources", explain_command},
       {"collective", "--node NODE --op OP --size SIZE",
        "one collective: time, algorithm, bus bandwidth, busiest links", collective_command},
       {"score", "[FAMILY|FILE]...", "published runs: predicted against measured", score_command},

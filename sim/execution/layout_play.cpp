@@ -338,12 +338,15 @@ void LayoutPlay::require_playable(const plan::PipelineProgram& program, Fidelity
                    "--detail", remedy);
 }
 
+plan::PipelineProgram LayoutPlay::program() const {
+  const plan::ParallelismSpec& layout = setting_.layout;
+  return plan::pipeline_program(layout.schedule, {layout.pipeline, setting_.micro_batches(),
+                                                  layout.virtual_stages, setting_.mode});
+}
+
 StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity, StepTrace* trace) {
   setting_.batch = batch;
-  const plan::ParallelismSpec& layout = setting_.layout;
-  const plan::PipelineProgram program =
-      plan::pipeline_program(layout.schedule, {layout.pipeline, setting_.micro_batches(),
-                                               layout.virtual_stages, setting_.mode});
+  const plan::PipelineProgram program = this->program();
   learn_patterns(program);
   require_playable(program, fidelity);
   const Stage& stage = stage_for(fidelity);

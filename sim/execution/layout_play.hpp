@@ -4,6 +4,7 @@
 #pragma once
 
 #include "sim/execution/folding.hpp"
+#include "sim/execution/inventory.hpp"
 #include "sim/execution/machine_builder.hpp"
 #include "sim/execution/step_player.hpp"
 #include "sim/execution/unit_play.hpp"
@@ -26,6 +27,8 @@ public:
   // Throws InfeasibleError: limits on what a detail would take.
   StepTiming play(std::int64_t batch, Fidelity fidelity, StepTrace* trace = nullptr);
 
+  Inventory inventory(std::int64_t batch);
+
 private:
   // Actors of one detail, folded or not, and the insides of its units.
   struct Stage {
@@ -38,6 +41,8 @@ private:
   using ScriptKey = std::tuple<plan::PassKey, double, bool>;
 
   void plan_updates();
+  [[nodiscard]] plan::PipelineProgram program() const; // of the batch that is set
+  Inventory inventory_of(const std::map<plan::PassKey, double>& passes);
   [[nodiscard]] plan::PassKey canonical(const plan::PassKey& key) const;
   const PassScript& script(const plan::PassKey& key, double speed, bool fused);
   const PassScript& numbered_script(const plan::PassKey& key, double speed, bool fused);

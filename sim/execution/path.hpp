@@ -53,6 +53,10 @@ private:
     double end = 0;               // of the pass before `next`
     double since = 0;             // end of what ran when the path began
     double idle = 0, exposed = 0; // waits so far
+    void wait(double made, double arrives) {
+      idle += made - end;
+      exposed += arrives - made;
+    }
     double shortest = std::numeric_limits<double>::infinity(); // pass that sends
     double longest_delay = 0;
     std::vector<Kind> kinds;        // by kind and turn

@@ -328,17 +328,11 @@ bool Player::Path::advance(Lane& lane) {
       impossible_ = true;
       return false;
     }
-    if (running) {
+    if (running)
       start = player_.actors_[lane.actor].pass_started;
-      lane.end = lane.since;
-    } else {
-      if (start > lane.end) {
-        const double from = std::max(made, lane.end);
-        lane.idle += from - lane.end;
-        lane.exposed += start - from;
-      }
-      lane.end = start + kind.took;
-    }
+    else if (start > lane.end)
+      lane.wait(std::max(made, lane.end), start);
+    lane.end = running ? lane.since : start + kind.took;
     lane.begun[lane.next] = {start, lane.idle, lane.exposed};
     ++lane.next;
     if (sends) {

@@ -138,6 +138,11 @@ StepTrace StepSimulator::trace(const Request& request) {
   return trace;
 }
 
+Inventory StepSimulator::inventory(const Request& request) {
+  const StepSetting setting = state_->setting_of(request);
+  return state_->play_of(setting).inventory(setting.batch);
+}
+
 plan::ParallelismSpec StepSimulator::search(const Request& request) {
   StepSetting setting;
   setting.pool = &state_->pool;

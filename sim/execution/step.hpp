@@ -7,6 +7,7 @@
 
 #include "sim/execution/category.hpp"
 #include "sim/execution/detail.hpp"
+#include "sim/execution/inventory.hpp"
 #include "sim/execution/trace.hpp"
 #include "sim/plan/layout.hpp"
 #include "sim/plan/memory_plan.hpp"
@@ -66,6 +67,9 @@ public:
 
   // The same step again, noted span by span. Throws InfeasibleError: more than limit::trace_spans.
   StepTrace trace(const Request& request);
+
+  // What the rank with most to compute runs in that step.
+  Inventory inventory(const Request& request);
 
   // The fastest layout that fits, from a bounded, ordered list of candidates (README.md), played
   // folded and with single passes; throws InfeasibleError when none does.

@@ -30,6 +30,7 @@ public:
   UnitScripts(const plan::StepSetting& setting, network::CollectivePlanner& planner);
 
   int number_of(const plan::StageChunk& chunk);
+  plan::Pass pass(const plan::PassKey& numbered) { return builder_.build(numbered); }
   const OwnScript& script(const plan::PassKey& numbered, double speed, bool fused);
 
 private:

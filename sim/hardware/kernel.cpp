@@ -216,7 +216,9 @@ KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator
   result.tiles = tiling.tiles;
   double share = gemm.peak_fraction;
   if (kernel.direction == GemmDirection::WeightGradient)
-    share *= gemm.weight_gradient_fraction;
+    share *= kernel.scaled_per_tensor && gemm.weight_gradient_fraction_per_tensor
+                 ? *gemm.weight_gradient_fraction_per_tensor
+                 : gemm.weight_gradient_fraction;
   const Flops padded = 2 * tiling.tiles * tiling.cost * flop;
   result.compute = padded / (rate * (share * kernels.sustained_fraction));
   return result;

@@ -31,7 +31,8 @@ struct GemmKernel {
   double groups = 1, m = 0, n = 0, k = 0;
   Precision precision = Precision::Bf16;
   GemmDirection direction = GemmDirection::Forward;
-  Bytes traffic{}; // operands and result, once each
+  bool scaled_per_tensor = false; // 8-bit operands: else per block
+  Bytes traffic{};                // operands and result, once each
 };
 // The main kernel of fused attention, always in 16 bit: a band of scores for each of `heads`
 // (sequences x heads) pairs of queries and keys. Scores and FLOPs leave out what is masked.

@@ -26,6 +26,8 @@ struct GemmKernelSpec {
   double half_k = 0; // elements of K at which half of peak_fraction is reached
   int tile_m = 128, tile_n = 128;
   double weight_gradient_fraction = 1; // of peak_fraction, for K-grouped FP32 accumulation
+  // The same with one scale per tensor, which need not be added up outside the tensor cores.
+  std::optional<double> weight_gradient_fraction_per_tensor = std::nullopt;
   double half_tile_fraction = 0; // rate of a tile of half the area; 0: the library has one tile
   int most_splits = 1;           // parts into which the library cuts K when tiles are few
 };
@@ -171,6 +173,8 @@ template <class V> void fields(V& v, GemmKernelSpec& s) {
   v("tile_n", s.tile_n, at_least_one, "Columns of one output tile.");
   v("weight_gradient_fraction", s.weight_gradient_fraction, positive,
     "Weight-gradient rate relative to the forward kernel (FP32 accumulation).");
+  v("weight_gradient_fraction_per_tensor", s.weight_gradient_fraction_per_tensor, positive,
+    "The same with one scale per tensor; absent: no other.");
   v("half_tile_fraction", s.half_tile_fraction, fraction,
     "Rate of a tile of half the area relative to the whole one; 0: the library has one tile.");
   v("most_splits", s.most_splits, at_least_one,

@@ -57,6 +57,7 @@ void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::
   hardware::GemmKernel kernel;
   kernel.groups = op.groups;
   kernel.precision = precision;
+  kernel.scaled_per_tensor = context.stack->precision.scaling == Scaling::Tensor;
   kernel.direction = direction;
   double bytes = 0;
   switch (direction) {

@@ -7,6 +7,7 @@
 #include "sim/plan/spec.hpp"
 #include "sim/workload/operators.hpp"
 
+#include <string_view>
 #include <vector>
 
 namespace sim::plan {
@@ -18,6 +19,7 @@ struct PlannedKernel {
   Flops executed{};
   KernelRole role = KernelRole::Forward;
   int launches = 1;
+  std::string_view name{}; // of its operator, or "cast", "transpose", ...: for traces
 };
 
 // What a lowering needs to know besides the operator.

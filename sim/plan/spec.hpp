@@ -47,8 +47,13 @@ struct ParallelismSpec {
   RankOrder rank_order = RankOrder::TensorContextDataPipeline;
 };
 
+// What shares a scale in 8-bit multiplies: all of a tensor, or a block of it (DeepSeek-V3's 1 x 128
+// and 128 x 128, MXFP8's 1 x 32).
+enum class Scaling { Block, Tensor };
+
 struct PrecisionSpec {
   hardware::Precision gemm = hardware::Precision::Bf16;
+  Scaling scaling = Scaling::Block;
   hardware::Precision dispatch = hardware::Precision::Bf16;
   hardware::Precision combine = hardware::Precision::Bf16;
   // Per parameter; moment_bytes: both moments together.
@@ -152,6 +157,7 @@ template <class V> void fields(V& v, ParallelismSpec& s) {
 template <class V> void fields(V& v, PrecisionSpec& s) {
   v("gemm", s.gemm, anything,
     "Matrix multiplies of the layers; attention, router, head and norms stay in 16 bit.");
+  v("scaling", s.scaling, anything, "What shares a scale in 8-bit multiplies.");
   v("dispatch", s.dispatch, anything, "Expert dispatch.");
   v("combine", s.combine, anything, "Expert combine.");
   v("gradient_bytes", s.gradient_bytes, positive, "Per parameter.");
@@ -248,6 +254,10 @@ template <> struct EnumNames<plan::ExchangeKernels> {
   static constexpr std::array names{
       std::pair{plan::ExchangeKernels::Normal, std::string_view{"normal"}},
       std::pair{plan::ExchangeKernels::LowLatency, std::string_view{"low-latency"}}};
+};
+template <> struct EnumNames<plan::Scaling> {
+  static constexpr std::array names{std::pair{plan::Scaling::Block, std::string_view{"block"}},
+                                    std::pair{plan::Scaling::Tensor, std::string_view{"tensor"}}};
 };
 template <> struct EnumNames<plan::Recompute> {
   static constexpr std::array names{

@@ -83,6 +83,8 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
   loaded.scenario.reliability.name = "none";
   loaded.scenario.reliability.spec.title = "none";
   Entries entries(catalogue, book, values, findings);
+  if (options.inputs)
+    book.keep_inputs();
   Reader reader(findings, &entries, &book);
   reader.read_members(composed->root, loaded.scenario, "", {"extends", "cases"});
   check(
@@ -95,6 +97,7 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
   loaded.sha256 = sha256_hex(loaded.canonical);
   loaded.catalog_sha256 = entries.sha256();
   loaded.weak_inputs = book.weak_inputs();
+  loaded.inputs = book.inputs();
   loaded.uncertain = values.uncertain();
   return loaded;
 }

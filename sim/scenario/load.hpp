@@ -30,6 +30,7 @@ struct LoadOptions {
   std::uint64_t seed = 1;
   // Which replication's draws uncertain numbers take; absent: their medians.
   std::optional<std::uint64_t> replication;
+  bool inputs = false; // note every number that is read, for explanations
 };
 
 // An input that the result rests on although nobody measured it.
@@ -38,6 +39,16 @@ struct WeakInput {
   std::string value; // as written
   std::string provenance;
   std::string source;
+};
+
+// A number that was read.
+struct Input {
+  std::string path;       // of its key: "cluster.node.accelerator.memory_bandwidth"
+  std::string origin;     // of its record: "accelerators/h20-96: memory_bandwidth"; empty: none
+  std::string value;      // as written
+  std::string provenance; // empty: written in the scenario without a record
+  std::string source;
+  Location location;
 };
 
 struct Loaded {
@@ -49,6 +60,7 @@ struct Loaded {
   std::string sha256;         // of `canonical`
   std::string catalog_sha256; // of the entries used
   std::vector<WeakInput> weak_inputs;
+  std::vector<Input> inputs;      // in the order read, where LoadOptions asked for them
   std::vector<std::string> cases; // names that LoadOptions::case_name can take
   bool uncertain = false;         // holds an uncertain number
   // Place of a key path in the text, or of its nearest written parent.

@@ -93,7 +93,13 @@ int ProvenanceBook::add(Record record) {
   return static_cast<int>(records_.size()) - 1;
 }
 
-void ProvenanceBook::use(const Node& leaf) {
+void ProvenanceBook::use(const Node& leaf, const std::string& number) {
+  if (keeps_inputs_ && !number.empty()) {
+    const bool recorded = leaf.record >= 0;
+    const Record& record = recorded ? records_[static_cast<std::size_t>(leaf.record)] : Record{};
+    inputs_.push_back({number, record.path, leaf.law.empty() ? leaf.text : leaf.law, record.kind,
+                       record.source, leaf.location});
+  }
   if (leaf.record < 0 || !is_weak(records_[static_cast<std::size_t>(leaf.record)].kind))
     return;
   for (const Use& use : uses_)

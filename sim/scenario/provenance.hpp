@@ -34,11 +34,15 @@ public:
   void mark(Node& root, const Node& list, const std::string& origin, bool source_required,
             Findings& findings);
   int add(Record record);
-  // Remembers that the result rests on this leaf. Uses of the same place count once.
-  void use(const Node& leaf);
+  // Remembers that the result rests on this leaf. Uses of the same place count once. `number`: the
+  // key path of a number; empty: no number.
+  void use(const Node& leaf, const std::string& number = "");
+  // Every number that is used from now on is kept.
+  void keep_inputs() { keeps_inputs_ = true; }
   // One row for each weak record in use, in order of first use; `value` shows its values as
   // written.
   [[nodiscard]] std::vector<WeakInput> weak_inputs() const;
+  [[nodiscard]] const std::vector<Input>& inputs() const { return inputs_; }
 
 private:
   struct Use {
@@ -48,6 +52,8 @@ private:
   };
   std::vector<Record> records_;
   std::vector<Use> uses_;
+  bool keeps_inputs_ = false;
+  std::vector<Input> inputs_;
 };
 
 // Takes the paths that lead nowhere out of the list under `provenance`: after merging, parts of a

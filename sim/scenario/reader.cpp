@@ -6,35 +6,35 @@
 namespace sim::scenario {
 
 void Reader::value(const Node& node, double& out, const Rule& rule, const std::string& path) {
-  note(node, true);
+  note(node, true, path);
   out = read_number(node, rule, path, findings_).value_or(out);
 }
 
 void Reader::value(const Node& node, std::int64_t& out, const Rule& rule, const std::string& path) {
-  note(node, true);
+  note(node, true, path);
   constexpr std::int64_t limit = 1'000'000'000'000'000; // sums and small multiples cannot overflow
   out = read_integer(node, rule, -limit, limit, path, findings_).value_or(out);
 }
 
 void Reader::value(const Node& node, int& out, const Rule& rule, const std::string& path) {
-  note(node, true);
+  note(node, true, path);
   constexpr int limit = (1 << 30) - 1; // sums of two cannot overflow
   out = static_cast<int>(read_integer(node, rule, -limit, limit, path, findings_).value_or(out));
 }
 
 void Reader::value(const Node& node, bool& out, const Rule&, const std::string& path) {
-  note(node, false);
+  note(node, false, path);
   out = read_bool(node, path, findings_).value_or(out);
 }
 
 void Reader::value(const Node& node, std::string& out, const Rule&, const std::string& path) {
-  note(node, false);
+  note(node, false, path);
   if (auto text = read_text(node, path, findings_))
     out = std::move(*text);
 }
 
 void Reader::value(const Node& node, Date& out, const Rule&, const std::string& path) {
-  note(node, false);
+  note(node, false, path);
   out = read_date(node, path, findings_).value_or(out);
 }
 
@@ -64,12 +64,12 @@ void Reader::value(const Node& node, hardware::ClusterSpec& out, const Rule&,
                   "must be at least 1");
 }
 
-void Reader::note(const Node& leaf, bool number) {
+void Reader::note(const Node& leaf, bool number, const std::string& path) {
   if (number && leaf.record == Node::missing_record)
     findings_.add(leaf.location, "no provenance covers the number " + describe(leaf),
                   "add its key path to a record of 'provenance'");
   if (book_ != nullptr)
-    book_->use(leaf);
+    book_->use(leaf, number ? path : "");
 }
 
 void Reader::missing(const Node& map, const std::string& path, const std::string& key,

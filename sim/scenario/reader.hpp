@@ -65,13 +65,13 @@ private:
   void value(const Node& node, Date& out, const Rule& rule, const std::string& path);
   template <Dimension D>
   void value(const Node& node, Quantity<D>& out, const Rule& rule, const std::string& path) {
-    note(node, true);
+    note(node, true, path);
     if (const auto base = read_quantity(node, D, rule, path, findings_))
       out = Quantity<D>::from_base(*base);
   }
   template <NamedEnum Enum>
   void value(const Node& node, Enum& out, const Rule&, const std::string& path) {
-    note(node, false);
+    note(node, false, path);
     if (const auto index = read_word(node, words<Enum>(), path, findings_))
       out = EnumNames<Enum>::names[*index].first;
   }
@@ -95,7 +95,7 @@ private:
              const std::string& path);
 
   // Remembers what the result rests on.
-  void note(const Node& leaf, bool number);
+  void note(const Node& leaf, bool number, const std::string& path);
   void missing(const Node& map, const std::string& path, const std::string& key,
                const std::string& help);
   void check_keys(const Node& map, const std::string& path, const std::vector<std::string>& known);
@@ -172,7 +172,7 @@ template <class T>
 void Reader::value(const Node& node, Auto<T>& out, const Rule& rule, const std::string& path) {
   if (node.is_word("auto")) {
     out.given.reset();
-    note(node, false);
+    note(node, false, path);
     return;
   }
   value(node, out.given.emplace(), rule, path);
@@ -182,7 +182,7 @@ template <class T>
 void Reader::value(const Node& node, Named<T>& out, const Rule&, const std::string& path) {
   constexpr std::string_view kind = catalogue_kind<T>;
   if (node.is_scalar()) {
-    note(node, false);
+    note(node, false, path);
     out.name = node.text;
     if (const Node* spec = entry(kind, node, path))
       read_members(*spec, out.spec, path, {});
@@ -194,7 +194,7 @@ void Reader::value(const Node& node, Named<T>& out, const Rule&, const std::stri
   const Node* base_name = node.refined.empty() ? node.find("extends") : &node.refined.front();
   Node whole;
   if (base_name != nullptr && base_name->is_scalar()) {
-    note(*base_name, false);
+    note(*base_name, false, path);
     const Node* spec = entry(kind, *base_name, join_path(path, "extends"));
     if (spec == nullptr)
       return;

@@ -50,6 +50,7 @@ struct StageResult {
       step_time{}; // at the final batch; rl: one update's share of an iteration; inference: zero
   execution::StepResult step;                        // at the final batch; inference: empty
   std::shared_ptr<const execution::StepTrace> trace; // of that step, where it was asked for
+  std::shared_ptr<const execution::Inventory> inventory; // likewise
   std::vector<Level> levels;
   Flops model_causal{}, model_full{}, hardware{}; // whole stage
   Ledger ledger;

@@ -90,12 +90,14 @@ PreparedStage prepare_training(StageContext& context) {
     result.step = step;
     result.step_time = step.duration;
   }
-  if (context.input.trace) {
-    request.layout =
-        result.step.layout; // another schedule, where the batch could not fill the given one
+  // Another schedule, where the batch could not fill the given one.
+  request.layout = result.step.layout;
+  if (context.input.trace)
     result.trace =
         std::make_shared<const execution::StepTrace>(context.pool.simulator->trace(request));
-  }
+  if (context.input.inventory)
+    result.inventory =
+        std::make_shared<const execution::Inventory>(context.pool.simulator->inventory(request));
   report_unfilled(context);
   return prepared;
 }

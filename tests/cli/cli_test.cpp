@@ -57,8 +57,8 @@ TEST_CASE("help and version") {
   CHECK(trainfare("--version").out.find("trainfare 0.") == 0);
   const Ran help = trainfare("--help");
   CHECK(help.exit_code == 0);
-  for (const char* command :
-       {"run", "check", "compare", "sweep", "score", "collective", "catalog", "schema"}) {
+  for (const char* command : {"run", "check", "compare", "sweep", "explain", "score", "collective",
+                              "catalog", "schema"}) {
     CHECK(contains(help.out, command));
     const Ran own = trainfare(std::string(command) + " --help");
     CHECK(own.exit_code == 0);
@@ -84,6 +84,8 @@ TEST_CASE("wrong usage: exit 2, told on standard error, nothing on standard outp
       "catalog no-such-kind",
       "catalog accelerators h100",
       "catalog a b c",
+      "explain '" + minimal + "'",
+      "explain '" + minimal + "' totals.gpu_hour",
       "score no-such-family",
       "score deepseek-v3-step deepseek-v3-step",
       "collective --node hgx-h100 --op all-reduce",

@@ -1,0 +1,241 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/report/explain.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <algorithm>
+#include <set>
+
+namespace sim::report {
+namespace {
+
+using training::StageKind;
+using training::StageResult;
+
+// By which formula a column follows from others. Columns ending in ".*" stand for all below that
+// are not zero; a leading "stages.*." for every stage.
+struct Formula {
+  std::string text;
+  std::vector<std::string> from; // columns of the same stage or of the totals
+};
+
+const std::map<std::string, Formula>& total_formulas() {
+  static const std::map<std::string, Formula> formulas{
+      {"wall_clock_hours", {"sum of the stages, one after another", {"stages.*.wall_clock_hours"}}},
+      {"gpu_hours", {"sum of the stages", {"stages.*.gpu_hours"}}},
+      {"cost_usd",
+       {"GPU-hours x price of the pool, added up (the lines of the bill)", {"totals.gpu_hours"}}},
+      {"goodput",
+       {"useful time over wall-clock time, all stages",
+        {"stages.*.goodput", "totals.wall_clock_hours"}}},
+      {"tokens", {"sum of the training stages", {"stages.*.tokens"}}},
+      {"training_flop.six_n_d", {"6 x active parameters x tokens trained on", {"totals.tokens"}}},
+      {"training_flop.model_causal",
+       {"sum of the stages", {"stages.*.training_flop.model_causal"}}},
+      {"training_flop.model_noncausal",
+       {"sum of the stages", {"stages.*.training_flop.model_noncausal"}}},
+      {"training_flop.hardware", {"sum of the stages", {"stages.*.training_flop.hardware"}}},
+      {"energy_mwh", {"energy of the nodes x PUE", {"totals.equipment_energy_mwh"}}},
+      {"equipment_energy_mwh",
+       {"power of a node at what its GPUs do (the ledger) x time", {"totals.gpu_hours"}}},
+      {"energy_cost_usd", {"energy of the facility x price of electricity", {"totals.energy_mwh"}}},
+      {"co2_tonnes", {"energy of the facility x carbon of the grid", {"totals.energy_mwh"}}},
+  };
+  return formulas;
+}
+
+const std::map<std::string, Formula>& stage_formulas() {
+  static const std::map<std::string, Formula> formulas{
+      {"gpu_hours", {"wall_clock_hours x gpus", {"wall_clock_hours", "gpus"}}},
+      {"cost_usd",
+       {"share of the bill by GPU time: totals.cost_usd x gpu_hours / totals.gpu_hours",
+        {"gpu_hours", "totals.gpu_hours", "totals.cost_usd"}}},
+      {"goodput",
+       {"useful time over wall_clock_hours; useful leaves out what follows",
+        {"failures.lost_work_hours", "failures.recovery_hours", "failures.checkpoint_stall_hours",
+         "wall_clock_hours"}}},
+      {"tokens_per_second_per_gpu",
+       {"tokens of a step over step_time_s x gpus", {"step_time_s", "gpus"}}},
+      {"mfu",
+       {"model FLOPs of a step over step_time_s x gpus x BF16 peak (" +
+            std::string(mfu_convention) + ")",
+        {"model_tflops_per_gpu"}}},
+      {"mfu_noncausal",
+       {"the same with attention counted in full", {"model_tflops_per_gpu_noncausal"}}},
+      {"hfu", {"FLOPs executed in a step over step_time_s x gpus x BF16 peak", {"step_time_s"}}},
+      {"model_tflops_per_gpu",
+       {"model FLOPs of a step over step_time_s x gpus", {"step_time_s", "gpus"}}},
+      {"model_tflops_per_gpu_noncausal",
+       {"the same with attention counted in full", {"step_time_s", "gpus"}}},
+      {"communication.total_s",
+       {"sum over dimensions, running at the same time or not",
+        {"communication.by_dimension.tensor.total_s", "communication.by_dimension.expert.total_s",
+         "communication.by_dimension.context.total_s",
+         "communication.by_dimension.pipeline.total_s",
+         "communication.by_dimension.data.total_s"}}},
+      {"communication.exposed_s",
+       {"what nothing hides",
+        {"step_breakdown_s.exposed-tensor", "step_breakdown_s.exposed-expert",
+         "step_breakdown_s.exposed-context", "step_breakdown_s.exposed-pipeline",
+         "step_breakdown_s.exposed-data"}}},
+      {"communication.exposed_percent",
+       {"100 x communication.exposed_s / step_time_s", {"communication.exposed_s", "step_time_s"}}},
+      {"memory_gib_per_gpu.states",
+       {"sum",
+        {"memory_gib_per_gpu.weights", "memory_gib_per_gpu.gradients",
+         "memory_gib_per_gpu.optimizer"}}},
+      {"memory_gib_per_gpu.total",
+       {"sum on the fullest rank",
+        {"memory_gib_per_gpu.weights", "memory_gib_per_gpu.gradients",
+         "memory_gib_per_gpu.optimizer", "memory_gib_per_gpu.activations",
+         "memory_gib_per_gpu.temporaries", "memory_gib_per_gpu.framework",
+         "memory_gib_per_gpu.fragmentation"}}},
+      {"step_breakdown_s.productive",
+       {"kernels of the model and the optimizer, mean over GPUs, at the pace they have alone", {}}},
+  };
+  return formulas;
+}
+
+Formula wall_clock_formula(StageKind kind) {
+  const std::vector<std::string> failures{"failures.lost_work_hours", "failures.recovery_hours",
+                                          "failures.checkpoint_stall_hours"};
+  Formula formula;
+  if (kind == StageKind::ReinforcementLearning)
+    formula = {"parts of all iterations, + failures",
+               {"rollout_hours", "reference_hours", "update_hours", "transfer_hours"}};
+  else if (kind == StageKind::Inference)
+    formula = {"tokens over tokens a second, + failures", {"tokens", "tokens_per_second_per_gpu"}};
+  else
+    formula = {"steps x step time of each level of the batch, + failures",
+               {"steps", "step_time_s"}};
+  formula.from.insert(formula.from.end(), failures.begin(), failures.end());
+  return formula;
+}
+
+Formula step_time_formula(StageKind kind) {
+  Formula formula;
+  formula.text = kind == StageKind::ReinforcementLearning
+                     ? "an update and its share of the iteration; of the update:"
+                     : "what the mean GPU does in a step; the sum";
+  for (std::size_t i = 0; i < execution::categories; ++i)
+    formula.from.push_back("step_breakdown_s." +
+                           std::string(name_of(static_cast<execution::Category>(i))));
+  return formula;
+}
+
+class Chain {
+public:
+  explicit Chain(const Result& result) : result_(result) {}
+
+  // Empty where the result has no value there, or one of zero that `skip_zero` leaves out.
+  std::optional<Explanation> link(const std::string& path, bool skip_zero) {
+    const std::optional<Quantity> quantity = find_quantity(result_, path);
+    if (!quantity || (skip_zero && quantity->value == 0))
+      return std::nullopt;
+    Explanation e;
+    e.path = path;
+    e.value = quantity->value;
+    e.unit = quantity->column->unit;
+    e.formula = quantity->column->help;
+    if (!known_.insert(path).second) {
+      e.seen = true;
+      return e;
+    }
+    const StageResult* stage = stage_of(path);
+    const std::optional<Formula> formula = formula_of(path, stage);
+    if (!formula)
+      return e;
+    e.formula = formula->text;
+    for (const std::string& from : formula->from)
+      for (const std::string& below : expanded(from, stage))
+        if (std::optional<Explanation> next = link(below, true))
+          e.from.push_back(std::move(*next));
+    if (stage != nullptr && path == prefix(*stage) + "step_breakdown_s.productive")
+      e.inventory = stage->inventory.get();
+    return e;
+  }
+
+private:
+  static std::string prefix(const StageResult& stage) { return "stages." + stage.name + "."; }
+
+  [[nodiscard]] const StageResult* stage_of(const std::string& path) const {
+    const StageResult* longest = nullptr;
+    for (const StageResult& stage : result_.run.stages)
+      if (path.starts_with(prefix(stage)) &&
+          (longest == nullptr || stage.name.size() > longest->name.size()))
+        longest = &stage;
+    return longest;
+  }
+
+  static std::optional<Formula> formula_of(const std::string& path, const StageResult* stage) {
+    if (stage == nullptr) {
+      if (path.starts_with("ledger.") && path.ends_with(".gpu_hours"))
+        return Formula{"sum of the stages",
+                       {"stages.*.ledger_gpu_hours." +
+                        path.substr(7, path.size() - 7 - std::string(".gpu_hours").size())}};
+      const auto found = total_formulas().find(path.substr(path.find('.') + 1));
+      return found == total_formulas().end() ? std::nullopt : std::optional(found->second);
+    }
+    const std::string column = path.substr(prefix(*stage).size());
+    if (column == "wall_clock_hours")
+      return wall_clock_formula(stage->kind);
+    if (column == "step_time_s")
+      return step_time_formula(stage->kind);
+    const auto found = stage_formulas().find(column);
+    return found == stage_formulas().end() ? std::nullopt : std::optional(found->second);
+  }
+
+  [[nodiscard]] std::vector<std::string> expanded(const std::string& from,
+                                                  const StageResult* stage) const {
+    static const std::string every = "stages.*.";
+    if (from.starts_with("totals."))
+      return {from};
+    if (!from.starts_with(every))
+      return {stage == nullptr ? from : prefix(*stage) + from};
+    std::vector<std::string> paths;
+    for (const StageResult& each : result_.run.stages)
+      paths.push_back(prefix(each) + from.substr(every.size()));
+    return paths;
+  }
+
+  const Result& result_;
+  std::set<std::string> known_;
+};
+
+bool below(const std::string& path, const std::string& root) {
+  return path == root || path.starts_with(root + ".");
+}
+
+} // namespace
+
+Explanation explain(const Result& result, const std::string& path) {
+  std::optional<Explanation> chain = Chain(result).link(path, false);
+  if (!chain)
+    throw InfeasibleError("stages", path + " has no value in this run", "give what it needs");
+  return std::move(*chain);
+}
+
+std::vector<scenario::Input> inputs_of(const Explanation& explanation,
+                                       const std::vector<scenario::Input>& inputs) {
+  const std::string& path = explanation.path;
+  const auto holds = [&](const char* part) { return path.find(part) != std::string::npos; };
+  const bool of_step = path.starts_with("stages.") &&
+                       (holds("step_") || holds("communication.") || holds("memory_") ||
+                        holds("mfu") || holds("hfu") || holds("tflops") || holds("layout."));
+  const bool of_money = holds("usd"), of_energy = holds("energy") || holds("co2");
+  std::vector<scenario::Input> kept;
+  for (const scenario::Input& input : inputs) {
+    const bool run = below(input.path, "reliability") || below(input.path, "checkpoint");
+    const bool price = below(input.path, "price") || input.path.ends_with("_price") ||
+                       input.path.ends_with("cost");
+    const bool power = below(input.path, "price.energy") || input.path.ends_with("power");
+    const bool other = below(input.path, "published") || below(input.path, "assert");
+    if (other || (of_step && run) || (price && !power && !of_money) ||
+        (power && !of_energy && !of_money))
+      continue;
+    kept.push_back(input);
+  }
+  return kept;
+}
+
+} // namespace sim::report

@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: Apache-2.0
+// How a quantity came about: by which formula, from which other quantities, down to kernels and to
+// the numbers that were read, each with its source.
+#pragma once
+
+#include "sim/report/quantities.hpp"
+#include "sim/scenario/load.hpp"
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace sim::report {
+
+// One link of the chain. A quantity that was explained above is not explained again.
+struct Explanation {
+  std::string path; // "stages.pre-training.step_time_s"
+  double value = 0;
+  std::string unit;
+  std::string formula; // in words and columns; or what the column means
+  bool seen = false;   // explained elsewhere in the chain
+  std::vector<Explanation> from;
+  const execution::Inventory* inventory = nullptr; // of `result`: kernels it is made of
+};
+
+// The path must exist (find_column). Throws InfeasibleError for one without a value. `result` must
+// outlive it.
+Explanation explain(const Result& result, const std::string& path);
+
+// Numbers that a quantity can rest on: prices only where it is of money, the run's failures only
+// where it is of the run.
+std::vector<scenario::Input> inputs_of(const Explanation& explanation,
+                                       const std::vector<scenario::Input>& inputs);
+
+// By key path of an input: percent that the quantity changes where the input grows by one percent.
+using Elasticities = std::map<std::string, double>;
+
+std::string explanation_text(const Explanation& explanation,
+                             const std::vector<scenario::Input>& inputs,
+                             const Elasticities& elasticities);
+std::string explanation_json(const Explanation& explanation,
+                             const std::vector<scenario::Input>& inputs,
+                             const Elasticities& elasticities);
+
+} // namespace sim::report
