@@ -67,6 +67,10 @@ void Player::Path::hand_back(std::size_t& passes) {
     state.busy = busy;
     if (!busy) {
       state.idle_since = some ? ends : state.idle_since;
+      if (ended == lane.stop) { // nothing follows the passes, or the path would have ended before
+        state.state = UpdateState::Done;
+        state.waiting_since = state.idle_since;
+      }
     } else {
       forget(lane, last, player_.micro_batches_);
       state.pass_started = lane.begun[place].start;
@@ -97,7 +101,6 @@ void Player::Path::finish_all() {
     state.busy = false;
     state.waiting_since = lane.end;
     state.state = UpdateState::Done;
-    send_again(lane, lane.next);
   }
   keep_messages();
 }
