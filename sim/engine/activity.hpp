@@ -90,6 +90,8 @@ public:
   // Work per second of a running activity, and zero in its latency. Requires: advance() or
   // update_rates() was called since anything changed.
   [[nodiscard]] double rate(ActivityId id) const;
+  // What is left of its work, now. Requires the same.
+  [[nodiscard]] double left(ActivityId id) const;
   // Makes all rates those that follow from what was started and changed; advance() does so itself.
   void update_rates();
 
@@ -152,8 +154,7 @@ private:
   void remove_reader(ActivityId id);
   double read_curve(ActivityId id) const;
   void read_curves(Pool& pool);
-  void set_rate(ActivityId id, double rate);      // of what progresses by itself
-  [[nodiscard]] double left(ActivityId id) const; // of its work, now
+  void set_rate(ActivityId id, double rate); // of what progresses by itself
 
   void follow_shares();
   void regroup(ActivityId id);

@@ -18,7 +18,8 @@ enum class Detail {
 
 struct Fidelity {
   Detail detail = Detail::Pass;
-  bool exact = false; // no folding: every GPU, group and trunk by itself
+  bool exact = false;       // no folding: every GPU, group and trunk by itself
+  bool engine_only = false; // nothing is left to the longest path
   bool operator==(const Fidelity&) const = default;
 };
 

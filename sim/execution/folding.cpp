@@ -22,6 +22,8 @@ std::uint64_t mixed(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) { return mixed(a ^ mixed(b)); }
+// The same where mixed(b) is known.
+std::uint64_t with_mixed(std::uint64_t a, std::uint64_t mixed_b) { return mixed(a ^ mixed_b); }
 std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
 
 // Numbers equal colours alike, by first appearance.
@@ -70,6 +72,7 @@ public:
     for (const Trunk& trunk : machine.trunks)
       trunks_.push_back(mixed(bits(trunk.capacity.base()),
                               (trunk.can_bind ? 1 : 0) ^ bits(trunk.storage.base())));
+    label_loads();
   }
 
   Partition run() {
@@ -89,31 +92,44 @@ public:
   }
 
 private:
-  // One round: what a team sees of its members and trunks, and what these see of it.
+  // What tells the loads of a team apart: flows and pattern.
+  void label_loads() {
+    labels_.resize(machine_.loads.size());
+    for (const Team& team : machine_.teams) {
+      std::uint64_t pattern = 3;
+      for (const Use& use : machine_.uses_of(team)) {
+        for (std::uint32_t i = use.first_load; i < use.end_load; ++i)
+          labels_[i] = mixed(mixed(bits(machine_.loads[i].flows), pattern));
+        ++pattern;
+      }
+    }
+  }
+  // One round: what a team sees of its members and trunks, then what these see of it.
   void refine() {
+    for (std::size_t id = 0; id < teams_.size(); ++id) {
+      const Team& team = machine_.teams[id];
+      std::uint64_t sum = 0, role = 1;
+      for (const std::uint32_t actor : machine_.members_of(team)) {
+        sum += mixed(actors_[actor], role);
+        role += is_message(team.kind) ? 1 : 0; // sender and receiver are not alike
+      }
+      for (const Use& use : machine_.uses_of(team))
+        for (std::uint32_t i = use.first_load; i < use.end_load; ++i)
+          sum += with_mixed(trunks_[machine_.loads[i].trunk], labels_[i]);
+      teams_[id] = mixed(teams_[id], sum);
+    }
     actor_sums_.assign(actors_.size(), 0);
     trunk_sums_.assign(trunks_.size(), 0);
     for (std::size_t id = 0; id < teams_.size(); ++id) {
       const Team& team = machine_.teams[id];
-      const std::uint64_t own = teams_[id];
-      std::uint64_t sum = 0;
-      const bool message = is_message(team.kind);
       std::uint64_t role = 1;
       for (const std::uint32_t actor : machine_.members_of(team)) {
-        sum += mixed(actors_[actor], role);
-        actor_sums_[actor] += mixed(own, role);
-        role += message ? 1 : 0; // sender and receiver are not alike
+        actor_sums_[actor] += mixed(teams_[id], role);
+        role += is_message(team.kind) ? 1 : 0;
       }
-      std::uint64_t pattern = 3;
-      for (const Use& use : machine_.uses_of(team)) {
-        for (const network::TrunkLoad& load : machine_.loads_of(use)) {
-          const std::uint64_t label = mixed(bits(load.flows), pattern);
-          sum += mixed(trunks_[load.trunk], label);
-          trunk_sums_[load.trunk] += mixed(own, label);
-        }
-        ++pattern;
-      }
-      teams_[id] = mixed(own, sum);
+      for (const Use& use : machine_.uses_of(team))
+        for (std::uint32_t i = use.first_load; i < use.end_load; ++i)
+          trunk_sums_[machine_.loads[i].trunk] += with_mixed(teams_[id], labels_[i]);
     }
     for (std::size_t i = 0; i < actors_.size(); ++i)
       actors_[i] = mixed(actors_[i], actor_sums_[i]);
@@ -124,6 +140,7 @@ private:
   const Machine& machine_;
   std::vector<std::uint64_t> actors_, teams_, trunks_; // colours
   std::vector<std::uint64_t> actor_sums_, trunk_sums_;
+  std::vector<std::uint64_t> labels_; // of loads, mixed
   Numbering numbering_;
 };
 

@@ -224,9 +224,7 @@ LayoutEstimate::ChunkCost LayoutEstimate::chunk_cost(const StageChunk& chunk,
 }
 
 LayoutEstimate::Cut& LayoutEstimate::cut_of(const ParallelismSpec& layout) {
-  const bool interleaved = layout.schedule == Schedule::OneForwardOneBackward;
-  const auto [known, added] =
-      cuts_.try_emplace(layout.pipeline * (interleaved ? layout.virtual_stages : 1));
+  const auto [known, added] = cuts_.try_emplace(plan::chunk_count(layout));
   Cut& cut = known->second;
   if (!added)
     return cut;

@@ -41,7 +41,7 @@ Inventory LayoutPlay::inventory_of(const std::map<plan::PassKey, double>& passes
   std::map<std::pair<std::string, plan::KernelRole>, KernelUse> kernels;
   std::map<plan::CommunicationDimension, CollectiveUse> collectives;
   for (const auto& [key, times] : passes)
-    for (const plan::Chain& chain : builder_.build(key).chains)
+    for (const plan::Chain& chain : unit_.pass(key).chains)
       for (const plan::PassTask& task : chain) {
         if (task.is_kernel) {
           add(task, times, setting_.accelerator(), kernels);

@@ -7,6 +7,7 @@
 #include "sim/execution/inventory.hpp"
 #include "sim/execution/machine_builder.hpp"
 #include "sim/execution/step_player.hpp"
+#include "sim/execution/unit_play.hpp"
 #include "sim/plan/layout.hpp"
 
 #include <array>
@@ -20,8 +21,8 @@ namespace sim::execution {
 
 class LayoutPlay {
 public:
-  // What the setting points to, the planner and its fabric must outlive it.
-  LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner);
+  // What the setting points to, the memory and its cluster must outlive it.
+  LayoutPlay(const plan::StepSetting& setting, PlayMemory& memory);
 
   // `storage`: what a checkpoint that is being written asks for on each NIC, throughout the step.
   // Throws InfeasibleError: limits on what a detail would take.
@@ -31,41 +32,50 @@ public:
   Inventory inventory(std::int64_t batch);
 
 private:
-  struct Interior {
-    Machine machine;
-    std::map<std::pair<plan::PassKey, bool>, PassTiming> times; // by pass, beside data
-  };
   // Actors of one detail, folded or not, and the insides of its units.
   struct Stage {
-    Machine machine;
-    std::vector<std::unique_ptr<Interior>> interiors;
+    const Machine* machine = nullptr;
+    std::vector<Interior*> interiors;
+    Machine own; // exact
+    std::vector<std::unique_ptr<Machine>> own_insides;
+    std::vector<std::unique_ptr<Interior>> own_interiors;
   };
   using ScriptKey = std::tuple<plan::PassKey, double, bool>;
 
+  void plan_updates();
   [[nodiscard]] plan::PipelineProgram program() const; // of the batch that is set
   Inventory inventory_of(const std::map<plan::PassKey, double>& passes);
   [[nodiscard]] plan::PassKey canonical(const plan::PassKey& key) const;
   const PassScript& script(const plan::PassKey& key, double speed, bool fused);
+  const PassScript& numbered_script(const plan::PassKey& key, double speed, bool fused);
   const PassTiming& timing(Interior& interior, const plan::PassKey& key, bool beside_data);
   void learn_patterns(const plan::PipelineProgram& program);
   Stage& stage_for(Fidelity fidelity, BytesPerSecond storage);
   void require_playable(const plan::PipelineProgram& program, Fidelity fidelity);
-  void build_units(const Machine& whole, bool exact, Stage& stage);
+  [[nodiscard]] Machine unfolded(BytesPerSecond storage);
+  const BuiltMachine& built_machine(bool single, BytesPerSecond storage);
+  BuiltMachine folded_units(const Machine& whole);
+  std::unique_ptr<Stage> exact_stage(Machine whole, bool single);
   [[nodiscard]] std::vector<double> speeds() const;
 
   plan::StepSetting setting_;
   network::CollectivePlanner& planner_;
-  plan::PassBuilder builder_;
-  std::vector<int> representative_; // by chunk: the first with the same contents
+  PlayMemory& memory_;
+  std::vector<std::uint64_t> unit_key_;
+  UnitScripts& unit_;
+  const std::vector<plan::StageChunk>& chunks_;
+  std::vector<int> number_; // by chunk, in the unit: equal contents, equal numbers
   Patterns patterns_;
   std::size_t patterns_known_ = 0; // when stages were built
-  std::map<ScriptKey, PassScript> scripts_;
+  std::map<ScriptKey, const PassScript*> scripts_;
+  std::vector<std::unique_ptr<PassScript>> renumbered_; // whose patterns stand elsewhere here
   std::vector<StageUpdate> updates_;
+  std::vector<std::uint32_t> update_of_; // by pipeline rank
   BesideData beside_;
   Bytes message_{};
   Seconds norm_{};
   // By whether passes are single, exactness, and what storage asks for.
-  std::map<std::tuple<bool, bool, BytesPerSecond>, Stage> stages_;
+  std::map<std::tuple<bool, bool, BytesPerSecond>, std::unique_ptr<Stage>> stages_;
 };
 
 } // namespace sim::execution

@@ -7,6 +7,7 @@
 //   player_updates.cpp   what follows the last pass
 //   player_trunks.cpp    which trunks can stop whom
 //   player_storage.cpp   checkpoints on their way out, beside the step
+//   player_path.cpp      the part of a step in which nobody stops anybody, without the engine
 //   player_messages.cpp  collectives message by message
 //   player_trace.cpp     notes for the trace
 #pragma once
@@ -19,6 +20,7 @@
 #include <cstdint>
 #include <limits>
 #include <map>
+#include <memory>
 #include <vector>
 
 namespace sim::execution {
@@ -73,6 +75,7 @@ private:
     std::array<std::uint16_t, dimensions> communicating{}; // collectives of the pass under way
     std::uint16_t waiting_teams = 0;                       // that it has come to, not under way
     double idle_since = 0, pass_started = 0, waiting_since = 0, charged_to = 0;
+    engine::ActivityId block = 0; // of a pass that is one activity, while busy
     const PassScript* script = nullptr;
     std::uint32_t tasks_left = 0, task = 0; // the one that occupies the GPU
     double task_started = 0;
@@ -101,7 +104,7 @@ private:
   };
   struct Output {
     double made_at = 0;
-    bool arrived = false;
+    double arrives = std::numeric_limits<double>::infinity(); // where it is read; not yet known
   };
   // What travels with a tag beyond those of actors and teams.
   struct Parcel {
@@ -112,6 +115,7 @@ private:
     bool forward = true;
     std::uint32_t sender_in_ring = none;
     double started = 0;
+    engine::ActivityId activity = 0; // of a message between stages
   };
   // What stops a use, and whom it may have to share with.
   struct UseLinks {
@@ -121,6 +125,12 @@ private:
   struct PassDraws {
     double work = 0; // bytes of one flow
     std::vector<engine::Draw> draws;
+  };
+  // A pass that is one activity, as an actor has played it before.
+  struct KnownPass {
+    plan::PassKey key;
+    const PassTiming* timing = nullptr;
+    const PassDraws* draws = nullptr;
   };
   // Rates of a pass that is one activity: alone on the GPU, and beside a collective that holds SMs.
   struct BlockRates {
@@ -162,7 +172,7 @@ private:
   void try_start(Id actor);
   void charge_wait(Id actor, double made);
   void start_pass(Id actor, const plan::ScheduledPass& pass);
-  void start_block(Id actor, const plan::ScheduledPass& pass);
+  void start_block(Id actor, const plan::ScheduledPass& pass, double share_left = 1);
   static double block_rate(const void* context, double free_sms);
   void end_block(Id actor);
   [[nodiscard]] bool data_may_run(Id actor) const;
@@ -175,10 +185,12 @@ private:
   void arrive(Id sender, int chunk, int micro_batch, bool forward);
   void end_tag(std::uint32_t tag);
   void settle();
+  void send_message(Id sender, Id team, Parcel parcel, double since);
   std::uint32_t parcel_tag(const Parcel& parcel);
   void end_parcel(std::uint32_t tag);
-  [[nodiscard]] double now() const { return engine_.now() / second; }
+  [[nodiscard]] double now() const { return epoch_ + engine_.now() / second; }
   [[nodiscard]] Breakdown& breakdown(Id actor) { return breakdowns_[actor]; }
+  Seconds& time_of(plan::PassKind kind);
   void book_communication(plan::CommunicationDimension dimension, double since, Id team);
   StepTiming result();
 
@@ -228,8 +240,15 @@ private:
   void charge_data(Id actor);
   [[nodiscard]] const StageUpdate& update_of(Id actor) const;
 
+  // player_path.cpp
+  class Path;
+  [[nodiscard]] bool path_is_open() const;
+  void follow_path();
+  void start_engine_at(double time);
+
   // player_trunks.cpp
   void link_trunks();
+  const KnownPass& known_pass(Id actor, const plan::PassKey& key);
   [[nodiscard]] const PassDraws& draws_of(Id actor, const PassTiming& timing);
 
   // player_storage.cpp
@@ -297,10 +316,19 @@ private:
   };
   std::vector<StorageFlow> storage_flows_;
   std::map<std::pair<Id, const PassTiming*>, PassDraws> pass_draws_;
-  std::vector<engine::Draw> draws_; // of the activity being started
+  std::vector<std::vector<KnownPass>> known_passes_; // by actor
+  std::vector<engine::Draw> draws_;                  // of the activity being started
 
   std::map<std::tuple<Id, Id, double, double>, Route> routes_;
   std::map<Id, RingPhase> ring_phases_; // by team
+
+  double epoch_ = 0; // when the engine was started
+  std::uint64_t events_ = 0;
+  engine::Fingerprint course_;      // before that
+  std::size_t parameters_left_ = 0; // actors whose parameters are still on their way
+  std::shared_ptr<Path> path_;
+  bool path_open_ = true;
+  int path_pause_ = 0, path_backoff_ = 0; // events until it is tried again
 
   StepTiming timing_;
   double actors_stood_for_ = 0; // by those of the machine

@@ -66,6 +66,17 @@ void Player::link_trunks() {
   add_storage_flows();
 }
 
+// The few kinds of pass of an actor are found faster here than by asking the plan.
+const Player::KnownPass& Player::known_pass(Id id, const plan::PassKey& key) {
+  std::vector<KnownPass>& known = known_passes_[id];
+  for (const KnownPass& pass : known)
+    if (pass.key == key)
+      return pass;
+  const PassTiming& timing = plan_.timing(machine_.actors[id], key, false);
+  known.push_back({key, &timing, &draws_of(id, timing)});
+  return known.back();
+}
+
 // Mean demand of a pass: the bytes of its collectives, spread over its duration. Its rate is that
 // of one flow, so that it shares trunks flow by flow; of its patterns, the one whose flows move
 // least.

@@ -68,6 +68,7 @@ void Player::end_sequence(Id id) {
   if (!state.parameters_ended) {
     // Parameters arrive under the first forward pass of each chunk; what comes later is exposed.
     state.parameters_ended = true;
+    --parameters_left_;
     if (!state.held)
       return;
     state.held = false;

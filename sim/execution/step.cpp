@@ -3,9 +3,9 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/portable_math.hpp"
+#include "sim/execution/cluster.hpp"
 #include "sim/execution/layout_play.hpp"
 #include "sim/execution/layout_search.hpp"
-#include "sim/topology/fabric.hpp"
 #include "sim/workload/counts.hpp"
 
 #include <algorithm>
@@ -40,10 +40,10 @@ double slowest_rank_excess(double sigma, int ranks) {
 } // namespace
 
 struct StepSimulator::State {
-  State(const hardware::PoolSpec& pool_, const workload::ModelSpec& model_,
+  State(std::shared_ptr<Cluster> cluster_, const workload::ModelSpec& model_,
         const plan::StackSpec& stack_, Fidelity fidelity_)
-      : pool(pool_), model(model_), stack(stack_), fidelity(fidelity_),
-        fabric(topology::build(pool)), planner(*fabric, pool) {}
+      : cluster(std::move(cluster_)), pool(cluster->pool), model(model_), stack(stack_),
+        fidelity(fidelity_) {}
 
   StepSetting setting_of(const Request& request) {
     StepSetting setting;
@@ -62,27 +62,28 @@ struct StepSimulator::State {
   LayoutPlay& play_of(const StepSetting& setting) {
     auto& play = plays[pass_order(setting)];
     if (!play)
-      play = std::make_unique<LayoutPlay>(setting, planner);
+      play = std::make_unique<LayoutPlay>(setting, memory);
     return *play;
   }
 
   StepResult simulate(const StepSetting& setting, BytesPerSecond storage, Fidelity how);
   const StepResult& step(const Request& request, Fidelity how);
 
-  hardware::PoolSpec pool;
+  std::shared_ptr<Cluster> cluster;
+  const hardware::PoolSpec& pool;
   workload::ModelSpec model;
   plan::StackSpec stack;
   Fidelity fidelity;
-  std::unique_ptr<topology::Fabric> fabric;
-  network::CollectivePlanner planner;
+  PlayMemory memory{*cluster};
   std::map<PassOrder, std::unique_ptr<LayoutPlay>> plays;
-  std::map<std::tuple<PassOrder, std::int64_t, BytesPerSecond, Detail, bool>, StepResult> steps;
+  std::map<std::tuple<PassOrder, std::int64_t, BytesPerSecond, Detail, bool, bool>, StepResult>
+      steps;
 };
 
 StepResult StepSimulator::State::simulate(const StepSetting& setting, BytesPerSecond storage,
                                           Fidelity how) {
   StepResult result;
-  result.memory = plan::memory_plan(setting);
+  result.memory = plan::memory_plan(setting, memory.cut(setting));
   plan::require_fit(result.memory, setting);
   const StepTiming timing = play_of(setting).play(setting.batch, how, storage);
   const Seconds straggler = timing.duration * slowest_rank_excess(stack.jitter, setting.gpus());
@@ -114,7 +115,8 @@ StepResult StepSimulator::State::simulate(const StepSetting& setting, BytesPerSe
 const StepResult& StepSimulator::State::step(const Request& request, Fidelity how) {
   const StepSetting setting = setting_of(request);
   const auto key =
-      std::tuple(pass_order(setting), setting.batch, request.storage, how.detail, how.exact);
+      std::tuple(pass_order(setting), setting.batch, request.storage, how.detail, how.exact,
+                 how.engine_only);
   const auto found = steps.find(key);
   if (found != steps.end())
     return found->second;
@@ -123,7 +125,10 @@ const StepResult& StepSimulator::State::step(const Request& request, Fidelity ho
 
 StepSimulator::StepSimulator(const hardware::PoolSpec& pool, const workload::ModelSpec& model,
                              const plan::StackSpec& stack, Fidelity fidelity)
-    : state_(std::make_unique<State>(pool, model, stack, fidelity)) {}
+    : StepSimulator(std::make_shared<Cluster>(pool), model, stack, fidelity) {}
+StepSimulator::StepSimulator(std::shared_ptr<Cluster> cluster, const workload::ModelSpec& model,
+                             const plan::StackSpec& stack, Fidelity fidelity)
+    : state_(std::make_unique<State>(std::move(cluster), model, stack, fidelity)) {}
 StepSimulator::~StepSimulator() = default;
 
 const StepResult& StepSimulator::step(const Request& request) {

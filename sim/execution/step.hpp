@@ -22,6 +22,8 @@ namespace sim::execution {
 using plan::communication_dimensions;
 using plan::CommunicationDimension;
 
+class Cluster;
+
 struct StepResult {
   Seconds duration{};
   Breakdown breakdown; // mean over GPUs; sums to duration
@@ -46,6 +48,9 @@ struct StepResult {
 class StepSimulator {
 public:
   StepSimulator(const hardware::PoolSpec& pool, const workload::ModelSpec& model,
+                const plan::StackSpec& stack, Fidelity fidelity = {});
+  // On a cluster that simulators of other models and stacks may share (cluster.hpp).
+  StepSimulator(std::shared_ptr<Cluster> cluster, const workload::ModelSpec& model,
                 const plan::StackSpec& stack, Fidelity fidelity = {});
   ~StepSimulator();
   StepSimulator(const StepSimulator&) = delete;

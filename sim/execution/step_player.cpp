@@ -56,12 +56,18 @@ StepTiming Player::run() {
   for (Id actor = 0; actor < actors_.size(); ++actor) {
     if (!plan_.updates.empty())
       actors_[actor].parameters_ended = !start_sequence(actor, update_of(actor).parameters_early);
+    parameters_left_ += actors_[actor].parameters_ended ? 0 : 1;
     try_start(actor);
   }
   settle();
   for (std::uint32_t flow = 0; flow < storage_flows_.size(); ++flow)
     start_storage(flow);
   while (!only_storage_runs()) {
+    if (path_open_ && parameters_left_ == 0 && --path_pause_ < 0) {
+      follow_path();
+      if (engine_.idle())
+        break;
+    }
     const auto ended = engine_.advance();
     ended_.assign(ended.begin(), ended.end());
     for (const std::uint32_t tag : ended_)
@@ -76,7 +82,8 @@ const std::vector<ScheduledPass>& Player::program_of(Id actor) const {
 }
 
 const StageUpdate& Player::update_of(Id actor) const {
-  return plan_.updates[static_cast<std::size_t>(machine_.actors[actor].stage)];
+  const auto stage = static_cast<std::size_t>(machine_.actors[actor].stage);
+  return plan_.updates[plan_.update_of.empty() ? stage : plan_.update_of[stage]];
 }
 
 std::size_t Player::output_at(const Actor& actor, int chunk, int micro_batch) const {
@@ -86,19 +93,15 @@ std::size_t Player::output_at(const Actor& actor, int chunk, int micro_batch) co
 
 void Player::index_programs() {
   const auto& programs = plan_.program->ranks;
-  int most = 0;
-  for (const auto& program : programs)
-    for (const ScheduledPass& p : program)
-      most = std::max({most, p.micro_batch, p.backward_micro_batch});
   chunks_ = static_cast<std::size_t>(plan_.program->chunks);
-  micro_batches_ = static_cast<std::size_t>(most) + 1;
+  micro_batches_ = static_cast<std::size_t>(plan_.program->micro_batches);
   forward_.resize(machine_.chains * chunks_ * micro_batches_);
   backward_.resize(forward_.size());
   owner_.assign(chunks_ * micro_batches_, -1);
   last_weights_.resize(programs.size());
   last_parameters_.resize(programs.size());
   for (std::size_t stage = 0; stage < programs.size(); ++stage) {
-    std::vector<bool> used(chunks_);
+    std::vector<char> used(chunks_);
     for (std::size_t i = 0; i < programs[stage].size(); ++i) {
       const ScheduledPass& p = programs[stage][i];
       const auto chunk = static_cast<std::size_t>(p.pass.chunk);
@@ -107,9 +110,9 @@ void Player::index_programs() {
             static_cast<int>(stage);
       if (p.pass.kind != PassKind::Forward && p.pass.kind != PassKind::BackwardInput)
         last_weights_[stage] = static_cast<std::uint32_t>(i);
-      if (!used[chunk])
+      if (used[chunk] == 0)
         last_parameters_[stage] = static_cast<std::uint32_t>(i);
-      used[chunk] = true;
+      used[chunk] = 1;
     }
   }
 }
@@ -181,6 +184,7 @@ BytesPerSecond Player::memory_room(Id id) const {
 // SMs, and memory is not played.
 void Player::add_gpus() {
   blocks_.resize(actors_.size());
+  known_passes_.resize(actors_.size());
   for (const Actor& actor : machine_.actors) {
     sms_.push_back(engine_.add_pool(plan_.accelerator->streaming_multiprocessors));
     if (plan_.beside.held_sms > 0)
@@ -203,7 +207,7 @@ void Player::try_start(Id id) {
   double made = 0;
   const auto missing = [&](const Output& input) {
     made = std::max(made, input.made_at);
-    return !input.arrived;
+    return !(input.arrives <= now());
   };
   if (has_forward(p) && p.pass.chunk > 0 && !plan_.isolated &&
       missing(forward_[output_at(actor, p.pass.chunk - 1, p.micro_batch)]))
@@ -251,10 +255,11 @@ bool Player::data_may_run(Id id) const {
   return !state.parameters_ended || (state.early_started && !state.early_ended);
 }
 
-void Player::start_block(Id id, const ScheduledPass& pass) {
+void Player::start_block(Id id, const ScheduledPass& pass, double share_left) {
   const Actor& actor = machine_.actors[id];
-  const PassTiming& timing = plan_.timing(actor, pass.pass, false);
-  const PassDraws& draws = draws_of(id, timing);
+  const KnownPass& known = known_pass(id, pass.pass);
+  const PassTiming& timing = *known.timing;
+  const PassDraws& draws = *known.draws;
   engine::ActivitySpec spec;
   if (timing.duration > Seconds{}) {
     spec.work = draws.work > 0 ? draws.work : timing.duration / second;
@@ -267,13 +272,14 @@ void Player::start_block(Id id, const ScheduledPass& pass) {
       spec.curve = {block_rate, &blocks_[id], sms_[id]};
     }
   }
+  spec.work *= share_left;
   spec.tag = id;
-  engine_.start(spec);
+  actors_[id].block = engine_.start(spec);
 }
 
 void Player::end_block(Id id) {
   const ScheduledPass& p = program_of(id)[actors_[id].next];
-  const PassTiming& timing = plan_.timing(machine_.actors[id], p.pass, false);
+  const PassTiming& timing = *known_pass(id, p.pass).timing;
   const double took = now() - actors_[id].pass_started, weight = machine_.actors[id].multiplicity;
   if (plan_.trace != nullptr)
     trace_pass_traffic(id, timing);
@@ -287,27 +293,27 @@ void Player::end_block(Id id) {
   end_pass(id);
 }
 
+Seconds& Player::time_of(PassKind kind) {
+  switch (kind) {
+  case PassKind::Forward:
+    return timing_.forward;
+  case PassKind::Pair:
+    return timing_.pairs;
+  case PassKind::Weight:
+    return timing_.weight;
+  case PassKind::Backward:
+  case PassKind::BackwardInput:
+    break;
+  }
+  return timing_.backward;
+}
+
 void Player::end_pass(Id id) {
   ActorState& state = actors_[id];
   if (plan_.trace != nullptr)
     trace_span(id, StepTrace::What::Pass, state.pass_started);
   const double weight = machine_.actors[id].multiplicity;
-  const Seconds took = weight * (now() - state.pass_started) * second;
-  switch (program_of(id)[state.next].pass.kind) {
-  case PassKind::Forward:
-    timing_.forward += took;
-    break;
-  case PassKind::Pair:
-    timing_.pairs += took;
-    break;
-  case PassKind::Weight:
-    timing_.weight += took;
-    break;
-  case PassKind::Backward:
-  case PassKind::BackwardInput:
-    timing_.backward += took;
-    break;
-  }
+  time_of(program_of(id)[state.next].pass.kind) += weight * (now() - state.pass_started) * second;
   if (state.next == last_parameters_[static_cast<std::size_t>(machine_.actors[id].stage)] &&
       !state.parameters_ended) {
     state.held = true;
@@ -351,16 +357,23 @@ void Player::publish(Id id, int chunk, int micro_batch, bool forward) {
   parcel.micro_batch = micro_batch;
   parcel.forward = forward;
   parcel.started = now();
-  const Team& team = machine_.teams[message_team(id, reader)];
-  const Use& use = machine_.uses[team.first_use];
-  const UseLinks& links = use_links_[team.first_use];
+  send_message(id, message_team(id, reader), parcel, 0);
+}
+
+// A message that has been on its way undisturbed for `since` seconds.
+void Player::send_message(Id id, Id team, Parcel parcel, double since) {
+  const std::uint32_t first_use = machine_.teams[team].first_use;
+  const UseLinks& links = use_links_[first_use];
+  const double latency = machine_.uses[first_use].latency / second, work = plan_.message / byte;
+  parcel.sender = id;
   engine::ActivitySpec spec;
-  spec.latency = use.latency;
-  spec.work = plan_.message / byte;
+  spec.latency = std::max(0.0, latency - since) * second;
+  spec.work = std::max(0.0, work - std::max(0.0, since - latency) * links.bound);
   spec.bound = links.bound;
   spec.draws = std::span(use_draws_).subspan(links.first_draw, links.end_draw - links.first_draw);
   spec.tag = parcel_tag(parcel);
-  engine_.start(spec);
+  const engine::ActivityId activity = engine_.start(spec);
+  parcels_[spec.tag - actors_.size() - teams_.size()].activity = activity;
 }
 
 // The last chunk's backward pass reads what its own forward pass has made.
@@ -380,7 +393,7 @@ Player::Id Player::message_team(Id id, int reader_stage) const {
 
 void Player::arrive(Id sender, int chunk, int micro_batch, bool forward) {
   const Actor& actor = machine_.actors[sender];
-  (forward ? forward_ : backward_)[output_at(actor, chunk, micro_batch)].arrived = true;
+  (forward ? forward_ : backward_)[output_at(actor, chunk, micro_batch)].arrives = now();
   try_start(machine_.at(actor.chain, reader_of(actor.stage, chunk, micro_batch, forward)));
 }
 
@@ -400,6 +413,7 @@ std::uint32_t Player::parcel_tag(const Parcel& parcel) {
 void Player::end_parcel(std::uint32_t place) {
   const Parcel parcel = parcels_[place];
   free_parcels_.push_back(place);
+  parcels_[place].sender = none;
   if (parcel.team != none) {
     end_send(parcel);
     return;
@@ -459,7 +473,7 @@ void Player::settle() {
 }
 
 StepTiming Player::result() {
-  timing_.duration = engine_.now();
+  timing_.duration = now() * second;
   note_storage_share();
   for (Id id = 0; id < actors_.size(); ++id) {
     SIM_ASSERT(actors_[id].state == UpdateState::Done);
@@ -473,8 +487,12 @@ StepTiming Player::result() {
   for (Seconds& mean : timing_.communication)
     mean *= 1 / actors_stood_for_;
   timing_.executed *= 1 / actors_stood_for_;
-  timing_.events = engine_.events();
+  timing_.events = events_ + engine_.events();
   timing_.fingerprint = engine_.fingerprint();
+  if (epoch_ > 0) {
+    course_.add(timing_.fingerprint);
+    timing_.fingerprint = course_.value();
+  }
   return timing_;
 }
 

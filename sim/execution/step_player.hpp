@@ -46,12 +46,14 @@ struct StepPlan {
   const hardware::AcceleratorSpec* accelerator = nullptr;
   const topology::Fabric* fabric = nullptr; // detail message
   Bytes message{};                  // to the neighbouring stage, of one flow; zero: takes no time
-  std::vector<StageUpdate> updates; // one per stage; empty: forward only
-  Seconds norm{};                   // gradient norm over all actors, on an idle fabric
-  Seconds kernel_launch{};          // host time for each kernel
+  std::vector<StageUpdate> updates; // of the stages; empty: forward only
+  std::vector<std::uint32_t> update_of; // by stage, where several share one
+  Seconds norm{};                       // gradient norm over all actors, on an idle fabric
+  Seconds kernel_launch{};              // host time for each kernel
   Seconds synchronisation{};
   BesideData beside{};        // detail kernel: taken of every GPU throughout
   StepTrace* trace = nullptr; // what happens is noted there; null: nowhere
+  bool engine_only = false;   // nothing is left to the longest path (player_path.cpp)
   bool isolated =
       false; // a single pass by itself: what it reads is there, nobody reads what it makes
   Category after_end = Category::Bubble; // what waiting for the last actor to end is charged to

@@ -2,6 +2,7 @@
 #include "sim/plan/layout.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/plan/schedule/schedule.hpp"
 
 #include <fmt/format.h>
 
@@ -20,12 +21,15 @@ void check_model(const ParallelismSpec& layout, const workload::ModelSpec& model
   require(heads % layout.tensor == 0, "parallelism.tensor",
           fmt::format("{} attention heads do not divide over tensor = {}", heads, layout.tensor),
           fmt::format("choose a divisor of {}", heads));
-  const int chunks =
-      layout.pipeline *
-      (layout.schedule == Schedule::OneForwardOneBackward ? layout.virtual_stages : 1);
+  const ScheduleRule& rule = rule_of(layout.schedule);
+  require(rule.interleaves || layout.virtual_stages == 1, "parallelism.virtual_stages",
+          fmt::format("virtual_stages = {} but {} gives every rank its own number of chunks",
+                      layout.virtual_stages, rule.title),
+          "leave virtual_stages out, or schedule: 1f1b or gpipe");
+  const int chunks = chunk_count(layout);
   require(chunks <= model.layers + 2, "parallelism.pipeline",
           fmt::format("{} pipeline stages for {} layers", chunks, model.layers),
-          fmt::format("pipeline * virtual_stages at most {}", model.layers + 2));
+          fmt::format("pipeline times the chunks of a rank at most {}", model.layers + 2));
   if (layout.expert > 1) {
     require(model.experts.has_value(), "parallelism.expert",
             fmt::format("expert = {} but the model is dense", layout.expert), "leave expert out");
@@ -103,13 +107,15 @@ void check_batch(const ParallelismSpec& layout, const StepSetting& setting) {
                       setting.batch, layout.data, layout.micro_batch),
           fmt::format("choose a multiple of {}", per_pass));
   const std::int64_t micro_batches = setting.batch / per_pass;
-  if (layout.schedule == Schedule::DualPipe && setting.mode == StepMode::Training) {
-    require(layout.pipeline % 2 == 0, "parallelism.pipeline",
-            fmt::format("DualPipe runs on an even number of ranks, not {}", layout.pipeline),
+  if (setting.mode == StepMode::Training) {
+    const ScheduleRule& rule = rule_of(layout.schedule);
+    require(!rule.even || layout.pipeline % 2 == 0, "parallelism.pipeline",
+            fmt::format("{} runs on an even number of ranks, not {}", rule.title, layout.pipeline),
             "an even number");
-    require(micro_batches % 2 == 0 && micro_batches >= 2 * layout.pipeline, "stages",
-            fmt::format("DualPipe needs an even number of micro-batches, at least twice the "
-                        "pipeline's {} ranks; the batch gives {}",
+    require(has_enough_micro_batches(layout, micro_batches), "stages",
+            fmt::format("{} needs {}at least twice the pipeline's {} ranks; the batch gives {}",
+                        rule.title,
+                        rule.even ? "an even number of micro-batches, " : "micro-batches of ",
                         layout.pipeline, micro_batches),
             fmt::format("a batch of at least {} sequences, or schedule: 1f1b",
                         2 * layout.pipeline * per_pass));
@@ -145,11 +151,11 @@ void resolve_sharding(ParallelismSpec& layout) {
           "parallelism.reshard_after_forward",
           fmt::format("weights stay after forward anyway at zero_stage {}", layout.zero_stage),
           "zero_stage: 3, or leave it out");
-  require(layout.zero_stage < 2 || layout.schedule == Schedule::OneForwardOneBackward,
-          "parallelism.zero_stage",
-          fmt::format("zero_stage {} reduces the gradients of every backward pass, and DualPipe "
-                      "leaves weight gradients to later passes",
-                      layout.zero_stage),
+  const ScheduleRule& rule = rule_of(layout.schedule);
+  require(layout.zero_stage < 2 || !rule.splits_backward, "parallelism.zero_stage",
+          fmt::format("zero_stage {} reduces the gradients of every backward pass, and {} leaves "
+                      "weight gradients to later passes",
+                      layout.zero_stage, rule.title),
           "zero_stage 0 or 1, or schedule: 1f1b");
 }
 
@@ -215,6 +221,18 @@ void place_experts(const ParallelismSpec& layout, int replica_stride, Groups& gr
 }
 
 } // namespace
+int chunk_count(const ParallelismSpec& layout) {
+  const ScheduleRule& rule = rule_of(layout.schedule);
+  if (rule.placement == Placement::VShaped)
+    return 2 * layout.pipeline;
+  return layout.pipeline * (rule.interleaves ? layout.virtual_stages : 1);
+}
+
+bool has_enough_micro_batches(const ParallelismSpec& layout, std::int64_t micro_batches) {
+  const ScheduleRule& rule = rule_of(layout.schedule);
+  return (!rule.even || micro_batches % 2 == 0) &&
+         micro_batches >= std::int64_t{rule.micro_batches_a_rank} * layout.pipeline;
+}
 
 Groups groups_of(const ParallelismSpec& layout, int gpus) {
   Groups groups;

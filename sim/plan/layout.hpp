@@ -38,7 +38,7 @@ struct StepSetting {
 };
 
 // Fills in `data` and `data_shard` and refuses what cannot be: degrees that do not divide GPUs,
-// heads, layers, experts or batch; DualPipe's conditions. Throws InfeasibleError with the key to
+// heads, layers, experts or batch; a schedule's conditions. Throws InfeasibleError with the key to
 // change.
 ParallelismSpec resolve(const ParallelismSpec& layout, const StepSetting& setting);
 
@@ -58,9 +58,13 @@ struct StageChunk {
   [[nodiscard]] int layers() const { return dense_layers + expert_layers; }
   bool operator==(const StageChunk&) const = default;
 };
-// The model cut into pipeline * virtual_stages chunks (DualPipe: `pipeline` chunks), balanced by
-// forward work so that embedding and head count as what they cost; chunk i runs on rank i %
-// pipeline (DualPipe: on ranks i and pipeline - 1 - i).
+// Chunks that a layout cuts the model into: `pipeline` times those of a rank, and with DualPipe
+// `pipeline`.
+int chunk_count(const ParallelismSpec& layout);
+// Whether the schedule has enough micro-batches, and an even number where it must (DualPipe).
+bool has_enough_micro_batches(const ParallelismSpec& layout, std::int64_t micro_batches);
+// The model cut into chunks, balanced by forward work so that embedding and head count as what they
+// cost. Where they lie: chunks_on_rank() (resident.hpp).
 std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
                                   double sequence_length);
 

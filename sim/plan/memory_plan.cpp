@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <functional>
 #include <numeric>
+#include <utility>
+#include <vector>
 
 namespace sim::plan {
 namespace {
@@ -111,19 +113,24 @@ Bytes temporaries(const StepSetting& setting, const StageChunk& chunk) {
   return most;
 }
 
-MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks,
-                     double in_flight, int rank) {
+// `deferring`: the setting of what is kept between input and weight gradient.
+MemoryPlan rank_plan(const StepSetting& setting, const StepSetting& deferring,
+                     const std::vector<StageChunk>& chunks, const StoredPeaks& stored, int rank) {
   const ParallelismSpec& layout = setting.layout;
   const PrecisionSpec& precision = setting.stack->precision;
   const Groups groups = groups_of(layout, setting.gpus());
+  const bool splits = rule_of(layout.schedule).splits_backward;
   ResidentParameters held;
-  Bytes activations{}, one{}, all{}; // one, all: whole weights of a chunk
+  Bytes activations{}, deferred{}, one{}, all{}; // one, all: whole weights of a chunk
   MemoryPlan plan;
   const std::vector<int> local = chunks_on_rank(layout, static_cast<int>(chunks.size()), rank);
   for (const int index : local) {
     const StageChunk& chunk = chunks[static_cast<std::size_t>(index)];
     held += resident_parameters(*setting.model, chunk, layout);
-    activations += chunk_activations(setting, chunk) / static_cast<double>(local.size());
+    const auto share = static_cast<double>(local.size());
+    activations += chunk_activations(setting, chunk) / share;
+    if (splits)
+      deferred += chunk_activations(deferring, chunk) / share;
     plan.temporaries = std::max(plan.temporaries, temporaries(setting, chunk));
     const Bytes gathered = unsharded_units(setting, chunk).weights;
     one = std::max(one, gathered);
@@ -143,27 +150,73 @@ MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& 
     // Both copies of a weight share one optimizer state.
     plan.optimizer =
         (precision.master_bytes + precision.moment_bytes) * shard.total() / weight_copies(layout);
-    plan.activations = in_flight * activations;
+    for (const Stored& moment : stored)
+      plan.activations =
+          std::max(plan.activations, moment.whole * activations + moment.deferred * deferred);
   }
   plan.capacity = setting.accelerator().memory;
   plan.fragmentation = setting.stack->fragmentation * plan.total();
   return plan;
 }
 
+// Ranks that need no look: another one holds equal chunks and stores no less.
+class Seen {
+public:
+  Seen(const ParallelismSpec& layout, const std::vector<StageChunk>& chunks)
+      : layout_(layout), chunks_(chunks) {}
+
+  bool covers(int rank, const StoredPeaks& stored) {
+    const std::vector<int> local = held(rank);
+    for (const auto& [other, most] : seen_)
+      if (no_more(stored, most) && alike(local, held(other)))
+        return true;
+    seen_.emplace_back(rank, stored);
+    return false;
+  }
+
+private:
+  [[nodiscard]] std::vector<int> held(int rank) const {
+    return chunks_on_rank(layout_, static_cast<int>(chunks_.size()), rank);
+  }
+  [[nodiscard]] bool alike(const std::vector<int>& one, const std::vector<int>& other) const {
+    return std::equal(one.begin(), one.end(), other.begin(), other.end(), [this](int a, int b) {
+      return chunks_[static_cast<std::size_t>(a)] == chunks_[static_cast<std::size_t>(b)];
+    });
+  }
+  static bool no_more(const StoredPeaks& one, const StoredPeaks& other) {
+    return std::equal(one.begin(), one.end(), other.begin(), [](const Stored& a, const Stored& b) {
+      return a.whole <= b.whole && a.deferred <= b.deferred;
+    });
+  }
+  const ParallelismSpec& layout_;
+  const std::vector<StageChunk>& chunks_;
+  std::vector<std::pair<int, StoredPeaks>> seen_;
+};
+
 } // namespace
 
 MemoryPlan memory_plan(const StepSetting& setting) {
-  const std::vector<StageChunk> chunks =
-      chunks_of(*setting.model, setting.layout, setting.sequence_length);
-  // Stored activations stop growing at a few times the pipeline's depth.
-  const std::int64_t enough = 4LL * setting.layout.pipeline * setting.layout.virtual_stages;
-  const PipelineProgram program = pipeline_program(
-      setting.layout.schedule, {setting.layout.pipeline, std::min(setting.micro_batches(), enough),
-                                setting.layout.virtual_stages, setting.mode});
+  return memory_plan(setting, chunks_of(*setting.model, setting.layout, setting.sequence_length));
+}
+
+MemoryPlan memory_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks) {
+  const PipelineShape shape{setting.layout.pipeline, setting.micro_batches(),
+                            setting.layout.virtual_stages, setting.mode};
+  const ScheduleRule& rule = rule_of(setting.layout.schedule);
   MemoryPlan worst;
+  // Between input and weight gradient: operands of the multiplies and the gradients of their
+  // results, which take what the results did (32 s b h of GPT's 34 s b h, arXiv 2401.10241, table
+  // 1); what was computed again is kept until then.
+  StackSpec selective = *setting.stack;
+  selective.recompute = Recompute::Selective;
+  StepSetting deferring = setting;
+  deferring.stack = &selective;
+  Seen seen(setting.layout, chunks);
   for (int rank = 0; rank < setting.layout.pipeline; ++rank) {
-    const MemoryPlan plan = rank_plan(
-        setting, chunks, program.activations_in_flight[static_cast<std::size_t>(rank)], rank);
+    const StoredPeaks stored = rule.stored(shape, rank);
+    if (seen.covers(rank, stored))
+      continue;
+    const MemoryPlan plan = rank_plan(setting, deferring, chunks, stored, rank);
     if (rank == 0 || plan.total() > worst.total())
       worst = plan;
   }

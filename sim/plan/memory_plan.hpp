@@ -20,6 +20,8 @@ struct MemoryPlan {
 
 // `micro_batches` per pipeline; ForwardOnly keeps weights and one micro-batch.
 MemoryPlan memory_plan(const StepSetting& setting);
+// The same of a model that is cut already, as chunks_of() does.
+MemoryPlan memory_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks);
 
 // Throws InfeasibleError with the numbers when the plan does not fit.
 void require_fit(const MemoryPlan& memory, const StepSetting& setting);

@@ -44,6 +44,14 @@ PassBuilder::PassBuilder(const StepSetting& setting, std::vector<StageChunk> chu
     projection_ = workload::prediction_projection_operators(model, shard_);
 }
 
+int PassBuilder::number_of(const StageChunk& chunk) {
+  const auto known = std::find(chunks_.begin(), chunks_.end(), chunk);
+  const auto number = static_cast<int>(known - chunks_.begin());
+  if (known == chunks_.end())
+    chunks_.push_back(chunk);
+  return number;
+}
+
 Pass PassBuilder::build(const PassKey& key) {
   Pass pass;
   pass.chains.resize(key.kind == PassKind::Pair ? 2 : 1);

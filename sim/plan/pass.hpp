@@ -58,6 +58,8 @@ public:
               network::CollectivePlanner& planner);
 
   Pass build(const PassKey& key);
+  // Where an equal chunk stands; one more is added at the end where there is none.
+  int number_of(const StageChunk& chunk);
   [[nodiscard]] const std::vector<StageChunk>& chunks() const { return chunks_; }
 
 private:

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/plan/resident.hpp"
 
+#include "sim/plan/schedule/schedule.hpp"
+
 #include "sim/workload/counts.hpp"
 
 namespace sim::plan {
@@ -62,8 +64,9 @@ ResidentParameters resident_parameters(const workload::ModelSpec& model, const S
 }
 
 std::vector<int> chunks_on_rank(const ParallelismSpec& layout, int chunks, int rank) {
-  if (layout.schedule == Schedule::DualPipe)
-    return {rank, layout.pipeline - 1 - rank};
+  const Placement placement = rule_of(layout.schedule).placement;
+  if (placement != Placement::Looped)
+    return {rank, chunks - 1 - rank};
   std::vector<int> result;
   for (int chunk = rank; chunk < chunks; chunk += layout.pipeline)
     result.push_back(chunk);
@@ -71,7 +74,7 @@ std::vector<int> chunks_on_rank(const ParallelismSpec& layout, int chunks, int r
 }
 
 int weight_copies(const ParallelismSpec& layout) {
-  return layout.schedule == Schedule::DualPipe ? 2 : 1;
+  return rule_of(layout.schedule).placement == Placement::BothWays ? 2 : 1;
 }
 
 } // namespace sim::plan

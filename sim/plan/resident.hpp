@@ -41,7 +41,7 @@ struct UnitParameters {
 UnitParameters unit_parameters(const workload::ModelSpec& model, const StageChunk& chunk,
                                const ParallelismSpec& layout);
 
-// Indices of the chunks on a pipeline rank: DualPipe holds its own and the mirrored one.
+// Indices of the chunks on a pipeline rank, as the schedule places them.
 std::vector<int> chunks_on_rank(const ParallelismSpec& layout, int chunks, int rank);
 
 // How often each parameter is held over all pipeline ranks: 2 with DualPipe, else 1.

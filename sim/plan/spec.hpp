@@ -14,7 +14,14 @@
 
 namespace sim::plan {
 
-enum class Schedule { OneForwardOneBackward, DualPipe };
+enum class Schedule {
+  OneForwardOneBackward,
+  GPipe,
+  ZeroBubbleH1,
+  ZeroBubbleV,
+  DualPipe,
+  DualPipeV
+};
 // FullEarlyStop: PyTorch's non-reentrant checkpointing, which computes a layer again from its input
 // only until all that its backward pass needs is there.
 enum class Recompute { None, Norms, Selective, Full, FullEarlyStop };
@@ -38,7 +45,7 @@ struct ParallelismSpec {
   int micro_batch = 1;
   Schedule schedule = Schedule::OneForwardOneBackward;
   bool sequence_parallel = true; // with tensor > 1
-  int virtual_stages = 1;        // model chunks per pipeline rank (interleaved 1F1B)
+  int virtual_stages = 1; // model chunks per pipeline rank (interleaved 1F1B, breadth-first GPipe)
   RankOrder rank_order = RankOrder::TensorContextDataPipeline;
 };
 
@@ -164,7 +171,8 @@ template <class V> void fields(V& v, ParallelismSpec& s) {
   v("sequence_parallel", s.sequence_parallel, anything,
     "Shard norms and residuals over the tensor-parallel group.");
   v("virtual_stages", s.virtual_stages, any_degree,
-    "Model chunks per pipeline rank (1F1B: interleaved).");
+    "Model chunks per pipeline rank (1F1B: interleaved; GPipe: breadth-first); the other schedules "
+    "have their own.");
   v("rank_order", s.rank_order, anything,
     "Which ranks are neighbours on the machines, innermost first.");
 }
@@ -276,7 +284,11 @@ inline namespace base {
 template <> struct EnumNames<plan::Schedule> {
   static constexpr std::array names{
       std::pair{plan::Schedule::OneForwardOneBackward, std::string_view{"1f1b"}},
-      std::pair{plan::Schedule::DualPipe, std::string_view{"dualpipe"}}};
+      std::pair{plan::Schedule::GPipe, std::string_view{"gpipe"}},
+      std::pair{plan::Schedule::ZeroBubbleH1, std::string_view{"zb-h1"}},
+      std::pair{plan::Schedule::ZeroBubbleV, std::string_view{"zb-v"}},
+      std::pair{plan::Schedule::DualPipe, std::string_view{"dualpipe"}},
+      std::pair{plan::Schedule::DualPipeV, std::string_view{"dualpipe-v"}}};
 };
 template <> struct EnumNames<plan::ContextExchange> {
   static constexpr std::array names{

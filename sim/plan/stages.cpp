@@ -126,9 +126,7 @@ std::vector<int> equal_cut(int layers, int chunks) {
 
 std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
                                   double sequence_length) {
-  const int chunks =
-      layout.pipeline *
-      (layout.schedule == Schedule::OneForwardOneBackward ? layout.virtual_stages : 1);
+  const int chunks = chunk_count(layout);
   const std::vector<double> costs = unit_costs(model, sequence_length);
   const std::vector<int> ends =
       model.layers % chunks == 0 ? equal_cut(model.layers, chunks) : best_cut(costs, chunks);

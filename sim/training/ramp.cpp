@@ -2,6 +2,7 @@
 #include "sim/training/ramp.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/plan/schedule/schedule.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -80,21 +81,22 @@ std::vector<BatchLevel> batch_levels(const BatchSpec& batch, double sequence_len
 }
 
 bool fills_schedule(const plan::ParallelismSpec& layout, std::int64_t batch) {
-  if (layout.schedule != plan::Schedule::DualPipe)
+  if (plan::rule_of(layout.schedule).micro_batches_a_rank == 0)
     return true;
   const std::int64_t pass = std::int64_t{layout.data} * layout.micro_batch;
-  const std::int64_t micro_batches = batch / pass;
-  return batch % pass == 0 && micro_batches % 2 == 0 && micro_batches >= 2 * layout.pipeline;
+  return batch % pass == 0 && plan::has_enough_micro_batches(layout, batch / pass);
 }
 
 std::int64_t feasible_batch(const plan::ParallelismSpec& layout, double wanted, Rounding rounding) {
   SIM_ASSERT(layout.data >= 1);
   const std::int64_t pass = std::int64_t{layout.data} * layout.micro_batch;
-  if (layout.schedule == plan::Schedule::DualPipe) {
+  if (plan::rule_of(layout.schedule).even) {
     const std::int64_t paired = multiple(2 * pass, wanted, rounding);
     return fills_schedule(layout, paired) ? paired : multiple(pass, wanted, rounding);
   }
-  return multiple(layout.virtual_stages > 1 ? pass * layout.pipeline : pass, wanted, rounding);
+  const bool interleaved =
+      layout.schedule == plan::Schedule::OneForwardOneBackward && layout.virtual_stages > 1;
+  return multiple(interleaved ? pass * layout.pipeline : pass, wanted, rounding);
 }
 
 } // namespace sim::training

@@ -35,8 +35,8 @@ std::vector<BatchLevel> batch_levels(const BatchSpec& batch, double sequence_len
 enum class Rounding { Nearest, Up };
 std::int64_t feasible_batch(const plan::ParallelismSpec& layout, double wanted, Rounding rounding);
 
-// Whether a batch fills a DualPipe: an even number of micro-batches, at least twice the pipeline.
-// Other schedules always do.
+// Whether a batch has the micro-batches that its schedule needs: DualPipe and DualPipeV at least
+// twice the pipeline, DualPipe an even number.
 bool fills_schedule(const plan::ParallelismSpec& layout, std::int64_t batch);
 
 } // namespace sim::training

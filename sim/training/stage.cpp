@@ -3,6 +3,7 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/limit.hpp"
+#include "sim/plan/schedule/schedule.hpp"
 #include "sim/reliability/checkpoint.hpp"
 #include "sim/reliability/profile.hpp"
 #include "sim/training/size.hpp"
@@ -110,6 +111,7 @@ const execution::StepResult& simulate_step(StageContext& context, StepSimulator:
   const std::int64_t pass = std::int64_t{request.layout.data} * request.layout.micro_batch;
   if (training && pass > 0 && request.batch % pass == 0 &&
       !fills_schedule(request.layout, request.batch)) {
+    context.unfilled = request.layout.schedule;
     request.layout.schedule = plan::Schedule::OneForwardOneBackward;
     request.layout.virtual_stages = 1;
     context.least_unfilled = context.most_unfilled == 0
@@ -125,11 +127,12 @@ const execution::StepResult& simulate_step(StageContext& context, StepSimulator:
 void report_unfilled(StageContext& context) {
   if (context.most_unfilled == 0)
     return;
-  context.substitutions.push_back(
-      fmt::format("stages.{}.parallelism.schedule: dualpipe -> 1f1b for batches of {} to {} "
-                  "sequences (DualPipe needs an even "
-                  "number of micro-batches, at least twice the pipeline)",
-                  context.stage.name, context.least_unfilled, context.most_unfilled));
+  const plan::ScheduleRule& rule = plan::rule_of(context.unfilled);
+  context.substitutions.push_back(fmt::format(
+      "stages.{}.parallelism.schedule: {} -> 1f1b for batches of {} to {} sequences "
+      "({} needs {}at least twice the pipeline)",
+      context.stage.name, name_of(rule.schedule), context.least_unfilled, context.most_unfilled,
+      rule.title, rule.even ? "an even number of micro-batches, " : "micro-batches of "));
 }
 
 namespace {

@@ -61,7 +61,8 @@ struct StageContext {
   double& passes; // of all steps that the run has asked for
   // Batches that ran 1F1B because they cannot fill DualPipe.
   std::int64_t least_unfilled = 0, most_unfilled = 0;
-  engine::Fingerprint course{}; // of what was simulated so far
+  plan::Schedule unfilled = plan::Schedule::DualPipe; // of these batches
+  engine::Fingerprint course{};                       // of what was simulated so far
 };
 
 PreparedStage prepare_training(StageContext& context);      // pretraining, sft

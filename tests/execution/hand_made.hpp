@@ -19,8 +19,8 @@ inline hardware::AcceleratorSpec plain_chip() {
 
 // Every use puts as many flows on the actor's link as the pattern's group is large.
 inline Machine machine_of(int stages, const Patterns& patterns,
-                          BytesPerSecond capacity = gigabyte / second,
-                          Seconds message_latency = {}) {
+                          BytesPerSecond capacity = gigabyte / second, Seconds message_latency = {},
+                          bool around = false) {
   Machine machine;
   machine.stages = stages;
   machine.patterns = patterns;
@@ -54,8 +54,12 @@ inline Machine machine_of(int stages, const Patterns& patterns,
       add_team(kind, {stage}, stage);
     if (stage + 1 < machine.actors.size())
       add_team(TeamKind::Next, {stage, stage + 1}, stage);
+    else if (around && stages > 1)
+      add_team(TeamKind::Next, {stage, 0}, stage);
     if (stage > 0)
       add_team(TeamKind::Previous, {stage, stage - 1}, stage);
+    else if (around && stages > 1)
+      add_team(TeamKind::Previous, {stage, static_cast<std::uint32_t>(stages - 1)}, stage);
   }
   machine.list_teams();
   machine.list_chains();

@@ -3,69 +3,64 @@
 // micro-batches enter from both ends, every rank holds the chunk of its own position and the
 // mirrored one, and a forward pass of one direction overlaps a backward pass of the other. Ranks r
 // and p - 1 - r run mirrored programs.
-#include "sim/plan/schedule/schedule.hpp"
+#include "sim/plan/schedule/dual_pipe_program.hpp"
 
 #include <algorithm>
-#include <array>
+#include <utility>
 
 namespace sim::plan {
 namespace {
 
-// Writes one rank's program. `phase` 0 is the direction that reaches this rank first.
+// Writes one rank's program.
 class RankProgram {
 public:
-  RankProgram(int rank, const PipelineShape& shape) : half_micro_batches_(shape.micro_batches / 2) {
-    const bool second_half = rank >= shape.ranks / 2;
-    for (int phase = 0; phase < 2; ++phase) {
-      const int direction = phase ^ (second_half ? 1 : 0);
-      chunk_[static_cast<std::size_t>(phase)] = direction == 0 ? rank : shape.ranks - 1 - rank;
-      // Micro-batches of the second direction are numbered after those of the first.
-      first_[static_cast<std::size_t>(phase)] =
-          direction == 0 ? 0 : static_cast<int>(half_micro_batches_);
-    }
+  explicit RankProgram(const DualPipeRank& rank) : rank_(rank) {
+    order.reserve(3 * static_cast<std::size_t>(rank.micro_batches));
   }
-  void forward(int phase) {
-    order.push_back({{PassKind::Forward, chunk(phase), 0}, next_forward(phase), 0});
+  void forward(int stream) {
+    order.push_back({{PassKind::Forward, chunk(stream), 0}, next_forward(stream), 0});
   }
-  void backward(int phase, bool defer_weights) {
-    const int micro_batch = next_backward(phase);
+  void backward(int stream, bool defer_weights) {
+    const int micro_batch = next_backward(stream);
     order.push_back(
-        {{defer_weights ? PassKind::BackwardInput : PassKind::Backward, chunk(phase), 0},
+        {{defer_weights ? PassKind::BackwardInput : PassKind::Backward, chunk(stream), 0},
          micro_batch,
          0});
     if (defer_weights)
-      deferred_.push_back({{PassKind::Weight, chunk(phase), 0}, micro_batch, 0});
+      deferred_.push_back({{PassKind::Weight, chunk(stream), 0}, micro_batch, 0});
   }
   void weight() { order.push_back(deferred_[next_weight_++]); }
-  void pair(int forward_phase, int backward_phase) {
-    const int f = next_forward(forward_phase);
-    order.push_back({{PassKind::Pair, chunk(forward_phase), chunk(backward_phase)},
+  void pair(int forward_stream, int backward_stream) {
+    const int f = next_forward(forward_stream);
+    order.push_back({{PassKind::Pair, chunk(forward_stream), chunk(backward_stream)},
                      f,
-                     next_backward(backward_phase)});
+                     next_backward(backward_stream)});
   }
   std::vector<ScheduledPass> order;
 
 private:
-  [[nodiscard]] int chunk(int phase) const { return chunk_[static_cast<std::size_t>(phase)]; }
-  int next_forward(int phase) {
-    const auto i = static_cast<std::size_t>(phase);
-    return first_[i] + forwards_[i]++;
+  [[nodiscard]] int chunk(int stream) const {
+    return rank_.chunk[static_cast<std::size_t>(stream)];
   }
-  int next_backward(int phase) {
-    const auto i = static_cast<std::size_t>(phase);
-    return first_[i] + backwards_[i]++;
+  int next_forward(int stream) {
+    const auto i = static_cast<std::size_t>(stream);
+    return rank_.first[i] + forwards_[i]++;
   }
-  std::int64_t half_micro_batches_;
-  std::array<int, 2> chunk_{}, first_{}, forwards_{}, backwards_{};
+  int next_backward(int stream) {
+    const auto i = static_cast<std::size_t>(stream);
+    return rank_.first[i] + backwards_[i]++;
+  }
+  DualPipeRank rank_;
+  std::array<int, 2> forwards_{}, backwards_{};
   std::vector<ScheduledPass> deferred_;
   std::size_t next_weight_ = 0;
 };
 
-std::vector<ScheduledPass> program_of(int rank, const PipelineShape& shape) {
-  const int p = shape.ranks, half = p / 2;
-  const int position = std::min(rank, p - 1 - rank);
-  const auto m = static_cast<int>(shape.micro_batches);
-  RankProgram program(rank, shape);
+} // namespace
+
+std::vector<ScheduledPass> dual_pipe_order(const DualPipeRank& rank) {
+  const int position = rank.position, half = rank.half;
+  RankProgram program(rank);
   for (int i = 0; i < 2 * (half - position - 1); ++i)
     program.forward(0);
   for (int i = 0; i < position + 1; ++i) {
@@ -77,7 +72,7 @@ std::vector<ScheduledPass> program_of(int rank, const PipelineShape& shape) {
     program.weight();
     program.forward(1);
   }
-  for (int i = 0; i < m / 2 - p + position + 1; ++i) {
+  for (int i = 0; i < rank.micro_batches - 2 * half + position + 1; ++i) {
     // The first pair of the middle ranks has nothing to overlap with yet.
     if (i == 0 && position == half - 1) {
       program.forward(0);
@@ -110,17 +105,34 @@ std::vector<ScheduledPass> program_of(int rank, const PipelineShape& shape) {
   return program.order;
 }
 
-} // namespace
+StoredPeaks stored_dual_pipe_at(int position, int half) {
+  const double whole = 2.0 * half + 1;
+  const Stored draining{half - 1.0 - position, position + 1.0};
+  return {Stored{whole, 0}, position < half - 1 ? Stored{whole - 2, 1} : draining, draining};
+}
 
 PipelineProgram dual_pipe(const PipelineShape& shape) {
+  const int p = shape.ranks;
+  const int each = static_cast<int>(shape.micro_batches / 2);
   PipelineProgram program;
-  program.chunks = shape.ranks;
-  program.weight_copies = 2;
-  for (int rank = 0; rank < shape.ranks; ++rank) {
-    program.ranks.push_back(program_of(rank, shape));
-    program.activations_in_flight.push_back(static_cast<double>(shape.ranks + 1));
+  program.chunks = p;
+  program.micro_batches = shape.micro_batches;
+  for (int rank = 0; rank < p; ++rank) {
+    // Stream 0 is that which enters nearer; micro-batches that enter at the last rank are numbered
+    // after the others.
+    const int mirrored = p - 1 - rank;
+    DualPipeRank at{std::min(rank, mirrored), p / 2, each, {rank, mirrored}, {0, each}};
+    if (rank >= p / 2) {
+      std::swap(at.chunk[0], at.chunk[1]);
+      std::swap(at.first[0], at.first[1]);
+    }
+    program.ranks.push_back(dual_pipe_order(at));
   }
   return program;
+}
+
+StoredPeaks stored_dual_pipe(const PipelineShape& shape, int rank) {
+  return stored_dual_pipe_at(std::min(rank, shape.ranks - 1 - rank), shape.ranks / 2);
 }
 
 } // namespace sim::plan

@@ -10,18 +10,36 @@
 namespace sim::plan {
 namespace {
 
-// The i-th chunk pass of a rank in forward order; backward order counts the chunks down.
-ScheduledPass nth(std::int64_t i, int rank, const PipelineShape& shape, bool forward) {
-  const std::int64_t p = shape.ranks, v = shape.virtual_stages;
-  if (v == 1)
-    return {{forward ? PassKind::Forward : PassKind::Backward, rank, 0}, static_cast<int>(i), 0};
-  const std::int64_t in_group = i % (p * v);
-  const std::int64_t turn = in_group / p;
-  const std::int64_t stage = forward ? turn : v - 1 - turn;
-  const std::int64_t micro_batch = i / (p * v) * p + in_group % p;
-  return {{forward ? PassKind::Forward : PassKind::Backward, static_cast<int>(stage * p + rank), 0},
-          static_cast<int>(micro_batch),
-          0};
+// The chunk passes of a rank one after another: a group of p micro-batches through chunk after
+// chunk, backward from the last chunk to the first.
+class ChunkPasses {
+public:
+  ChunkPasses(const PipelineShape& shape, int rank, bool forward)
+      : ranks_(shape.ranks), chunks_(shape.virtual_stages), rank_(rank), forward_(forward) {}
+
+  ScheduledPass next() {
+    const int chunk = (forward_ ? turn_ : chunks_ - 1 - turn_) * ranks_ + rank_;
+    const ScheduledPass pass{
+        {forward_ ? PassKind::Forward : PassKind::Backward, chunk, 0}, first_ + in_group_, 0};
+    if (++in_group_ == ranks_) {
+      in_group_ = 0;
+      if (++turn_ == chunks_) {
+        turn_ = 0;
+        first_ += ranks_;
+      }
+    }
+    return pass;
+  }
+
+private:
+  int ranks_, chunks_, rank_;
+  bool forward_;
+  int first_ = 0, turn_ = 0, in_group_ = 0;
+};
+
+std::int64_t warm_up_of(const PipelineShape& shape, int rank) {
+  const std::int64_t ahead = shape.ranks - rank - 1, v = shape.virtual_stages;
+  return std::min(shape.micro_batches * v, v == 1 ? ahead : 2 * ahead + (v - 1) * shape.ranks);
 }
 
 } // namespace
@@ -29,28 +47,29 @@ ScheduledPass nth(std::int64_t i, int rank, const PipelineShape& shape, bool for
 PipelineProgram one_forward_one_backward(const PipelineShape& shape) {
   PipelineProgram program;
   program.chunks = shape.ranks * shape.virtual_stages;
+  program.micro_batches = shape.micro_batches;
   const std::int64_t passes = shape.micro_batches * shape.virtual_stages;
   for (int rank = 0; rank < shape.ranks; ++rank) {
-    const std::int64_t ahead = shape.ranks - rank - 1;
-    const std::int64_t warm_up =
-        std::min(passes, shape.virtual_stages == 1
-                             ? ahead
-                             : 2 * ahead + static_cast<std::int64_t>(shape.virtual_stages - 1) *
-                                               shape.ranks);
+    const std::int64_t warm_up = warm_up_of(shape, rank);
     std::vector<ScheduledPass> order;
     order.reserve(static_cast<std::size_t>(2 * passes));
+    ChunkPasses forward(shape, rank, true), backward(shape, rank, false);
     for (std::int64_t i = 0; i < warm_up; ++i)
-      order.push_back(nth(i, rank, shape, true));
+      order.push_back(forward.next());
     for (std::int64_t i = warm_up; i < passes; ++i) {
-      order.push_back(nth(i, rank, shape, true));
-      order.push_back(nth(i - warm_up, rank, shape, false));
+      order.push_back(forward.next());
+      order.push_back(backward.next());
     }
     for (std::int64_t i = passes - warm_up; i < passes; ++i)
-      order.push_back(nth(i, rank, shape, false));
+      order.push_back(backward.next());
     program.ranks.push_back(std::move(order));
-    program.activations_in_flight.push_back(static_cast<double>(std::min(passes, warm_up + 1)));
   }
   return program;
+}
+
+StoredPeaks stored_one_forward_one_backward(const PipelineShape& shape, int rank) {
+  const std::int64_t passes = shape.micro_batches * shape.virtual_stages;
+  return {Stored{static_cast<double>(std::min(passes, warm_up_of(shape, rank) + 1)), 0}};
 }
 
 } // namespace sim::plan

@@ -6,7 +6,9 @@
 
 #include "sim/plan/pass.hpp"
 
+#include <array>
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace sim::plan {
@@ -21,12 +23,11 @@ struct ScheduledPass {
 struct PipelineProgram {
   int chunks = 0;                                // of the model
   std::vector<std::vector<ScheduledPass>> ranks; // program by pipeline rank
-  std::vector<double>
-      activations_in_flight; // by rank: most micro-batches of one chunk stored at a time
-  int weight_copies = 1;     // DualPipe keeps two chunks on a rank
+  std::int64_t micro_batches = 1;                // numbered from 0
 };
 
-// `ranks` pipeline ranks, `micro_batches` per pipeline, `virtual_stages` chunks per rank.
+// `ranks` pipeline ranks, `micro_batches` per pipeline, `virtual_stages` chunks per rank where the
+// schedule leaves that open.
 struct PipelineShape {
   int ranks = 1;
   std::int64_t micro_batches = 1;
@@ -34,11 +35,51 @@ struct PipelineShape {
   StepMode mode = StepMode::Training;
 };
 
+// Where the chunks of a model lie.
+enum class Placement {
+  Looped,  // chunk i on rank i % ranks
+  VShaped, // two a rank: down the ranks and back up
+  BothWays // chunk i on ranks i and ranks - 1 - i, each with its own copy
+};
+
+// Micro-batches of one chunk that a rank keeps something of at one moment: `whole` between forward
+// and backward pass; `deferred` between input and weight gradient, for which operands and gradients
+// of the multiplies are kept.
+struct Stored {
+  double whole = 0, deferred = 0;
+};
+// The moments that can need most memory, whatever the two take.
+using StoredPeaks = std::array<Stored, 3>;
+
+struct ScheduleRule {
+  Schedule schedule = Schedule::OneForwardOneBackward;
+  std::string_view title;
+  Placement placement = Placement::Looped;
+  bool interleaves = false;     // virtual_stages counts
+  bool splits_backward = false; // weight gradients in passes of their own
+  bool even = false;            // ranks and micro-batches
+  int micro_batches_a_rank = 0; // least micro-batches over ranks
+  PipelineProgram (*build)(const PipelineShape&) = nullptr;
+  StoredPeaks (*stored)(const PipelineShape&, int rank) = nullptr;
+};
+const ScheduleRule& rule_of(Schedule schedule);
+
 // Builds the program of a schedule (table.cpp). The shape must satisfy what resolve() checks.
 PipelineProgram pipeline_program(Schedule schedule, const PipelineShape& shape);
 
 PipelineProgram one_forward_one_backward(const PipelineShape& shape);
+PipelineProgram gpipe(const PipelineShape& shape);
+PipelineProgram zero_bubble_h1(const PipelineShape& shape);
+PipelineProgram zero_bubble_v(const PipelineShape& shape);
 PipelineProgram dual_pipe(const PipelineShape& shape);
-PipelineProgram forward_only(const PipelineShape& shape);
+PipelineProgram dual_pipe_v(const PipelineShape& shape);
+PipelineProgram forward_only(const PipelineShape& shape, Placement placement = Placement::Looped);
+
+StoredPeaks stored_one_forward_one_backward(const PipelineShape& shape, int rank);
+StoredPeaks stored_gpipe(const PipelineShape& shape, int rank);
+StoredPeaks stored_zero_bubble_h1(const PipelineShape& shape, int rank);
+StoredPeaks stored_zero_bubble_v(const PipelineShape& shape, int rank);
+StoredPeaks stored_dual_pipe(const PipelineShape& shape, int rank);
+StoredPeaks stored_dual_pipe_v(const PipelineShape& shape, int rank);
 
 } // namespace sim::plan

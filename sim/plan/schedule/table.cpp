@@ -9,27 +9,42 @@
 namespace sim::plan {
 namespace {
 
-struct Row {
-  Schedule schedule;
-  PipelineProgram (*build)(const PipelineShape&);
-};
-constexpr std::array table{Row{Schedule::OneForwardOneBackward, one_forward_one_backward},
-                           Row{Schedule::DualPipe, dual_pipe}};
+constexpr bool open = true, fixed = false;  // chunks per rank
+constexpr bool split = true, whole = false; // backward passes
+constexpr bool even = true, any = false;    // ranks and micro-batches
+
+constexpr std::array table{ScheduleRule{Schedule::OneForwardOneBackward, "1F1B", Placement::Looped,
+                                        open, whole, any, 0, one_forward_one_backward,
+                                        stored_one_forward_one_backward},
+                           ScheduleRule{Schedule::GPipe, "GPipe", Placement::Looped, open, whole,
+                                        any, 0, gpipe, stored_gpipe},
+                           ScheduleRule{Schedule::ZeroBubbleH1, "ZB-H1", Placement::Looped, fixed,
+                                        split, any, 0, zero_bubble_h1, stored_zero_bubble_h1},
+                           ScheduleRule{Schedule::ZeroBubbleV, "ZB-V", Placement::VShaped, fixed,
+                                        split, any, 0, zero_bubble_v, stored_zero_bubble_v},
+                           ScheduleRule{Schedule::DualPipe, "DualPipe", Placement::BothWays, fixed,
+                                        split, even, 2, dual_pipe, stored_dual_pipe},
+                           ScheduleRule{Schedule::DualPipeV, "DualPipeV", Placement::VShaped, fixed,
+                                        split, any, 2, dual_pipe_v, stored_dual_pipe_v}};
 
 } // namespace
 
+const ScheduleRule& rule_of(Schedule schedule) {
+  for (const ScheduleRule& rule : table)
+    if (rule.schedule == schedule)
+      return rule;
+  SIM_ASSERT(false);
+}
+
 PipelineProgram pipeline_program(Schedule schedule, const PipelineShape& shape) {
+  const ScheduleRule& rule = rule_of(schedule);
   const double directions = shape.mode == StepMode::Training ? 2 : 1;
-  require_within(limit::passes,
-                 directions * double(shape.micro_batches) * shape.ranks * shape.virtual_stages,
+  const int chunks = rule.placement == Placement::VShaped ? 2 : shape.virtual_stages;
+  require_within(limit::passes, directions * double(shape.micro_batches) * shape.ranks * chunks,
                  "passes in a step", "stages",
                  "a smaller batch, larger micro-batches or fewer pipeline stages");
-  if (shape.mode == StepMode::ForwardOnly)
-    return forward_only(shape);
-  for (const Row& row : table)
-    if (row.schedule == schedule)
-      return row.build(shape);
-  SIM_ASSERT(false);
+  return shape.mode == StepMode::ForwardOnly ? forward_only(shape, rule.placement)
+                                             : rule.build(shape);
 }
 
 } // namespace sim::plan

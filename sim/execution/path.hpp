@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: Apache-2.0
+// Inside this room only. The longest path through the programs of a step (player_path.cpp).
+#pragma once
+
+#include "sim/execution/player.hpp"
+
+#include <limits>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+namespace sim::execution {
+
+inline bool runs_forward(plan::PassKind kind) {
+  return kind == plan::PassKind::Forward || kind == plan::PassKind::Pair;
+}
+inline bool runs_backward(plan::PassKind kind) {
+  return kind != plan::PassKind::Forward && kind != plan::PassKind::Weight;
+}
+
+class Player::Path {
+public:
+  explicit Path(Player& player);
+  // Follows the programs until somebody would share or gradients begin, and lets the engine go on
+  // from there. False where that was at once, or nearly.
+  bool follow();
+  // Somebody shares wherever the path leads.
+  [[nodiscard]] bool impossible() const { return impossible_; }
+
+private:
+  static constexpr std::size_t pass_kinds = 5;
+  struct Leg { // what a pass sends
+    Id team = none;
+    double delay = 0;
+  };
+  struct Kind { // of pass, on one actor
+    const PassTiming* timing = nullptr;
+    double took = 0;
+    Leg forward, backward;
+    plan::PassKey pass;
+    double count = 0; // that have ended
+  };
+  struct Begun { // a pass: when, and the waits up to then, for senders and for messages
+    double start, idle, exposed;
+  };
+  struct Lane { // an actor
+    Id actor = 0;
+    const plan::ScheduledPass* program = nullptr;
+    std::size_t first_row = 0; // of its chain's outputs
+    std::uint32_t first = 0, next = 0, pause = 0, stop = 0, last_weights = none;
+    bool running = false;         // the first was under way when the path began
+    double end = 0;               // of the pass before `next`
+    double since = 0;             // end of what ran when the path began
+    double idle = 0, exposed = 0; // waits so far
+    void wait(double made, double arrives) {
+      idle += made - end;
+      exposed += arrives - made;
+    }
+    double shortest = std::numeric_limits<double>::infinity(); // pass that sends
+    double longest_delay = 0;
+    std::vector<Kind> kinds;        // by kind and turn
+    std::unique_ptr<Begun[]> begun; // by place in the program, from `first` to `next`
+  };
+  struct Message { // under way when the path begins
+    Parcel parcel;
+    Id team = none;
+    double arrives = 0;
+  };
+  struct Load { // of a message, on a trunk
+    Id team = none;
+    double rate = 0;
+  };
+
+  struct Meeting { // teams whose messages share a trunk
+    std::vector<Id> teams;
+    std::vector<std::pair<double, double>> travel; // from sending to leaving and to arriving
+    std::vector<std::size_t> next;                 // message to look at, of each
+    double until = 0;                              // the latest so far arrives
+  };
+
+  void make_lanes();
+  void find_meetings();
+  bool find_lanes();
+  bool find_messages();
+  double advance_window(std::uint32_t window);
+  [[nodiscard]] Id sender_of(Id team) const {
+    return machine_.members_of(machine_.teams[team]).front();
+  }
+  bool advance(Lane& lane);
+  const Kind& learn(Lane& lane, const plan::ScheduledPass& op);
+  void note_interior(const Lane& lane, const PassTiming& timing);
+  void note_sent(const Leg& leg, double made) {
+    if (leg.team != none)
+      sent_[leg.team].push_back(made);
+  }
+  [[nodiscard]] std::size_t kind_at(const plan::ScheduledPass& op) const {
+    return static_cast<std::size_t>(op.pass.kind) * turns_ +
+           turn_[static_cast<std::size_t>(op.pass.chunk)];
+  }
+  [[nodiscard]] Output& slot_of(const Parcel& parcel);
+  [[nodiscard]] double delay_of(Id team) const;
+
+  bool passes_fit();
+  void end_at_first_meeting(double known);
+
+  void undo(Lane& lane, double from);
+  void hand_back(std::size_t& passes);
+  void book(Lane& lane, std::uint32_t ended, std::uint32_t started);
+  void book_passes(const Lane& lane, const plan::ScheduledPass& op, double count, double took);
+  void book_messages(Id team, double time);
+  void forget(const Lane& lane, const plan::ScheduledPass& op, std::size_t width);
+  void keep_messages();
+  void send_again(Lane& lane, std::uint32_t ended);
+  void finish_all();
+
+  Player& player_;
+  const Machine& machine_;
+  std::size_t chunks_, turns_ = 0;  // turns: chunks of an actor
+  std::vector<std::uint32_t> turn_; // by chunk
+  std::vector<Lane> lanes_;         // by actor
+  std::vector<Message> messages_;
+  std::vector<std::vector<double>> sent_;                     // by team: when
+  std::vector<std::vector<Load>> loads_;                      // by trunk
+  std::map<std::pair<engine::ResourceId, Id>, double> drawn_; // by passes, at most
+  std::vector<Meeting> meetings_;
+  bool learned_ = false;    // a kind of pass was seen for the first time
+  bool impossible_ = false; // somebody shares, wherever the path would lead
+  double end_ = std::numeric_limits<double>::infinity();
+};
+
+} // namespace sim::execution

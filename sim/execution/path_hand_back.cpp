@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: Apache-2.0
+// From the longest path back to the engine: what has ended is booked, what is under way starts
+// again with what is left of it.
+#include "sim/base/diagnostics.hpp"
+#include "sim/execution/path.hpp"
+
+#include <algorithm>
+#include <limits>
+
+namespace sim::execution {
+
+using plan::PassKind;
+using plan::ScheduledPass;
+
+namespace {
+
+constexpr double never = std::numeric_limits<double>::infinity();
+
+} // namespace
+
+// Takes back what an actor has done from a moment on.
+void Player::Path::undo(Lane& lane, double from) {
+  const std::size_t width = player_.micro_batches_;
+  while (lane.next > lane.first) {
+    if (lane.begun[lane.next - 1].start < from)
+      break;
+    --lane.next;
+    forget(lane, lane.program[lane.next], width);
+  }
+}
+
+void Player::Path::forget(const Lane& lane, const ScheduledPass& op, std::size_t width) {
+  const bool pair = op.pass.kind == PassKind::Pair;
+  const auto slot = [&](int chunk, int micro_batch) {
+    return (lane.first_row + static_cast<std::size_t>(chunk)) * width +
+           static_cast<std::size_t>(micro_batch);
+  };
+  if (runs_forward(op.pass.kind))
+    player_.forward_[slot(op.pass.chunk, op.micro_batch)] = {};
+  if (runs_backward(op.pass.kind))
+    player_.backward_[slot(pair ? op.pass.backward_chunk : op.pass.chunk,
+                           pair ? op.backward_micro_batch : op.micro_batch)] = {};
+}
+
+// Books what has ended by the end of the path, and starts the engine with what is under way.
+void Player::Path::hand_back(std::size_t& passes) {
+  if (end_ == never) {
+    finish_all();
+    return;
+  }
+  player_.start_engine_at(end_);
+  for (Lane& lane : lanes_) {
+    undo(lane, end_);
+    const bool some = lane.next > lane.first;
+    const ScheduledPass& last = lane.program[some ? lane.next - 1 : lane.first];
+    const std::size_t place = some ? lane.next - 1 : lane.first;
+    const bool alone = lane.running && place == lane.first;
+    double ends = lane.end;
+    if (some)
+      ends = alone ? lane.since : lane.begun[place].start + lane.kinds[kind_at(last)].took;
+    passes += lane.next - lane.first;
+    const bool busy = some && ends > end_;
+    const std::uint32_t ended = lane.next - (busy ? 1 : 0);
+    book(lane, ended, lane.next);
+    ActorState& state = player_.actors_[lane.actor];
+    state.next = ended;
+    state.busy = busy;
+    if (!busy) {
+      state.idle_since = some ? ends : state.idle_since;
+      if (ended == lane.stop) { // nothing follows the passes, or the path would have ended before
+        state.state = UpdateState::Done;
+        state.waiting_since = state.idle_since;
+      }
+    } else {
+      forget(lane, last, player_.micro_batches_);
+      state.pass_started = lane.begun[place].start;
+      const double took = lane.kinds[kind_at(last)].took;
+      player_.start_block(lane.actor, last, std::min(1.0, took > 0 ? (ends - end_) / took : 1.0));
+    }
+    send_again(lane, ended);
+  }
+  keep_messages();
+  for (Id id = 0; id < lanes_.size(); ++id)
+    player_.try_start(id);
+  player_.settle();
+}
+
+// Nothing follows the passes.
+void Player::Path::finish_all() {
+  double end = 0;
+  for (const Lane& lane : lanes_) {
+    SIM_ASSERT(lane.next == lane.stop);
+    end = std::max(end, lane.end);
+  }
+  end_ = end;
+  player_.start_engine_at(end);
+  for (Lane& lane : lanes_) {
+    book(lane, lane.next, lane.next);
+    ActorState& state = player_.actors_[lane.actor];
+    state.next = lane.stop;
+    state.busy = false;
+    state.waiting_since = lane.end;
+    state.state = UpdateState::Done;
+  }
+  keep_messages();
+}
+
+// Charges the passes up to `ended` and the waits before those up to `started`.
+void Player::Path::book(Lane& lane, std::uint32_t ended, std::uint32_t started) {
+  if (started == lane.first)
+    return;
+  std::uint32_t first = lane.first;
+  if (lane.running) {
+    if (ended == first)
+      return;
+    const ScheduledPass& op = lane.program[first];
+    book_passes(lane, op, 1, lane.since - lane.begun[lane.first].start);
+    ++first;
+  }
+  for (std::uint32_t i = first; i < ended; ++i)
+    lane.kinds[kind_at(lane.program[i])].count += 1;
+  for (std::size_t k = 0; k < lane.kinds.size(); ++k)
+    if (lane.kinds[k].count > 0) {
+      const Kind& kind = lane.kinds[k];
+      ScheduledPass op;
+      op.pass = kind.pass;
+      book_passes(lane, op, kind.count, kind.took);
+      lane.kinds[k].count = 0;
+    }
+  if (started <= first)
+    return;
+  const Begun& last = lane.begun[started - 1];
+  Breakdown& breakdown = player_.breakdown(lane.actor);
+  breakdown[Category::Bubble] += last.idle * second;
+  breakdown[Category::ExposedPipeline] += last.exposed * second;
+}
+
+// `count` passes of a kind that took `took` each, and what they sent.
+void Player::Path::book_passes(const Lane& lane, const ScheduledPass& op, double count,
+                               double took) {
+  const Kind& kind = lane.kinds[kind_at(op)];
+  const PassTiming& timing = *kind.timing;
+  const double weight = machine_.actors[lane.actor].multiplicity;
+  StepTiming& sum = player_.timing_;
+  Breakdown all = timing.breakdown;
+  all *= count;
+  player_.breakdown(lane.actor) += all;
+  const Seconds more = count * (took * second - timing.duration);
+  player_.breakdown(lane.actor)[more > Seconds{} ? Category::Interference : Category::Productive] +=
+      more;
+  sum.executed += weight * count * timing.executed;
+  for (std::size_t d = 0; d < dimensions; ++d)
+    sum.communication[d] += weight * count * timing.communication[d];
+  player_.time_of(op.pass.kind) += weight * count * took * second;
+  for (const Leg* leg : {&kind.forward, &kind.backward})
+    if (leg->team != none)
+      book_messages(leg->team, count * leg->delay);
+  player_.events_ += static_cast<std::uint64_t>(count);
+}
+
+void Player::Path::book_messages(Id id, double time) {
+  const Team& team = machine_.teams[id];
+  player_.timing_.communication[static_cast<std::size_t>(plan::CommunicationDimension::Pipeline)] +=
+      time * team.gpus * team.multiplicity / machine_.gpus_per_actor * second;
+}
+
+// What an actor has sent, and nobody has yet.
+void Player::Path::send_again(Lane& lane, std::uint32_t ended) {
+  for (std::uint32_t i = ended; i-- > lane.first;) {
+    const ScheduledPass& op = lane.program[i];
+    const Kind& kind = lane.kinds[kind_at(op)];
+    const double made =
+        lane.running && i == lane.first ? lane.since : lane.begun[i].start + kind.took;
+    if (made + lane.longest_delay <= end_)
+      return;
+    const bool pair = op.pass.kind == PassKind::Pair;
+    const auto again = [&](const Leg& leg, int chunk, int micro_batch, bool forward) {
+      if (leg.team == none || made + leg.delay <= end_)
+        return;
+      Parcel parcel;
+      parcel.sender = lane.actor;
+      parcel.chunk = chunk;
+      parcel.micro_batch = micro_batch;
+      parcel.forward = forward;
+      parcel.started = made;
+      book_messages(leg.team, -leg.delay);
+      slot_of(parcel).arrives = never;
+      player_.send_message(lane.actor, leg.team, parcel, end_ - made);
+    };
+    again(kind.forward, op.pass.chunk, op.micro_batch, true);
+    again(kind.backward, pair ? op.pass.backward_chunk : op.pass.chunk,
+          pair ? op.backward_micro_batch : op.micro_batch, false);
+  }
+}
+
+// Messages that were on their way when the path began.
+void Player::Path::keep_messages() {
+  for (Message& message : messages_) {
+    if (message.arrives <= end_) {
+      book_messages(message.team, message.arrives - message.parcel.started);
+      continue;
+    }
+    slot_of(message.parcel).arrives = never;
+    const double left = message.arrives - end_;
+    player_.send_message(message.parcel.sender, message.team, message.parcel,
+                         std::max(0.0, delay_of(message.team) - left));
+  }
+}
+
+} // namespace sim::execution

@@ -1,0 +1,400 @@
+// SPDX-License-Identifier: Apache-2.0
+// Between the parameters of a step and its gradients only passes and messages run. Where none of
+// them stops another, each takes what it takes alone, and the times of all follow from the longest
+// path over the programs: an operation starts when the one before it on its actor has ended and
+// what it reads has come.
+//
+// The path is followed as if nobody ever shared, and then held against that: it is what the engine
+// would play up to the first moment at which a trunk is asked for more than it has. From there on,
+// and from the first pass beside gradients on, the engine goes on with what is under way.
+#include "sim/execution/path.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace sim::execution {
+
+using plan::PassKind;
+using plan::ScheduledPass;
+
+namespace {
+
+constexpr double never = std::numeric_limits<double>::infinity();
+constexpr double rounding = 1e-12; // relative, of times and of sums of shares
+// Passes of an actor between two looks at the messages, at first and at most.
+constexpr std::uint32_t first_window = 4, longest_window = 8;
+constexpr int longest_pause = 64; // events that the engine plays until the path is tried again
+
+} // namespace
+
+bool Player::path_is_open() const {
+  return plan_.detail == Detail::Pass && plan_.trace == nullptr && !plan_.isolated &&
+         !plan_.engine_only && storage_flows_.empty() &&
+         std::none_of(actors_.begin(), actors_.end(), [](const ActorState& state) {
+           return state.early_started || state.state != UpdateState::Passes;
+         });
+}
+
+// A new engine, in which nothing runs yet.
+void Player::start_engine_at(double time) {
+  course_.add(engine_.fingerprint());
+  course_.add(time);
+  events_ += engine_.events();
+  epoch_ = time;
+  engine_.clear();
+  for (std::size_t i = 0; i < machine_.actors.size(); ++i)
+    engine_.add_pool(plan_.accelerator->streaming_multiprocessors);
+  for (std::size_t i = 0; i < machine_.trunks.size(); ++i)
+    if (trunk_resources_[i] != none)
+      engine_.add_resource(machine_.trunks[i].capacity.base());
+  for (std::size_t i = 0; i < parcels_.size(); ++i)
+    if (parcels_[i].sender != none) {
+      parcels_[i].sender = none;
+      free_parcels_.push_back(static_cast<std::uint32_t>(i));
+    }
+}
+
+// Tried again after each stretch that the engine had to play; later, where little was gained.
+void Player::follow_path() {
+  path_open_ = path_is_open();
+  if (!path_open_)
+    return;
+  if (!path_)
+    path_ = std::make_shared<Path>(*this);
+  engine_.update_rates();
+  const bool gained = path_->follow();
+  path_open_ = !path_->impossible();
+  path_backoff_ = gained ? 0 : std::min(longest_pause, 2 * path_backoff_ + 1);
+  path_pause_ = path_backoff_;
+}
+
+Player::Path::Path(Player& player)
+    : player_(player), machine_(player.machine_), chunks_(player.chunks_),
+      lanes_(player.actors_.size()), sent_(player.teams_.size()) {
+  // Chunks of one actor are in different turns, in all placements there are.
+  std::vector<char> seen(chunks_);
+  for (const ScheduledPass& op : player.program_of(0))
+    turns_ += std::exchange(seen[static_cast<std::size_t>(op.pass.chunk)], 1) == 0 ? 1 : 0;
+  for (std::size_t chunk = 0; chunk < chunks_; ++chunk)
+    turn_.push_back(static_cast<std::uint32_t>(chunk * turns_ / chunks_));
+  make_lanes();
+  find_meetings();
+}
+
+// False, and nothing has changed, where the engine has to play on.
+bool Player::Path::follow() {
+  const double begin = player_.now();
+  end_ = never;
+  if (!find_lanes() || !find_messages())
+    return false;
+  std::uint32_t window = first_window;
+  for (double known = begin; known < end_ && !impossible_;) {
+    known = advance_window(window);
+    end_at_first_meeting(std::min(known, end_));
+    window = std::min(2 * window, longest_window);
+  }
+  if (learned_) {
+    impossible_ = impossible_ || !passes_fit();
+    learned_ = false;
+  }
+  if (impossible_ || !(end_ > begin)) {
+    for (Lane& lane : lanes_)
+      undo(lane, -1);
+    for (const Message& message : messages_)
+      slot_of(message.parcel).arrives = never;
+    return false;
+  }
+  std::size_t passes = 0;
+  hand_back(passes);
+  return passes > lanes_.size();
+}
+
+// Follows all programs for some passes. Returns the moment up to which all that starts is known:
+// what is still to come waits for an actor whose window is over.
+double Player::Path::advance_window(std::uint32_t window) {
+  for (Lane& lane : lanes_)
+    lane.pause = lane.next + std::min(window, lane.stop - lane.next);
+  for (bool moved = true; moved && !impossible_;) {
+    moved = false;
+    for (Lane& lane : lanes_)
+      moved = advance(lane) || moved;
+    for (auto lane = lanes_.rbegin(); lane != lanes_.rend(); ++lane)
+      moved = advance(*lane) || moved;
+  }
+  double known = never;
+  for (const Lane& lane : lanes_)
+    if (lane.next == lane.pause && lane.next < lane.stop)
+      known = std::min(known, lane.end);
+  return known;
+}
+
+void Player::Path::make_lanes() {
+  for (Id id = 0; id < lanes_.size(); ++id) {
+    const Actor& actor = machine_.actors[id];
+    const auto& program = player_.program_of(id);
+    Lane& lane = lanes_[id];
+    lane.actor = id;
+    lane.program = program.data();
+    lane.first_row = actor.chain * chunks_;
+    lane.stop = static_cast<std::uint32_t>(program.size());
+    if (!player_.plan_.updates.empty())
+      lane.last_weights = player_.last_weights_[static_cast<std::size_t>(actor.stage)];
+    lane.kinds.resize(pass_kinds * turns_);
+    lane.begun = std::make_unique_for_overwrite<Begun[]>(lane.stop);
+  }
+}
+
+// What an actor is at: the pass that it is in, or the next one.
+bool Player::Path::find_lanes() {
+  const double now = player_.now();
+  for (Lane& lane : lanes_) {
+    const ActorState& state = player_.actors_[lane.actor];
+    lane.first = lane.next = state.next;
+    lane.running = state.busy;
+    lane.end = lane.since = state.idle_since;
+    lane.idle = lane.exposed = 0;
+    if (!state.busy)
+      continue;
+    const double rate = player_.engine_.rate(state.block), left = player_.engine_.left(state.block);
+    if (left > 0 && !(rate > 0))
+      return false;
+    lane.since = left > 0 ? now + left / rate : now;
+  }
+  return true;
+}
+
+// Those on their way. False where one is slowed.
+bool Player::Path::find_messages() {
+  messages_.clear();
+  for (std::vector<double>& sent : sent_)
+    sent.clear();
+  for (Meeting& meeting : meetings_) {
+    meeting.until = 0;
+    std::fill(meeting.next.begin(), meeting.next.end(), 0);
+  }
+  for (const Parcel& parcel : player_.parcels_) {
+    if (parcel.sender == none || parcel.team != none)
+      continue;
+    const int stage = machine_.actors[parcel.sender].stage;
+    const Id team = player_.message_team(
+        parcel.sender, player_.reader_of(stage, parcel.chunk, parcel.micro_batch, parcel.forward));
+    const std::uint32_t use = machine_.teams[team].first_use;
+    const double bound = player_.use_links_[use].bound;
+    const double rate = player_.engine_.rate(parcel.activity);
+    double arrives = parcel.started + delay_of(team);
+    if (rate > 0) {
+      if (rate < bound * (1 - rounding))
+        return false;
+      arrives = player_.now() + player_.engine_.left(parcel.activity) / rate;
+      if (arrives > (parcel.started + delay_of(team)) * (1 + rounding))
+        return false; // was slowed before
+    }
+    messages_.push_back({parcel, team, arrives});
+    sent_[team].push_back(parcel.started);
+  }
+  for (const Message& message : messages_)
+    slot_of(message.parcel).arrives = message.arrives;
+  return true;
+}
+
+Player::Output& Player::Path::slot_of(const Parcel& parcel) {
+  const Actor& actor = machine_.actors[parcel.sender];
+  return (parcel.forward
+              ? player_.forward_
+              : player_.backward_)[player_.output_at(actor, parcel.chunk, parcel.micro_batch)];
+}
+
+double Player::Path::delay_of(Id team) const {
+  const std::uint32_t use = machine_.teams[team].first_use;
+  return machine_.uses[use].latency / second +
+         player_.plan_.message / byte / player_.use_links_[use].bound;
+}
+
+// Loads of messages on trunks; and the sets of teams, of several senders, that share one.
+void Player::Path::find_meetings() {
+  loads_.resize(machine_.trunks.size());
+  for (Id id = 0; id < machine_.teams.size(); ++id) {
+    const Team& team = machine_.teams[id];
+    if (!is_message(team.kind))
+      continue;
+    const double bound = player_.use_links_[team.first_use].bound;
+    for (const network::TrunkLoad& load : machine_.loads_of(machine_.uses[team.first_use]))
+      if (player_.trunk_resources_[load.trunk] != none)
+        loads_[load.trunk].push_back({id, load.flows * bound});
+  }
+  for (const std::vector<Load>& loads : loads_) {
+    Meeting meeting;
+    bool several = false;
+    for (const Load& load : loads) {
+      meeting.teams.push_back(load.team);
+      several = several || sender_of(load.team) != sender_of(loads.front().team);
+    }
+    const auto same = [&](const Meeting& other) { return other.teams == meeting.teams; };
+    if (!several || std::any_of(meetings_.begin(), meetings_.end(), same))
+      continue;
+    meeting.next.resize(meeting.teams.size());
+    for (const Id team : meeting.teams)
+      meeting.travel.push_back(
+          {machine_.uses[machine_.teams[team].first_use].latency / second, delay_of(team)});
+    meetings_.push_back(std::move(meeting));
+  }
+}
+
+// What a pass takes on an actor, and whom it sends to.
+const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& op) {
+  Kind& kind = lane.kinds[kind_at(op)];
+  if (kind.timing != nullptr)
+    return kind;
+  const Actor& actor = machine_.actors[lane.actor];
+  kind.timing = player_.known_pass(lane.actor, op.pass).timing;
+  kind.took = kind.timing->duration / second;
+  kind.pass = op.pass;
+  const auto send = [&](int chunk, int micro_batch, bool forward, Leg& leg) {
+    if (!forward && chunk == 0)
+      return;
+    const int reader = player_.reader_of(actor.stage, chunk, micro_batch, forward);
+    if (reader == actor.stage || player_.plan_.message <= Bytes{})
+      return;
+    leg.team = player_.message_team(lane.actor, reader);
+    leg.delay = delay_of(leg.team);
+    lane.longest_delay = std::max(lane.longest_delay, leg.delay);
+  };
+  const bool pair = op.pass.kind == PassKind::Pair;
+  if (runs_forward(op.pass.kind))
+    send(op.pass.chunk, op.micro_batch, true, kind.forward);
+  if (runs_backward(op.pass.kind))
+    send(pair ? op.pass.backward_chunk : op.pass.chunk,
+         pair ? op.backward_micro_batch : op.micro_batch, false, kind.backward);
+  if (kind.forward.team != none || kind.backward.team != none)
+    lane.shortest = std::min(lane.shortest, kind.took);
+  // Two messages of one actor meet: both of a pair, or the next one while one is on its way.
+  impossible_ = impossible_ || lane.longest_delay > lane.shortest ||
+                (kind.forward.team != none && kind.backward.team != none);
+  note_interior(lane, *kind.timing);
+  learned_ = true;
+  return kind;
+}
+
+// The most that passes of an actor draw on each trunk.
+void Player::Path::note_interior(const Lane& lane, const PassTiming& timing) {
+  const PassDraws& draws = player_.draws_of(lane.actor, timing);
+  if (!(timing.duration > Seconds{}))
+    return;
+  for (const engine::Draw& draw : draws.draws) {
+    double& most = drawn_[{draw.resource, lane.actor}];
+    most = std::max(most, draw.weight * draws.work / (timing.duration / second));
+  }
+}
+
+// Follows an actor's program as far as what it reads is there.
+bool Player::Path::advance(Lane& lane) {
+  const std::uint32_t before = lane.next;
+  const std::size_t width = player_.micro_batches_;
+  Output* const forward = player_.forward_.data() + lane.first_row * width;
+  Output* const backward = player_.backward_.data() + lane.first_row * width;
+  while (lane.next < lane.pause) {
+    const ScheduledPass& op = lane.program[lane.next];
+    const bool pair = op.pass.kind == PassKind::Pair, sends = runs_forward(op.pass.kind);
+    const bool returns = runs_backward(op.pass.kind);
+    const auto chunk = static_cast<std::size_t>(op.pass.chunk);
+    const auto behind = static_cast<std::size_t>(pair ? op.pass.backward_chunk : op.pass.chunk);
+    const std::size_t out = chunk * width + static_cast<std::size_t>(op.micro_batch);
+    const std::size_t back =
+        behind * width + static_cast<std::size_t>(pair ? op.backward_micro_batch : op.micro_batch);
+    const bool running = lane.running && lane.next == lane.first;
+    double arrives = 0, made = 0;
+    if (sends && chunk > 0) {
+      arrives = forward[out - width].arrives;
+      made = forward[out - width].made_at;
+    }
+    if (returns) {
+      const Output& read = behind + 1 == chunks_ ? forward[back] : backward[back + width];
+      arrives = std::max(arrives, read.arrives);
+      made = std::max(made, read.made_at);
+    }
+    if (arrives == never && !running)
+      break;
+    double start = std::max(lane.end, arrives);
+    if (lane.next == lane.last_weights) {
+      end_ = std::min(end_, start);
+      break;
+    }
+    const Kind& found = lane.kinds[kind_at(op)];
+    const Kind& kind = found.timing != nullptr ? found : learn(lane, op);
+    if (impossible_ || kind.pass.chunk != op.pass.chunk ||
+        kind.pass.backward_chunk != op.pass.backward_chunk) {
+      impossible_ = true;
+      return false;
+    }
+    if (running)
+      start = player_.actors_[lane.actor].pass_started;
+    else if (start > lane.end)
+      lane.wait(std::max(made, lane.end), start);
+    lane.end = running ? lane.since : start + kind.took;
+    lane.begun[lane.next] = {start, lane.idle, lane.exposed};
+    ++lane.next;
+    if (sends) {
+      forward[out] = {lane.end, lane.end + kind.forward.delay};
+      note_sent(kind.forward, lane.end);
+    }
+    if (returns) {
+      backward[back] = {lane.end, lane.end + kind.backward.delay};
+      note_sent(kind.backward, lane.end);
+    }
+  }
+  return lane.next != before;
+}
+
+// No trunk has more passes on it than it has room for, beside one message.
+bool Player::Path::passes_fit() {
+  std::map<engine::ResourceId, double> sum;
+  for (const auto& [place, most] : drawn_)
+    sum[place.first] += most;
+  for (std::size_t trunk = 0; trunk < loads_.size(); ++trunk) {
+    const engine::ResourceId resource = player_.trunk_resources_[trunk];
+    if (resource == none)
+      continue;
+    const auto found = sum.find(resource);
+    double load = found == sum.end() ? 0 : found->second;
+    double most = 0;
+    for (const Load& message : loads_[trunk])
+      most = std::max(most, message.rate);
+    load += loads_[trunk].empty() || load > 0 ? most : 0; // alone, a message is bound by the trunk
+    if (load > machine_.trunks[trunk].capacity.base() * (1 + rounding))
+      return false;
+  }
+  return true;
+}
+
+// Messages of one actor follow one another; those of several meet where they overlap on a trunk:
+// there the path ends. Looks at what begins to travel before `known`.
+void Player::Path::end_at_first_meeting(double known) {
+  for (Meeting& meeting : meetings_)
+    while (true) {
+      double from = never, to = 0;
+      std::size_t first = 0;
+      for (std::size_t i = 0; i < meeting.teams.size(); ++i) {
+        const std::vector<double>& sent = sent_[meeting.teams[i]];
+        if (meeting.next[i] == sent.size())
+          continue;
+        const double begins = sent[meeting.next[i]] + meeting.travel[i].first;
+        if (begins < from) {
+          from = begins;
+          to = sent[meeting.next[i]] + meeting.travel[i].second;
+          first = i;
+        }
+      }
+      if (!(from < known))
+        break;
+      if (from < meeting.until * (1 - rounding)) {
+        end_ = std::min(end_, from);
+        break;
+      }
+      meeting.until = std::max(meeting.until, to);
+      ++meeting.next[first];
+    }
+}
+
+} // namespace sim::execution
