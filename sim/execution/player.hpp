@@ -6,6 +6,7 @@
 //   player_teams.cpp     collectives of teams, phase by phase
 //   player_updates.cpp   what follows the last pass
 //   player_trunks.cpp    which trunks can stop whom
+//   player_storage.cpp   checkpoints on their way out, beside the step
 //   player_messages.cpp  collectives message by message
 //   player_trace.cpp     notes for the trace
 #pragma once
@@ -104,8 +105,9 @@ private:
   };
   // What travels with a tag beyond those of actors and teams.
   struct Parcel {
-    Id sender = none; // of a message between stages
-    Id team = none;   // of a collective's message
+    Id sender = none;  // of a message between stages
+    Id team = none;    // of a collective's message
+    Id storage = none; // of a checkpoint: number of its flow
     int chunk = 0, micro_batch = 0;
     bool forward = true;
     std::uint32_t sender_in_ring = none;
@@ -230,6 +232,14 @@ private:
   void link_trunks();
   [[nodiscard]] const PassDraws& draws_of(Id actor, const PassTiming& timing);
 
+  // player_storage.cpp
+  void add_storage_flows();
+  void start_storage(std::uint32_t flow);
+  [[nodiscard]] bool only_storage_runs() const {
+    return engine_.running() == storage_flows_.size();
+  }
+  void note_storage_share();
+
   // player_trace.cpp: called where plan_.trace is not null
   void begin_trace();
   void trace_span(Id actor, StepTrace::What what, double since);
@@ -280,6 +290,12 @@ private:
   std::vector<UseLinks> use_links_;
   std::vector<engine::Draw> use_draws_;
   std::vector<engine::ResourceId> trunk_resources_; // none: it can stop nobody
+  // Of a trunk: a flow without end, as fast as a resource of its own lets it be.
+  struct StorageFlow {
+    double rate = 0; // that it asks for
+    std::array<engine::Draw, 2> draws{};
+  };
+  std::vector<StorageFlow> storage_flows_;
   std::map<std::pair<Id, const PassTiming*>, PassDraws> pass_draws_;
   std::vector<engine::Draw> draws_; // of the activity being started
 

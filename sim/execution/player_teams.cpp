@@ -11,11 +11,14 @@ namespace {
 plan::CommunicationDimension dimension_of(TeamKind kind) {
   switch (kind) {
   case TeamKind::Tensor:
+  case TeamKind::ExpertTensor:
     return plan::CommunicationDimension::Tensor;
   case TeamKind::Expert:
     return plan::CommunicationDimension::Expert;
   case TeamKind::Context:
     return plan::CommunicationDimension::Context;
+  case TeamKind::Host:
+    return plan::CommunicationDimension::Host;
   case TeamKind::Next:
   case TeamKind::Previous:
     return plan::CommunicationDimension::Pipeline;

@@ -96,7 +96,7 @@ CollectivePlanner::CollectivePlanner(const topology::Fabric& fabric)
 CollectivePlanner::CollectivePlanner(const topology::Fabric& fabric, const hardware::PoolSpec& pool)
     : lowering_(std::make_unique<Lowering>(fabric, reducing_switches(pool))) {
   if (const auto& library = pool.node->accelerator->collectives)
-    transport_ = std::make_unique<Transport>(library->spec, pool.node->nics, *lowering_);
+    transport_ = std::make_unique<Transport>(library->spec, pool.node.spec, *lowering_);
 }
 CollectivePlanner::~CollectivePlanner() = default;
 

@@ -10,6 +10,7 @@ using hardware::Protocol;
 namespace {
 
 constexpr auto scale_up = static_cast<std::size_t>(topology::LinkKind::ScaleUp),
+               pcie = static_cast<std::size_t>(topology::LinkKind::Pcie),
                nic = static_cast<std::size_t>(topology::LinkKind::Nic);
 // Of the links, what NCCL's graph search leaves its channels (src/graph/search.cc: speeds come in
 // steps).
@@ -55,7 +56,10 @@ CommunicatorShape Transport::shape_of(Group group) const {
   if (searched)
     shape.nvls_intra = std::min(shape.nvls_intra, library_.nvls_search_rate);
   if (shape.nodes > 1) {
-    shape.nics = std::min(in_node, double(nics_)) * capacity[nic] / shape.channels;
+    BytesPerSecond one = capacity[nic];
+    if (capacity[pcie] > BytesPerSecond{})
+      one = std::min(one, capacity[pcie] / nics_per_pcie_);
+    shape.nics = std::min(in_node, double(nics_)) * one / shape.channels;
     if (in_node <= 1)
       shape.intra = shape.nics; // no link inside a node takes part
     shape.intra = shape.inter = std::min(shape.intra, shape.nics);

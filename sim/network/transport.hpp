@@ -17,9 +17,11 @@ namespace sim::network {
 
 class Transport {
 public:
-  // Keeps references. `nics`: of a node.
-  Transport(const hardware::CollectiveLibrarySpec& library, int nics, const Lowering& lowering)
-      : library_(library), nics_(nics), lowering_(lowering) {}
+  // Keeps references.
+  Transport(const hardware::CollectiveLibrarySpec& library, const hardware::NodeSpec& node,
+            const Lowering& lowering)
+      : library_(library), nics_(node.nics), nics_per_pcie_(node.pcie ? node.pcie->nics : 1),
+        lowering_(lowering) {}
 
   // Kinds for which the library's table chooses.
   static bool chooses(CollectiveKind kind);
@@ -38,7 +40,7 @@ private:
                                       const Collective& collective, int nodes) const;
 
   const hardware::CollectiveLibrarySpec& library_;
-  int nics_;
+  int nics_, nics_per_pcie_; // of a node, of a PCIe link
   const Lowering& lowering_;
 };
 

@@ -10,12 +10,16 @@
 namespace sim::probe {
 namespace {
 
+// `scale_up`: what the scale-up links of a node are made of.
 std::vector<LinkUse> link_uses(const network::Collective& collective,
-                               const network::LinkCapacities& capacities, Seconds time) {
+                               const network::LinkCapacities& capacities,
+                               hardware::ScaleUpWiring scale_up, Seconds time) {
   std::vector<LinkUse> uses;
   for (std::size_t kind = 0; kind < topology::link_kinds; ++kind) {
     LinkUse use;
     use.kind = static_cast<topology::LinkKind>(kind);
+    if (use.kind == topology::LinkKind::ScaleUp && scale_up == hardware::ScaleUpWiring::Pcie)
+      use.kind = topology::LinkKind::Pcie;
     use.capacity = capacities.per_link[kind];
     for (const network::Phase& phase : collective.phases)
       use.carried += phase.bytes_per_flow * phase.flows[kind];
@@ -95,7 +99,8 @@ CollectiveReport report_collective(const CollectiveProbe& probe, const hardware:
   if (report.time > Seconds{}) {
     report.algorithm_bandwidth = probe.size / report.time;
     report.bus_bandwidth = report.algorithm_bandwidth * network::bus_factor(kind, probe.ranks);
-    report.links = link_uses(report.collective, planner.capacities(), report.time);
+    report.links =
+        link_uses(report.collective, planner.capacities(), pool.node->scale_up, report.time);
   }
   return report;
 }

@@ -67,7 +67,7 @@ Seconds unfused_time(const AttentionProbe& probe, const hardware::AcceleratorSpe
   std::vector<plan::PlannedKernel> kernels;
   for (const workload::Operator& op :
        workload::layer_operators(model, workload::LayerKind::Dense, shard).attention) {
-    if (!op.attention_core)
+    if (op.module != workload::Module::AttentionCore)
       continue;
     if (probe.pass == Pass::Forward)
       plan::lower_forward(op, {&stack, &chip}, plan::KernelRole::Forward, false, kernels);

@@ -118,6 +118,38 @@ TEST_CASE("a flat ring over nodes runs one channel per NIC") {
   CHECK(narrow.seconds(d) == Approx(slow / second).epsilon(exact));
 }
 
+TEST_CASE("what lies inside the nodes bounds a ring where it is narrower than the NICs") {
+  const Bytes size = gigabyte;
+  const auto all_reduce = [&](const hardware::PoolSpec& pool, int ranks) {
+    Net net(pool);
+    return net.planner.plan(Algorithm::Ring, CollectiveKind::AllReduce, size, {ranks, 1});
+  };
+  const auto carried = [](const hardware::PoolSpec& pool, const Collective& c) {
+    Net net(pool);
+    Seconds most{};
+    for (std::size_t kind = 0; kind < topology::link_kinds; ++kind)
+      if (c.phases.at(0).flows[kind] > 0)
+        most = std::max(most, c.phases[0].bytes_per_flow * c.phases[0].flows[kind] /
+                                  net.planner.capacities().per_link[kind]);
+    return most;
+  };
+  // Two NICs behind a PCIe link of 26.8 GB/s: the four links of a node carry the eight channels.
+  auto shared = test::pool(FabricBuilder::FatTree, 2);
+  shared.node.spec.pcie = hardware::PcieSpec{31.5 * gigabyte / second, 0.85, 2};
+  const Collective c = all_reduce(shared, 16);
+  CHECK(flows(c.phases.at(0), LinkKind::Pcie) == 2 * flows(c.phases[0], LinkKind::Nic));
+  CHECK(carried(shared, c) / second ==
+        Approx(2 * 15.0 / 16 * (size / (4 * 31.5 * 0.85 * gigabyte / second)) / second));
+  // GPUs joined by PCIe: each port carries a ring inside the node, and all channels between nodes.
+  auto ports = test::pool(FabricBuilder::FatTree, 2);
+  ports.node.spec.accelerator.spec.host_bandwidth = 32 * gigabyte / second;
+  ports.node.spec.scale_up = hardware::ScaleUpWiring::Pcie;
+  ports.node.spec.pcie = hardware::PcieSpec{64 * gigabyte / second, 0.8, 1};
+  for (const int ranks : {8, 16})
+    CHECK(carried(ports, all_reduce(ports, ranks)) / second ==
+          Approx(2 * (ranks - 1.0) / ranks * (size / (32 * 0.8 * gigabyte / second)) / second));
+}
+
 TEST_CASE("hierarchical: the sum of its legs") {
   Net net(test::pool(FabricBuilder::MultiPlane, 16));
   const Bytes size = 700 * megabyte;

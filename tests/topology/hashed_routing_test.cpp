@@ -54,8 +54,8 @@ TEST_CASE("queue pairs share a flow: each tier carries all of it, up and down, i
       }
       CHECK(distinct.size() == route(*fabric, 1, b).size());
       CHECK(carried[0] == 0);
-      for (const std::size_t kind : {1U, 2U, 3U})
-        CHECK(carried[kind] == Approx(2));
+      for (const LinkKind kind : {LinkKind::Nic, LinkKind::LeafUplink, LinkKind::SpineUplink})
+        CHECK(carried[static_cast<std::size_t>(kind)] == Approx(2));
     }
   }
 }
