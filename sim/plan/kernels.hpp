@@ -28,10 +28,15 @@ struct LoweringContext {
   const hardware::AcceleratorSpec* accelerator = nullptr;
 };
 
+// Bytes of an element of a tensor in the precision of matrix multiplies, with its share of a scale.
+double stored_bytes(const PrecisionSpec& precision);
+
 // Append the kernels of one operator. With 8-bit matrix multiplies: forward casts its activation
 // operand, the input gradient casts the output's gradient, the weight gradient transposes both
-// (DeepSeek-V3 report, section 3.3). `input_quantised`: the operand arrives in the GEMM precision
-// (expert dispatch).
+// (DeepSeek-V3 report, section 3.3). MXFP8 and NVFP4, whose scales run along one axis, are made
+// along both from the 16-bit tensor instead, NVFP4 after a pass for the tensor's largest value
+// (arXiv 2509.25149). `input_quantised`: the operand arrives in the GEMM precision (expert
+// dispatch).
 void lower_forward(const workload::Operator& op, const LoweringContext& context, KernelRole role,
                    bool input_quantised, std::vector<PlannedKernel>& out);
 void lower_input_gradient(const workload::Operator& op, const LoweringContext& context,
