@@ -35,7 +35,8 @@ struct ExportFigures {
 
 // TPP = dense operations per second / 1e12 x bits of the longest operand, data type by data type
 // (15 CFR 774 supplement 1, ECCN 3A090, note 2 to 3A090.a/.b: 2 x MacTOPS x bit length; sparsity is
-// not counted); TF32 not beside BF16 or FP16, half their rate at twice the bits. I/O bandwidth: scale-up links and PCIe, both directions. Requires: a peak.
+// not counted); TF32 not beside BF16 or FP16, half their rate at twice the bits. I/O bandwidth:
+// scale-up links and PCIe, both directions. Requires: a peak.
 ExportFigures export_figures(const hardware::AcceleratorSpec& chip, const std::string& id);
 
 // A condition on these figures; `dtypes` restricts TPP and density.

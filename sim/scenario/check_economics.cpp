@@ -24,7 +24,7 @@ void check_accelerator(const hardware::NodeSpec& node, const std::string& path, 
         "write kernels: name of the catalogue's kernels, or gemm: {bf16: {peak_fraction: ...}}");
   need(chip.streaming_multiprocessors > 0, "streaming_multiprocessors", "132");
   need(chip.special_function_peak > FlopsPerSecond{}, "special_function_peak", "3.9 TFLOP/s");
-  if (node.accelerators > 1) {
+  if (node.accelerators > 1 && node.scale_up != hardware::ScaleUpWiring::Pcie) {
     need(chip.scale_up_bandwidth > BytesPerSecond{}, "scale_up_bandwidth", "450 GB/s");
     need(chip.scale_up_efficiency > 0, "scale_up_efficiency", "0.8");
   }

@@ -107,7 +107,7 @@ TEST_CASE("wrong questions: exit code, and what would be right") {
       {"rules h20-96 --date 2025-05-01", "--destination is missing"},
       {"rules --date 2025-05-01 --destination CN", "name a chip, or --all"},
       {"rules h20-96 --all --date 2025-05-01 --destination CN", "exclude each other"},
-      {"rules h20 --date 2025-05-01 --destination CN", "did you mean 'h20-96'?"},
+      {"rules h20-95 --date 2025-05-01 --destination CN", "did you mean 'h20-96'?"},
       {"rules h20-96 --date 2025-5-1 --destination CN", "write it as 2024-10-01"},
       {"rules h20-96 --date 2025-05-01 --destination China", "two letters of ISO 3166"},
       {"rules h20-96 --date 2025-05-01 --destination CN --access rent", "purchase, cloud"}};
