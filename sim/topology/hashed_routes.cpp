@@ -56,31 +56,25 @@ void SwitchedFabric::add_hashed_loads(std::span<const Transfer> transfers,
   const HashedWays& ways = *hashed_ways_;
   const int g = layout_.gpus_per_node, nics = layout_.nics_per_node;
   for (const Transfer& t : transfers) {
+    const auto put = [&](LinkId link) { load[link] += t.flows; };
     const int from = ways.node[at(t.from)], to = ways.node[at(t.to)];
     if (from == to) {
-      load[scale_up_link(t.from)] += t.flows;
-      load[scale_up_link(t.to) + 1] += t.flows;
+      put(inside_.scale_up_link(t.from));
+      put(inside_.scale_up_link(t.to) + 1);
       continue;
     }
-    const Ends& ends = ways.ends[at(ways.place[at(t.from)] * g + ways.place[at(t.to)])];
-    const int relay = from * g + ends.relay, landing = to * g + ends.landing;
-    const int source = from * nics + ends.source_nic,
-              destination = to * nics + ends.destination_nic;
-    if (relay != t.from) {
-      load[scale_up_link(t.from)] += t.flows;
-      load[scale_up_link(relay) + 1] += t.flows;
-    }
-    load[nic_link(source)] += t.flows;
-    load[nic_link(destination) + 1] += t.flows;
-    if (landing != t.to) {
-      load[scale_up_link(landing)] += t.flows;
-      load[scale_up_link(t.to) + 1] += t.flows;
-    }
+    Ends ends = ways.ends[at(ways.place[at(t.from)] * g + ways.place[at(t.to)])];
+    ends.relay += from * g;
+    ends.landing += to * g;
+    ends.source_nic += from * nics;
+    ends.destination_nic += to * nics;
+    inside_.leave(ends, t.from, put);
+    inside_.enter(ends, t.to, put);
     Passage p;
-    p.source_leaf = ways.leaf[at(source)];
-    p.destination_leaf = ways.leaf[at(destination)];
-    p.source_pod = ways.pod[at(source)];
-    p.destination_pod = ways.pod[at(destination)];
+    p.source_leaf = ways.leaf[at(ends.source_nic)];
+    p.destination_leaf = ways.leaf[at(ends.destination_nic)];
+    p.source_pod = ways.pod[at(ends.source_nic)];
+    p.destination_pod = ways.pod[at(ends.destination_nic)];
     if (p.source_leaf != p.destination_leaf)
       climb_hashed(p, t, load);
   }
