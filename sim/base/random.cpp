@@ -4,6 +4,7 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/hash.hpp"
 #include "sim/base/normal_distribution.hpp"
+#include "sim/base/philox.hpp"
 #include "sim/base/portable_math.hpp"
 
 namespace sim {
@@ -30,15 +31,9 @@ std::uint64_t mixed(std::uint64_t x) {
 
 std::array<std::uint32_t, 4> philox(std::array<std::uint32_t, 4> c,
                                     std::array<std::uint32_t, 2> key) {
-  for (int round = 0; round < 10; ++round) {
-    const std::uint64_t first = std::uint64_t{0xd2511f53} * c[0];
-    const std::uint64_t second = std::uint64_t{0xcd9e8d57} * c[2];
-    c = {high_word(second) ^ c[1] ^ key[0], low_word(second), high_word(first) ^ c[3] ^ key[1],
-         low_word(first)};
-    key[0] += 0x9e3779b9;
-    key[1] += 0xbb67ae85;
-  }
-  return c;
+  PhiloxWords<1> words{{{c[0]}, {c[1]}, {c[2]}, {c[3]}}};
+  philox_lanes(words, key);
+  return {words[0][0], words[1][0], words[2][0], words[3][0]};
 }
 
 // Seed and purpose choose the key; the index is half of the counter, so that streams that differ in

@@ -13,8 +13,26 @@ namespace sim::cli {
 namespace {
 
 constexpr std::uint64_t most_nodes = 1 << 20, most_ranks = 1 << 20;
+constexpr const char* source = "arguments"; // of the text below, in locations
 
-// The arguments as a scenario, so that they are read, checked and changed by --set as one.
+// An option that gives a value of the scenario: the value's key path and its line in the text.
+struct Place {
+  const char* option;
+  const char* path;
+  int line;
+};
+constexpr std::array places{Place{"node", "cluster.node", 3},
+                            Place{"nodes", "cluster.nodes", 4},
+                            Place{"fabric", "cluster.fabric", 5},
+                            Place{"op", "probes.collective.collective.operation", 13},
+                            Place{"size", "probes.collective.collective.size", 14},
+                            Place{"ranks", "probes.collective.collective.ranks", 15}};
+// What the planner calls them.
+constexpr std::array planned{Place{"algorithm", "algorithm", 0}, Place{"protocol", "protocol", 0},
+                             Place{"ranks", "parallelism", 0}, Place{"detail", "detail", 0}};
+
+// The arguments as a scenario, so that they are read, checked and changed by --set as one; a line
+// each, in the order of `places`.
 std::string scenario_text(const Arguments& given, const std::string& operation) {
   const std::uint64_t nodes = given.number("nodes", 1, 1, most_nodes);
   const std::string fabric = given.text("fabric");
@@ -22,16 +40,84 @@ std::string scenario_text(const Arguments& given, const std::string& operation) 
     throw UsageError("several nodes need a network: --fabric NAME; see trainfare catalog fabrics");
   const std::uint64_t ranks = given.number("ranks", 0, 1, most_ranks);
   return "name: collective\n"
-         "cluster: {node: " +
-         given.text("node") + ", nodes: " + std::to_string(nodes) +
-         ", fabric: " + (fabric.empty() ? "rail-optimized-400g" : fabric) + "}\n" +
+         "cluster:\n"
+         "  node: " +
+         given.text("node") + "\n  nodes: " + std::to_string(nodes) +
+         "\n  fabric: " + (fabric.empty() ? "rail-optimized-400g" : fabric) +
+         "\n"
          "model: llama-3.1-8b\n"
          "stack: megatron-core\n"
          "stages: []\n"
          "price: {rental: 1 USD/GPU-hour}\n"
-         "probes: [{name: collective, collective: {operation: " +
-         operation + ", size: " + given.text("size") +
-         ", ranks: " + std::to_string(std::max<std::uint64_t>(1, ranks)) + "}}]\n";
+         "probes:\n"
+         "  - name: collective\n"
+         "    collective:\n"
+         "      operation: " +
+         operation + "\n      size: " + given.text("size") +
+         "\n      ranks: " + std::to_string(std::max<std::uint64_t>(1, ranks)) + "\n";
+}
+
+bool starts_with(const std::string& text, const std::string& start) {
+  return text.compare(0, start.size(), start) == 0;
+}
+
+// A finding about the scenario's text, as one about the option that gave the value.
+Diagnostic of_option(Diagnostic finding) {
+  if (finding.location.file == source)
+    for (const Place& place : places)
+      if (finding.location.line == place.line) {
+        finding.location = {"--" + std::string(place.option), 0, 0};
+        if (const std::string path = std::string(place.path) + ": ";
+            starts_with(finding.message, path))
+          finding.message.erase(0, path.size());
+      }
+  return finding;
+}
+
+scenario::Loaded load(const Arguments& given, const std::string& operation) {
+  try {
+    return scenario::load_text(scenario_text(given, operation), source, given.load_options());
+  } catch (const ScenarioError& error) {
+    std::vector<Diagnostic> findings;
+    for (const Diagnostic& finding : error.diagnostics())
+      findings.push_back(of_option(finding));
+    throw ScenarioError(std::move(findings));
+  }
+}
+
+// Runs `work`; what cannot be is said of the option to change.
+template <class Work> auto of_options(const scenario::Loaded& loaded, Work&& work) {
+  return located(loaded, [&] {
+    try {
+      return work();
+    } catch (const InfeasibleError& error) {
+      const auto match = [&](const Place& place) {
+        if (error.path() == place.path || starts_with(error.path(), std::string(place.path) + "."))
+          throw LocatedInfeasibleError(
+              {{"--" + std::string(place.option), 0, 0}, error.message(), error.remedy()});
+      };
+      std::for_each(planned.begin(), planned.end(), match);
+      std::for_each(places.begin(), places.end(), match);
+      throw;
+    }
+  });
+}
+
+// GPUs of a group; all by default.
+int ranks_of(const Arguments& given, const hardware::PoolSpec& pool) {
+  const int gpus = pool.nodes * pool.node->accelerators;
+  const auto ranks =
+      static_cast<int>(given.number("ranks", static_cast<std::uint64_t>(gpus), 1, most_ranks));
+  if (gpus % ranks == 0)
+    return ranks;
+  const int node = pool.node->accelerators;
+  throw LocatedInfeasibleError(
+      {{"--ranks", 0, 0},
+       "groups of " + std::to_string(ranks) + " do not fill the " + std::to_string(gpus) +
+           " GPUs of " + std::to_string(pool.nodes) + (pool.nodes == 1 ? " node" : " nodes"),
+       ranks % node == 0 && ranks > gpus
+           ? "--nodes " + std::to_string(ranks / node) + " --fabric NAME gives as many"
+           : "a divisor of " + std::to_string(gpus)});
 }
 
 template <class Enum, std::size_t N, class Name>
@@ -85,28 +171,38 @@ Outcome collective_command(const Command& command, const std::vector<std::string
       .with_text("algorithm", "NAME", "instead of what the library chooses")
       .with_text("protocol", "NAME", "of that algorithm: ll, ll128 or simple (default)")
       .with_flag("exact", "play each flow on every link of its route; no closed form")
+      .with_text("detail", "message", "play a ring message by message, each step after the last")
       .with_scenario()
       .with_format(false);
   if (!given.parse(arguments, 0, 0))
     return given.help();
   for (const char* name : {"node", "op", "size"})
     require(given, name);
+  for (const Place& place : places)
+    if (given.text(place.option).find('\n') != std::string::npos)
+      throw UsageError("--" + std::string(place.option) + ": more than one line");
   const Format format = given.format();
   const auto algorithm = algorithm_of(given.text("algorithm"));
   const hardware::Protocol protocol = protocol_of(given.text("protocol"));
   if (!algorithm && !given.text("protocol").empty())
     throw UsageError("--protocol belongs to --algorithm");
+  probe::CollectivePlay how =
+      given.flag("exact") ? probe::CollectivePlay::Flows : probe::CollectivePlay::ClosedForm;
+  if (const std::string detail = given.text("detail"); !detail.empty()) {
+    if (detail != "message")
+      throw UsageError("--detail: '" + detail + "'; there is: message");
+    if (given.flag("exact"))
+      throw UsageError("--exact and --detail exclude each other");
+    how = probe::CollectivePlay::Messages;
+  }
   std::string operation = given.text("op");
   std::replace(operation.begin(), operation.end(), '_', '-');
-  const scenario::Loaded loaded =
-      scenario::load_text(scenario_text(given, operation), "arguments", given.load_options());
+  const scenario::Loaded loaded = load(given, operation);
   const hardware::PoolSpec& pool = loaded.scenario.cluster.main;
   probe::CollectiveProbe probe = *loaded.scenario.probes.front().collective;
-  if (given.text("ranks").empty())
-    probe.ranks = pool.nodes * pool.node->accelerators;
-  const probe::CollectiveReport report = located(loaded, [&] {
-    return probe::report_collective(probe, pool, algorithm, protocol, given.flag("exact"));
-  });
+  probe.ranks = ranks_of(given, pool);
+  const probe::CollectiveReport report = of_options(
+      loaded, [&] { return probe::report_collective(probe, pool, algorithm, protocol, how); });
   Outcome outcome;
   outcome.text = format == Format::Json ? report::write_collective_json(report)
                                         : report::write_collective_table(report);

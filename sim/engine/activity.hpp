@@ -78,7 +78,8 @@ public:
   void release(PoolId pool, double amount);
 
   [[nodiscard]] Seconds now() const { return Seconds::from_base(now_); }
-  [[nodiscard]] bool idle() const { return running_ == 0; } // nothing is running
+  [[nodiscard]] bool idle() const { return running_ == 0; }      // nothing is running
+  [[nodiscard]] std::size_t running() const { return running_; } // activities under way
   [[nodiscard]] double free(PoolId pool) const;
 
   // Advances to the next completion(s) and returns the tags of what ended, in order of start; valid

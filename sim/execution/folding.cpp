@@ -68,7 +68,8 @@ public:
       teams_.push_back(colour);
     }
     for (const Trunk& trunk : machine.trunks)
-      trunks_.push_back(mixed(bits(trunk.capacity.base()), trunk.can_bind ? 1 : 0));
+      trunks_.push_back(mixed(bits(trunk.capacity.base()),
+                              (trunk.can_bind ? 1 : 0) ^ bits(trunk.storage.base())));
   }
 
   Partition run() {

@@ -162,6 +162,7 @@ std::vector<std::uint64_t> content_of(const Machine& machine) {
   for (const Trunk& trunk : machine.trunks) {
     content.push_back(bits(trunk.capacity.base()));
     content.push_back(trunk.can_bind ? 1 : 0);
+    content.push_back(bits(trunk.storage.base()));
   }
   for (const Team& team : machine.teams) {
     content.push_back(static_cast<std::uint64_t>(team.kind));

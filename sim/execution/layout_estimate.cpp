@@ -147,7 +147,13 @@ const LayoutEstimate::Parts& LayoutEstimate::parts_of(const StepSetting& setting
   embedding.embedding = true;
   head.head = true;
   head.prediction_modules = model.multi_token_prediction;
-  plan::PassBuilder builder(setting, {dense, experts, embedding, head}, planner_);
+  // Parts of a chunk: shares of messages are gathered once for all of them (message_time).
+  plan::StackSpec stack = *setting.stack;
+  stack.scatter_gather = false;
+  stack.offload_layers = 0; // hides under the next layers
+  StepSetting alone = setting;
+  alone.stack = &stack;
+  plan::PassBuilder builder(alone, {dense, experts, embedding, head}, planner_);
   const auto fill = [&](PartCost& part, int chunk) {
     if (fresh)
       part.forward = chain_cost(builder.build({PassKind::Forward, chunk, 0}).chains[0]);
@@ -250,10 +256,12 @@ Seconds LayoutEstimate::collective_time(CollectiveKind kind, Bytes size, network
 }
 
 Seconds LayoutEstimate::message_time(const StepSetting& setting, const plan::Groups& groups) {
-  const bool scattered = setting.layout.sequence_parallel && setting.layout.tensor > 1;
-  const double elements = plan::shard_of(setting).tokens() * setting.model->hidden /
-                          (scattered ? setting.layout.tensor : 1);
-  return collective_time(CollectiveKind::PointToPoint, 2 * elements * byte, groups.pipeline);
+  const Bytes message = plan::boundary_message(setting);
+  const Seconds gather = plan::gathers_messages(setting)
+                             ? collective_time(CollectiveKind::AllGather,
+                                               setting.layout.tensor * message, groups.tensor)
+                             : Seconds{};
+  return collective_time(CollectiveKind::PointToPoint, message, groups.pipeline) + gather;
 }
 
 // Pairs and lone passes of the busiest rank, and the idle time of DualPipe's table: (p/2 - 1)(pair
@@ -331,8 +339,11 @@ Seconds LayoutEstimate::gather_time(Bytes size, network::Group group) const {
   const Seconds gather = size * ((here - 1) / here) / inside + (here - 1) * fabric.scale_up_latency;
   if (nodes <= 1)
     return gather;
-  const BytesPerSecond outside = capacity[static_cast<std::size_t>(topology::LinkKind::Nic)] *
-                                 (double(node.nics) / node.accelerators);
+  BytesPerSecond nic = capacity[static_cast<std::size_t>(topology::LinkKind::Nic)];
+  if (const BytesPerSecond pcie = capacity[static_cast<std::size_t>(topology::LinkKind::Pcie)];
+      pcie > BytesPerSecond{})
+    nic = std::min(nic, pcie / node.pcie->nics);
+  const BytesPerSecond outside = nic * (double(node.nics) / node.accelerators);
   const Bytes share = size / here;
   const Seconds between =
       share * ((nodes - 1) / nodes) / outside + (nodes - 1) * fabric.leaf_latency;
@@ -371,7 +382,7 @@ Seconds LayoutEstimate::data_exchange(const Trial& trial) const {
     double layers = 0;
     for (const int i : plan::chunks_on_rank(layout, static_cast<int>(trial.chunks()), r)) {
       const std::size_t kind = trial.cut.kind_of[static_cast<std::size_t>(i)];
-      held += trial.resident[kind];
+      held += trial.resident[kind].trained();
       layers += trial.cut.kinds[kind].layers();
     }
     const auto within = [&](Bytes bytes) { // shards

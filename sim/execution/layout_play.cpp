@@ -49,9 +49,7 @@ LayoutPlay::LayoutPlay(const plan::StepSetting& setting, network::CollectivePlan
         static_cast<int>(std::find(chunks.begin(), chunks.end(), chunk) - chunks.begin()));
   const plan::ParallelismSpec& layout = setting.layout;
   if (layout.pipeline > 1) {
-    const bool sharded = layout.sequence_parallel && layout.tensor > 1;
-    message_ = 2 * byte * plan::shard_of(setting).tokens() * setting.model->hidden /
-               (sharded ? layout.tensor : 1);
+    message_ = plan::boundary_message(setting);
     network::Transfers message;
     message.pattern = network::Pattern::Neighbours;
     for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})
@@ -164,16 +162,22 @@ void LayoutPlay::build_units(const Machine& whole, bool exact, Stage& stage) {
   stage.machine = exact ? std::move(units) : fold(units);
 }
 
-LayoutPlay::Stage& LayoutPlay::stage_for(Fidelity fidelity) {
+LayoutPlay::Stage& LayoutPlay::stage_for(Fidelity fidelity, BytesPerSecond storage) {
   const bool single = fidelity.detail == Detail::Pass;
   const bool exact = fidelity.exact || fidelity.detail == Detail::Message;
-  const auto [place, added] = stages_.try_emplace({single, exact});
+  const auto [place, added] = stages_.try_emplace({single, exact, storage});
   Stage& stage = place->second;
   if (!added)
     return stage;
   const plan::ParallelismSpec& layout = setting_.layout;
   Machine whole =
       whole_machine(planner_.fabric(), layout, patterns_, speeds(), layout.virtual_stages > 1);
+  if (setting_.pool->node->scale_up == hardware::ScaleUpWiring::Pcie)
+    for (Trunk& trunk : whole.trunks) // traces name links by what they are
+      if (trunk.kind == topology::LinkKind::ScaleUp)
+        trunk.kind = topology::LinkKind::Pcie;
+  if (storage > BytesPerSecond{})
+    add_storage(planner_.fabric(), storage, whole);
   if (single)
     build_units(whole, exact, stage);
   else
@@ -222,12 +226,13 @@ plan::PipelineProgram LayoutPlay::program() const {
                                                   layout.virtual_stages, setting_.mode});
 }
 
-StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity, StepTrace* trace) {
+StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity, BytesPerSecond storage,
+                            StepTrace* trace) {
   setting_.batch = batch;
   const plan::PipelineProgram program = this->program();
   learn_patterns(program);
   require_playable(program, fidelity);
-  Stage& stage = stage_for(fidelity);
+  Stage& stage = stage_for(fidelity, storage);
   StepPlan step;
   step.machine = &stage.machine;
   step.program = &program;

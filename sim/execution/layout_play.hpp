@@ -23,8 +23,10 @@ public:
   // What the setting points to, the planner and its fabric must outlive it.
   LayoutPlay(const plan::StepSetting& setting, network::CollectivePlanner& planner);
 
+  // `storage`: what a checkpoint that is being written asks for on each NIC, throughout the step.
   // Throws InfeasibleError: limits on what a detail would take.
-  StepTiming play(std::int64_t batch, Fidelity fidelity, StepTrace* trace = nullptr);
+  StepTiming play(std::int64_t batch, Fidelity fidelity, BytesPerSecond storage = {},
+                  StepTrace* trace = nullptr);
 
   Inventory inventory(std::int64_t batch);
 
@@ -46,7 +48,7 @@ private:
   const PassScript& script(const plan::PassKey& key, double speed, bool fused);
   const PassTiming& timing(Interior& interior, const plan::PassKey& key, bool beside_data);
   void learn_patterns(const plan::PipelineProgram& program);
-  Stage& stage_for(Fidelity fidelity);
+  Stage& stage_for(Fidelity fidelity, BytesPerSecond storage);
   void require_playable(const plan::PipelineProgram& program, Fidelity fidelity);
   void build_units(const Machine& whole, bool exact, Stage& stage);
   [[nodiscard]] std::vector<double> speeds() const;
@@ -62,7 +64,8 @@ private:
   BesideData beside_;
   Bytes message_{};
   Seconds norm_{};
-  std::map<std::pair<bool, bool>, Stage> stages_; // by whether passes are single, and exact
+  // By whether passes are single, exactness, and what storage asks for.
+  std::map<std::tuple<bool, bool, BytesPerSecond>, Stage> stages_;
 };
 
 } // namespace sim::execution

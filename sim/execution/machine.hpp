@@ -22,18 +22,21 @@ enum class TeamKind : std::uint8_t {
   Tensor,
   Expert,
   Context,
-  Shard,       // ranks that share the dense weights and gradients of a pass (ZeRO 2 and 3)
-  ExpertShard, // ranks that share those of the same experts
-  Data,        // replicas of the dense weights
-  ExpertData,  // replicas of the same experts
-  Next,        // message to the next stage of the pipeline, from the last to the first
-  Previous,    // the other way
-  Interior     // of a unit: what its passes put on trunks, of all teams inside it
+  Shard,        // ranks that share the dense weights and gradients of a pass (ZeRO 2 and 3)
+  ExpertShard,  // ranks that share those of the same experts
+  ExpertTensor, // ranks that cut each expert, where they are not those of Tensor
+  Host,         // a GPU and its host
+  Data,         // replicas of the dense weights
+  ExpertData,   // replicas of the same experts
+  Next,         // message to the next stage of the pipeline, from the last to the first
+  Previous,     // the other way
+  Interior      // of a unit: what its passes put on trunks, of all teams inside it
 };
-inline constexpr std::size_t team_kinds = 10;
+inline constexpr std::size_t team_kinds = 12;
 // The kinds whose teams act inside passes, in the order in which Interior lists their patterns.
-inline constexpr std::array inner_kinds{TeamKind::Tensor, TeamKind::Expert, TeamKind::Context,
-                                        TeamKind::Shard, TeamKind::ExpertShard};
+inline constexpr std::array inner_kinds{
+    TeamKind::Tensor,      TeamKind::Expert,       TeamKind::Context, TeamKind::Shard,
+    TeamKind::ExpertShard, TeamKind::ExpertTensor, TeamKind::Host};
 
 inline constexpr std::size_t at(TeamKind kind) { return static_cast<std::size_t>(kind); }
 inline constexpr bool is_inner(TeamKind kind) { return kind <= inner_kinds.back(); }
@@ -70,6 +73,7 @@ struct Trunk {
   BytesPerSecond capacity{};
   bool can_bind = true; // false: it stops nobody, and no team lists loads on it
   topology::LinkKind kind = topology::LinkKind::ScaleUp;
+  BytesPerSecond storage{}; // of checkpoints on their way out, as one flow: what they ask for
 };
 
 struct Machine {

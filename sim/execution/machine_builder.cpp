@@ -18,7 +18,7 @@ public:
   // Every group of the tiling.
   void add_groups(TeamKind kind, network::Group group) {
     const auto& patterns = machine_.patterns[at(kind)];
-    if (group.size <= 1 || patterns.empty())
+    if ((group.size <= 1 && kind != TeamKind::Host) || patterns.empty())
       return;
     const int block = group.size * group.stride;
     const int gpus = static_cast<int>(machine_.actors.size());
@@ -76,12 +76,29 @@ private:
 
 } // namespace
 
+void add_storage(const topology::Fabric& fabric, BytesPerSecond of_nic, Machine& machine) {
+  const auto links = fabric.links();
+  const auto count = [&](topology::LinkKind kind) {
+    return static_cast<double>(std::count_if(links.begin(), links.end(),
+                                             [&](const auto& link) { return link.kind == kind; }));
+  };
+  const double nics = count(topology::LinkKind::Nic), pcie = count(topology::LinkKind::Pcie);
+  for (std::size_t id = 0; id < links.size(); id += 2) { // links out; those in are odd
+    const double below = links[id].kind == topology::LinkKind::Nic    ? 1
+                         : links[id].kind == topology::LinkKind::Pcie ? nics / pcie
+                                                                      : 0;
+    if (below > 0)
+      machine.trunks[fabric.trunk_of(static_cast<topology::LinkId>(id))].storage += below * of_nic;
+  }
+}
+
 namespace {
 
 // Ranks of a stage that a pass couples are neighbours.
 int coupled_ranks(const plan::ParallelismSpec& layout, const plan::Groups& groups) {
   const int shard = layout.zero_stage >= 2 ? groups.shard.size : 1;
-  return layout.tensor * std::lcm(std::lcm(layout.context, layout.expert), shard);
+  const int experts = groups.expert_tensor.size * layout.expert;
+  return std::lcm(layout.tensor * std::lcm(layout.context, shard), experts);
 }
 
 } // namespace
@@ -128,6 +145,8 @@ Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpe
   writer.add_groups(TeamKind::Context, groups.context);
   writer.add_groups(TeamKind::Shard, groups.shard);
   writer.add_groups(TeamKind::ExpertShard, groups.expert_shard);
+  writer.add_groups(TeamKind::ExpertTensor, groups.expert_tensor);
+  writer.add_groups(TeamKind::Host, {1, 1});
   writer.add_groups(TeamKind::Data, groups.data);
   writer.add_groups(TeamKind::ExpertData, groups.expert_data);
   for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})

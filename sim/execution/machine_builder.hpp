@@ -40,6 +40,9 @@ private:
 Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpec& layout,
                       const Patterns& patterns, const std::vector<double>& speeds, bool around);
 
+// A checkpoint leaves the GPUs' node by the NICs, and asks for so much of each.
+void add_storage(const topology::Fabric& fabric, BytesPerSecond of_nic, Machine& machine);
+
 // The same machine with units for actors: what passes put on trunks is one Interior team each,
 // whose patterns are those of the inner kinds, in their order.
 Machine unit_machine(const Machine& whole, const RankMap& map);

@@ -6,6 +6,7 @@
 //   player_teams.cpp     collectives of teams, phase by phase
 //   player_updates.cpp   what follows the last pass
 //   player_trunks.cpp    which trunks can stop whom
+//   player_storage.cpp   checkpoints on their way out, beside the step
 //   player_messages.cpp  collectives message by message
 //   player_trace.cpp     notes for the trace
 #pragma once
@@ -53,7 +54,9 @@ private:
     const std::vector<ScriptCollective>* list = nullptr; // null: nothing is under way
     std::uint32_t next = 0;
     std::uint32_t outstanding = 0; // teams of the actor that have not ended the current one
-    std::uint32_t running = 0;     // of these, under way
+    // Teams of the actor that take part in the current one, and those under way, each counted as
+    // often as it stands for others.
+    double teams = 0, running = 0;
   };
 
   struct ActorState {
@@ -102,8 +105,9 @@ private:
   };
   // What travels with a tag beyond those of actors and teams.
   struct Parcel {
-    Id sender = none; // of a message between stages
-    Id team = none;   // of a collective's message
+    Id sender = none;  // of a message between stages
+    Id team = none;    // of a collective's message
+    Id storage = none; // of a checkpoint: number of its flow
     int chunk = 0, micro_batch = 0;
     bool forward = true;
     std::uint32_t sender_in_ring = none;
@@ -197,7 +201,9 @@ private:
   void start_ready(Id team);
   void start_collective(Id team, const ScriptCollective& collective);
   bool advance_phases(Id team);
-  void start_phase(Id team, const ScriptPhase& phase);
+  // `least`: the phase is not over sooner.
+  void start_phase(Id team, const ScriptPhase& phase, Seconds least);
+  [[nodiscard]] Seconds alone(Id team, const ScriptPhase& phase) const;
   void end_activity_of(Id team);
   void end_collective(Id team);
   [[nodiscard]] bool draws_memory(Id team) const;
@@ -219,11 +225,20 @@ private:
   void start_wait(Id actor, UpdateState state, Seconds duration);
   void end_wait(Id actor);
   void charge(Id actor, Category category);
+  void charge_data(Id actor);
   [[nodiscard]] const StageUpdate& update_of(Id actor) const;
 
   // player_trunks.cpp
   void link_trunks();
   [[nodiscard]] const PassDraws& draws_of(Id actor, const PassTiming& timing);
+
+  // player_storage.cpp
+  void add_storage_flows();
+  void start_storage(std::uint32_t flow);
+  [[nodiscard]] bool only_storage_runs() const {
+    return engine_.running() == storage_flows_.size();
+  }
+  void note_storage_share();
 
   // player_trace.cpp: called where plan_.trace is not null
   void begin_trace();
@@ -275,6 +290,12 @@ private:
   std::vector<UseLinks> use_links_;
   std::vector<engine::Draw> use_draws_;
   std::vector<engine::ResourceId> trunk_resources_; // none: it can stop nobody
+  // Of a trunk: a flow without end, as fast as a resource of its own lets it be.
+  struct StorageFlow {
+    double rate = 0; // that it asks for
+    std::array<engine::Draw, 2> draws{};
+  };
+  std::vector<StorageFlow> storage_flows_;
   std::map<std::pair<Id, const PassTiming*>, PassDraws> pass_draws_;
   std::vector<engine::Draw> draws_; // of the activity being started
 

@@ -8,9 +8,9 @@
 namespace sim::execution {
 namespace {
 
-constexpr std::array exposed_category{Category::ExposedTensor, Category::ExposedExpert,
+constexpr std::array exposed_category{Category::ExposedTensor,  Category::ExposedExpert,
                                       Category::ExposedContext, Category::ExposedPipeline,
-                                      Category::ExposedData};
+                                      Category::ExposedData,    Category::Transfer};
 
 double kernel_rate(const void* context, double free_sms) {
   const ScriptKernel& kernel = *static_cast<const ScriptKernel*>(context);

@@ -11,11 +11,14 @@ namespace {
 plan::CommunicationDimension dimension_of(TeamKind kind) {
   switch (kind) {
   case TeamKind::Tensor:
+  case TeamKind::ExpertTensor:
     return plan::CommunicationDimension::Tensor;
   case TeamKind::Expert:
     return plan::CommunicationDimension::Expert;
   case TeamKind::Context:
     return plan::CommunicationDimension::Context;
+  case TeamKind::Host:
+    return plan::CommunicationDimension::Host;
   case TeamKind::Next:
   case TeamKind::Previous:
     return plan::CommunicationDimension::Pipeline;
@@ -136,16 +139,28 @@ bool Player::advance_phases(Id id) {
   TeamState& running = teams_[id];
   running.first_phase = running.next_phase;
   running.phases_started = now();
-  bool more = true;
-  while (more && running.next_phase < running.collective->phases.size()) {
-    const ScriptPhase& phase = running.collective->phases[running.next_phase++];
-    start_phase(id, phase);
-    more = phase.with_next;
+  const std::vector<ScriptPhase>& phases = running.collective->phases;
+  Seconds slowest{};
+  for (bool more = true; more && running.next_phase < phases.size(); ++running.next_phase) {
+    slowest = std::max(slowest, alone(id, phases[running.next_phase]));
+    more = phases[running.next_phase].with_next;
   }
+  for (std::uint32_t i = running.first_phase; i < running.next_phase; ++i)
+    start_phase(id, phases[i], slowest);
   return running.outstanding > 0;
 }
 
-void Player::start_phase(Id id, const ScriptPhase& phase) {
+// What a phase takes with nobody else on its links.
+Seconds Player::alone(Id id, const ScriptPhase& phase) const {
+  if (phase.use == no_use)
+    return phase.latency;
+  const std::uint32_t use = machine_.teams[id].first_use + phase.use;
+  return machine_.uses[use].latency + phase.overhead +
+         phase.bytes_per_flow / byte / use_links_[use].bound * second;
+}
+
+// Legs that run together hand chunks to one another: none runs ahead of the slowest.
+void Player::start_phase(Id id, const ScriptPhase& phase, Seconds least) {
   TeamState& running = teams_[id];
   if (plan_.detail == Detail::Message && phase.use != no_use && start_messages(id, phase))
     return;
@@ -159,6 +174,8 @@ void Player::start_phase(Id id, const ScriptPhase& phase) {
     spec.latency = use.latency + phase.overhead;
     spec.work = phase.bytes_per_flow / byte;
     spec.bound = links.bound;
+    if (alone(id, phase) < least)
+      spec.bound = std::min(spec.bound, spec.work / ((least - spec.latency) / second));
     draws_.assign(use_draws_.begin() + links.first_draw, use_draws_.begin() + links.end_draw);
     if (running.draws_memory && phase.memory_per_byte > 0)
       for (const Id actor : machine_.members_of(team))

@@ -35,6 +35,12 @@ void Player::trace_span(Id actor, StepTrace::What what, double since) {
     span.chunk = scheduled.pass.chunk;
     span.micro_batch = scheduled.micro_batch;
   }
+  if (what == StepTrace::What::Kernel) { // nothing is fused in a play that is traced
+    const ActorState& state = actors_[actor];
+    const ScriptKernel& kernel = state.script->kernels[state.script->tasks[state.task].index];
+    span.kernel = kernel.name;
+    span.role = kernel.role;
+  }
   require_room(plan_.trace->spans.size());
   plan_.trace->spans.push_back(span);
 }

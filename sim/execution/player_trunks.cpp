@@ -49,6 +49,8 @@ void Player::link_trunks() {
   trunk_resources_.assign(trunks, none);
   for (std::size_t i = 0; i < trunks; ++i) {
     const double capacity = machine_.trunks[i].capacity.base();
+    if (peak[i] > 0)
+      peak[i] += machine_.trunks[i].storage.base();
     if (messages[i] != 0 || peak[i] > capacity * (1 + rounding) ||
         (plan_.detail == Detail::Message && capacity > 0))
       trunk_resources_[i] = engine_.add_resource(capacity);
@@ -61,6 +63,7 @@ void Player::link_trunks() {
         use_draws_.push_back({trunk_resources_[load.trunk], load.flows});
     links.end_draw = static_cast<std::uint32_t>(use_draws_.size());
   }
+  add_storage_flows();
 }
 
 // Mean demand of a pass: the bytes of its collectives, spread over its duration. Its rate is that

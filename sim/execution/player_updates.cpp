@@ -10,7 +10,8 @@ namespace sim::execution {
 bool Player::start_sequence(Id id, const std::vector<ScriptCollective>& list) {
   Sequence& sequence = actors_[id].sequence;
   SIM_ASSERT(sequence.list == nullptr);
-  sequence = {&list, 0, 0, 0};
+  sequence = {};
+  sequence.list = &list;
   return next_of_sequence(id);
 }
 
@@ -22,6 +23,9 @@ bool Player::next_of_sequence(Id id) {
     if (collective.phases.empty() || teams.empty())
       continue;
     sequence.outstanding = static_cast<std::uint32_t>(teams.size());
+    sequence.teams = 0;
+    for (const Id team : teams)
+      sequence.teams += machine_.teams[team].multiplicity;
     for (const Id team : teams) {
       TeamState& running = teams_[team];
       SIM_ASSERT(running.collective == nullptr);
@@ -45,8 +49,8 @@ void Player::note_running(Id team, bool begins) {
   for (const Id actor : machine_.members_of(machine_.teams[team])) {
     ActorState& state = actors_[actor];
     if (state.held || state.state != UpdateState::Passes)
-      charge(actor, state.sequence.running > 0 ? Category::ExposedData : Category::Straggler);
-    begins ? ++state.sequence.running : --state.sequence.running;
+      charge_data(actor);
+    state.sequence.running += (begins ? 1 : -1) * machine_.teams[team].multiplicity;
   }
 }
 
@@ -152,6 +156,20 @@ void Player::end_wait(Id id) {
   default:
     SIM_ASSERT(false);
   }
+}
+
+// A unit's GPUs are in teams of their own: those whose team runs are exposed, the others wait for a
+// member that comes late or for the unit's slower teams.
+void Player::charge_data(Id id) {
+  ActorState& state = actors_[id];
+  const Seconds since = (now() - state.waiting_since) * second;
+  const Sequence& sequence = state.sequence;
+  const double share = sequence.teams > 0 ? sequence.running / sequence.teams : 0;
+  breakdown(id)[Category::Straggler] += (1 - share) * since;
+  breakdown(id)[Category::ExposedData] += share * since;
+  if (state.state != UpdateState::Passes)
+    timing_.update += machine_.actors[id].multiplicity * share * since;
+  state.waiting_since = now();
 }
 
 void Player::charge(Id id, Category category) {

@@ -11,13 +11,15 @@ namespace {
 TeamKind kind_of(const plan::PassTask& task) {
   switch (task.dimension) {
   case plan::CommunicationDimension::Tensor:
-    return TeamKind::Tensor;
+    return task.of_experts ? TeamKind::ExpertTensor : TeamKind::Tensor;
   case plan::CommunicationDimension::Expert:
     return TeamKind::Expert;
   case plan::CommunicationDimension::Context:
     return TeamKind::Context;
   case plan::CommunicationDimension::Data:
     return task.of_experts ? TeamKind::ExpertShard : TeamKind::Shard;
+  case plan::CommunicationDimension::Host:
+    return TeamKind::Host;
   case plan::CommunicationDimension::Pipeline:
     break;
   }
@@ -134,6 +136,8 @@ private:
     compiled.work = demand.traffic > Bytes{} ? demand.traffic / byte : 1;
     compiled.least = demand.traffic / accelerator_.memory_bandwidth;
     compiled.beside = beside;
+    compiled.name = kernel.name;
+    compiled.role = kernel.role;
     if (demand.traffic > Bytes{}) {
       const Seconds busy =
           demand.alone(accelerator_, accelerator_.streaming_multiprocessors) - demand.gap;
@@ -212,6 +216,8 @@ ScriptCollective script_of(const network::Collective& collective, TeamKind kind,
                            Patterns& patterns) {
   ScriptCollective script{.kind = kind, .held_sms = held_sms, .phases = {}};
   auto& known = patterns[at(kind)];
+  if (kind == TeamKind::Host && known.empty())
+    known.emplace_back(); // no fabric between them, but every GPU has its team
   for (const network::Phase& phase : collective.phases) {
     ScriptPhase added{.latency = phase.latency + phase.overhead,
                       .overhead = phase.overhead,

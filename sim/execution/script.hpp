@@ -10,6 +10,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <string_view>
 #include <vector>
 
 namespace sim::execution {
@@ -40,6 +41,8 @@ struct ScriptKernel {
   Seconds least{};               // that device memory takes to move its bytes
   BytesPerSecond peak_draw{};    // of device memory, on a GPU left alone
   bool beside = false;           // a collective of the pass may run beside it
+  std::string_view name{};       // for traces
+  plan::KernelRole role = plan::KernelRole::Forward;
 };
 
 struct ScriptTask {

@@ -73,7 +73,7 @@ StageUpdate stage_update(const plan::StepSetting& setting,
   for (const int index :
        plan::chunks_on_rank(setting.layout, static_cast<int>(chunks.size()), stage)) {
     const plan::StageChunk& chunk = chunks[static_cast<std::size_t>(index)];
-    writer.held += plan::resident_parameters(*setting.model, chunk, setting.layout);
+    writer.held += plan::resident_parameters(*setting.model, chunk, setting.layout).trained();
     writer.buckets += chunk.layers();
   }
   const plan::Groups& groups = writer.groups;

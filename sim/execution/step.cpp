@@ -21,9 +21,9 @@ using plan::StepMode;
 using plan::StepSetting;
 
 auto order_of(const ParallelismSpec& p) {
-  return std::tuple(p.tensor, p.pipeline, p.context, p.expert, p.data, p.zero_stage, p.data_shard,
-                    p.reshard_after_forward, p.micro_batch, p.schedule, p.sequence_parallel,
-                    p.virtual_stages, p.rank_order);
+  return std::tuple(p.tensor, p.pipeline, p.context, p.expert, p.expert_tensor, p.data,
+                    p.zero_stage, p.data_shard, p.reshard_after_forward, p.micro_batch, p.schedule,
+                    p.sequence_parallel, p.virtual_stages, p.rank_order);
 }
 // What the passes of a step depend on; the batch only sets how many there are.
 auto pass_order(const StepSetting& s) {
@@ -66,7 +66,7 @@ struct StepSimulator::State {
     return *play;
   }
 
-  StepResult simulate(const StepSetting& setting, Fidelity how);
+  StepResult simulate(const StepSetting& setting, BytesPerSecond storage, Fidelity how);
   const StepResult& step(const Request& request, Fidelity how);
 
   hardware::PoolSpec pool;
@@ -76,14 +76,15 @@ struct StepSimulator::State {
   std::unique_ptr<topology::Fabric> fabric;
   network::CollectivePlanner planner;
   std::map<PassOrder, std::unique_ptr<LayoutPlay>> plays;
-  std::map<std::tuple<PassOrder, std::int64_t, Detail, bool>, StepResult> steps;
+  std::map<std::tuple<PassOrder, std::int64_t, BytesPerSecond, Detail, bool>, StepResult> steps;
 };
 
-StepResult StepSimulator::State::simulate(const StepSetting& setting, Fidelity how) {
+StepResult StepSimulator::State::simulate(const StepSetting& setting, BytesPerSecond storage,
+                                          Fidelity how) {
   StepResult result;
   result.memory = plan::memory_plan(setting);
   plan::require_fit(result.memory, setting);
-  const StepTiming timing = play_of(setting).play(setting.batch, how);
+  const StepTiming timing = play_of(setting).play(setting.batch, how, storage);
   const Seconds straggler = timing.duration * slowest_rank_excess(stack.jitter, setting.gpus());
   result.duration = timing.duration + straggler;
   result.breakdown = timing.breakdown;
@@ -99,11 +100,12 @@ StepResult StepSimulator::State::simulate(const StepSetting& setting, Fidelity h
   result.tokens = static_cast<double>(setting.batch) * setting.sequence_length;
   const workload::TrainingFlops flops =
       workload::training_flops_per_token(model, setting.sequence_length, setting.attended_length);
-  const double passes_counted = setting.mode == StepMode::Training ? 1 : 1.0 / 3;
-  result.model_causal = passes_counted * result.tokens * flops.causal;
-  result.model_full = passes_counted * result.tokens * flops.full;
+  const bool training = setting.mode == StepMode::Training;
+  result.model_causal = result.tokens * (training ? flops.causal : flops.forward_causal);
+  result.model_full = result.tokens * (training ? flops.full : flops.forward_full);
   result.hardware = timing.executed * static_cast<double>(setting.gpus());
   result.layout = setting.layout;
+  result.storage_share = timing.storage_share;
   result.events = timing.events;
   result.fingerprint = timing.fingerprint;
   return result;
@@ -111,11 +113,12 @@ StepResult StepSimulator::State::simulate(const StepSetting& setting, Fidelity h
 
 const StepResult& StepSimulator::State::step(const Request& request, Fidelity how) {
   const StepSetting setting = setting_of(request);
-  const auto key = std::tuple(pass_order(setting), setting.batch, how.detail, how.exact);
+  const auto key =
+      std::tuple(pass_order(setting), setting.batch, request.storage, how.detail, how.exact);
   const auto found = steps.find(key);
   if (found != steps.end())
     return found->second;
-  return steps.emplace(key, simulate(setting, how)).first->second;
+  return steps.emplace(key, simulate(setting, request.storage, how)).first->second;
 }
 
 StepSimulator::StepSimulator(const hardware::PoolSpec& pool, const workload::ModelSpec& model,
@@ -130,7 +133,7 @@ const StepResult& StepSimulator::step(const Request& request) {
 StepTrace StepSimulator::trace(const Request& request) {
   const StepSetting setting = state_->setting_of(request);
   StepTrace trace;
-  state_->play_of(setting).play(setting.batch, state_->fidelity, &trace);
+  state_->play_of(setting).play(setting.batch, state_->fidelity, request.storage, &trace);
   return trace;
 }
 

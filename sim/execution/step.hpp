@@ -36,6 +36,7 @@ struct StepResult {
       hardware{}; // of the whole step on all GPUs; model FLOPs leave prediction modules aside
   double tokens = 0;
   plan::ParallelismSpec layout;
+  double storage_share = 1; // of Request::storage, what the slowest NIC's checkpoint gets
   std::uint64_t events = 0;
   std::uint64_t fingerprint = 0;
 };
@@ -56,6 +57,7 @@ public:
     double attended_length = 0;
     std::int64_t batch = 0;
     plan::StepMode mode = plan::StepMode::Training;
+    BytesPerSecond storage{}; // that a checkpoint asks for on each NIC throughout the step
   };
   // Throws InfeasibleError: degrees that do not divide, memory that does not fit.
   const StepResult& step(const Request& request);

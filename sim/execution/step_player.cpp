@@ -59,7 +59,9 @@ StepTiming Player::run() {
     try_start(actor);
   }
   settle();
-  while (!engine_.idle()) {
+  for (std::uint32_t flow = 0; flow < storage_flows_.size(); ++flow)
+    start_storage(flow);
+  while (!only_storage_runs()) {
     const auto ended = engine_.advance();
     ended_.assign(ended.begin(), ended.end());
     for (const std::uint32_t tag : ended_)
@@ -402,6 +404,10 @@ void Player::end_parcel(std::uint32_t place) {
     end_send(parcel);
     return;
   }
+  if (parcel.storage != none) {
+    start_storage(parcel.storage);
+    return;
+  }
   const int reader = reader_of(machine_.actors[parcel.sender].stage, parcel.chunk,
                                parcel.micro_batch, parcel.forward);
   const Id team = message_team(parcel.sender, reader);
@@ -454,6 +460,7 @@ void Player::settle() {
 
 StepTiming Player::result() {
   timing_.duration = engine_.now();
+  note_storage_share();
   for (Id id = 0; id < actors_.size(); ++id) {
     SIM_ASSERT(actors_[id].state == UpdateState::Done);
     charge(id, plan_.after_end); // until the slowest actor is done

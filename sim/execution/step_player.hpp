@@ -63,6 +63,8 @@ struct StepTiming {
   std::array<Seconds, plan::communication_dimensions> communication{}; // mean over GPUs
   Seconds forward{}, backward{}, weight{}, pairs{}, update{};          // mean over actors
   Flops executed{};                                                    // mean over actors
+  // Of what checkpoints ask for on the trunks (Trunk::storage), the least share that one gets.
+  double storage_share = 1;
   std::uint64_t events = 0, fingerprint = 0;
 };
 

@@ -8,6 +8,7 @@
 #include "sim/plan/pass.hpp"
 
 #include <cstdint>
+#include <string_view>
 #include <vector>
 
 namespace sim::execution {
@@ -34,6 +35,8 @@ struct StepTrace {
     plan::PassKind pass = plan::PassKind::Forward; // passes and kernels: of what kind
     plan::CommunicationDimension dimension = plan::CommunicationDimension::Tensor; // collectives
     std::int32_t chunk = 0, micro_batch = 0; // passes; of pairs, what goes forward
+    std::string_view kernel{};               // kernels: operator, or what stands between operators
+    plan::KernelRole role = plan::KernelRole::Forward; // kernels
   };
   // Bytes on a trunk of the fabric, spread evenly over the time.
   struct Traffic {

@@ -59,6 +59,9 @@ struct CollectiveLibrarySpec {
   BytesPerSecond ll_channel{}; // bus bandwidth of one
   Bytes ll_channel_bytes{};
   Seconds nvls_latency{}; // of an all-reduce in the switch, start included
+  // What the library's search of the node gives a channel of NVLS at most, when it chooses; it has
+  // one for each GPU. 0: nvls_channels share the links.
+  BytesPerSecond nvls_search_rate{};
   PipelineFillSpec simple_fill, nvls_fill;
 };
 
@@ -114,6 +117,9 @@ template <class V> void fields(V& v, CollectiveLibrarySpec& s) {
   v("ll_channel_bytes", s.ll_channel_bytes, non_negative,
     "Of a rank's part, for which LL takes a further channel.");
   v("nvls_latency", s.nvls_latency, non_negative, "All-reduce in the switch, start included.");
+  v("nvls_search_rate", s.nvls_search_rate, non_negative,
+    "Most that the library, when it chooses, counts for a channel of NVLS, one for each GPU; 0: "
+    "the channels share the links.");
   v("simple_fill", s.simple_fill, anything, "Ring and tree by Simple: filling the pipeline.");
   v("nvls_fill", s.nvls_fill, anything, "NVLS: filling the pipeline.");
 }

@@ -14,7 +14,8 @@ namespace sim::hardware {
 
 // From the inside out; a link's kind is the tier it belongs to.
 enum class LinkKind : std::uint8_t {
-  ScaleUp,
+  ScaleUp, // a GPU's port of the scale-up domain: NVLink to the NVSwitches, or PCIe
+  Pcie,    // a PCIe link that all NICs below it share on their way to the GPUs
   Nic,
   LeafUplink,
   SpineUplink,
@@ -22,7 +23,7 @@ enum class LinkKind : std::uint8_t {
   Global,  // between groups of a dragonfly
   WideArea // between sites, and from a site's uppermost switches to its border
 };
-enum class SwitchTier : std::uint8_t { Leaf, Spine, Core, Border };
+enum class SwitchTier : std::uint8_t { Leaf, Spine, Core, Border, ScaleUp };
 
 // A vertex of a graph: a switch, and the NICs on it. NICs go to vertices in the order written: the
 // next ones of all nodes, or, with a rail, NIC `rail` of the next nodes.
@@ -58,12 +59,13 @@ struct SitesSpec {
 // Both directions of a link, all parallel cables of it, or all uplinks of a switch.
 struct WeakLinkSpec {
   LinkKind tier = LinkKind::Nic;
-  int device = 0; // GPU, NIC (node x nics + i), leaf or spine at the lower end
+  int device = 0; // GPU, PCIe link or NIC (node x number of a node + i), leaf or spine: lower end
   std::optional<int> to = std::nullopt; // spine within the pod, or core of the set; absent: all
   double capacity = 1;                  // relative to the healthy link; 0: broken
 };
 
-// All links of a switch.
+// All links of a switch; of a scale-up switch (node x scale_up_switches + i), its share of the
+// links of its node's GPUs.
 struct WeakSwitchSpec {
   SwitchTier tier = SwitchTier::Leaf;
   int device = 0;
@@ -102,7 +104,8 @@ template <class V> void fields(V& v, SitesSpec& s) {
 template <class V> void fields(V& v, WeakLinkSpec& s) {
   v("tier", s.tier, required(), "Which links.");
   v("device", s.device, required(non_negative),
-    "Lower end: GPU, NIC (node x nics + i), leaf or spine, counted from 0.");
+    "Lower end: GPU, PCIe link or NIC (node x their number in a node + i), leaf or spine, counted "
+    "from 0.");
   v("to", s.to, non_negative,
     "Upper end of an uplink: spine of the leaf's pod, or core of the spine's set; absent: all.");
   v("capacity", s.capacity, required(fraction),
@@ -110,7 +113,8 @@ template <class V> void fields(V& v, WeakLinkSpec& s) {
 }
 template <class V> void fields(V& v, WeakSwitchSpec& s) {
   v("tier", s.tier, required(), "Which switches.");
-  v("device", s.device, required(non_negative), "Number in its tier, counted from 0.");
+  v("device", s.device, required(non_negative),
+    "Number in its tier, counted from 0; scale-up: node x scale_up_switches + i.");
   v("capacity", s.capacity, required(fraction),
     "Capacity of its links relative to healthy ones; 0: broken.");
 }
@@ -122,6 +126,7 @@ inline namespace base {
 template <> struct EnumNames<hardware::LinkKind> {
   static constexpr std::array names{
       std::pair{hardware::LinkKind::ScaleUp, std::string_view{"scale-up"}},
+      std::pair{hardware::LinkKind::Pcie, std::string_view{"pcie"}},
       std::pair{hardware::LinkKind::Nic, std::string_view{"nic"}},
       std::pair{hardware::LinkKind::LeafUplink, std::string_view{"leaf-uplink"}},
       std::pair{hardware::LinkKind::SpineUplink, std::string_view{"spine-uplink"}},
@@ -134,7 +139,8 @@ template <> struct EnumNames<hardware::SwitchTier> {
       std::pair{hardware::SwitchTier::Leaf, std::string_view{"leaf"}},
       std::pair{hardware::SwitchTier::Spine, std::string_view{"spine"}},
       std::pair{hardware::SwitchTier::Core, std::string_view{"core"}},
-      std::pair{hardware::SwitchTier::Border, std::string_view{"border"}}};
+      std::pair{hardware::SwitchTier::Border, std::string_view{"border"}},
+      std::pair{hardware::SwitchTier::ScaleUp, std::string_view{"scale-up"}}};
 };
 } // namespace base
 } // namespace sim

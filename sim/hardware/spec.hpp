@@ -7,6 +7,7 @@
 #include "sim/base/time.hpp"
 #include "sim/hardware/collective_library.hpp"
 #include "sim/hardware/fabric_parts.hpp"
+#include "sim/hardware/node_parts.hpp"
 
 #include <cstdint>
 #include <map>
@@ -86,19 +87,27 @@ struct AcceleratorSpec {
   std::optional<Named<CollectiveLibrarySpec>> collectives;
 };
 
-struct NicSpec {
-  BytesPerSecond bandwidth{};
-};
-
 struct NodeSpec {
   Named<AcceleratorSpec> accelerator;
   int accelerators = 0;
-  int nics = 0; // for training traffic; storage has its own
+  int nics = 0; // for training traffic
   NicSpec nic;
+  ScaleUpWiring scale_up = ScaleUpWiring::Switch;
+  int scale_up_switches = 1;    // each takes an equal share of every GPU's scale-up links
+  std::optional<PcieSpec> pcie; // absent: it never limits a NIC
+  StorageSpec storage;
   bool in_switch_reduction = false; // the scale-up switch adds and multicasts (NVLink SHARP)
   Watts power{};                    // the whole node at full load
   Watts idle_power{};               // the whole node, no kernel running
 };
+
+// Of a GPU's link to the others of its node: of the accelerator's own links, or of its PCIe port.
+// Requires pcie where scale_up is Pcie.
+inline BytesPerSecond usable_scale_up(const NodeSpec& node) {
+  const AcceleratorSpec& gpu = node.accelerator.spec;
+  return node.scale_up == ScaleUpWiring::Pcie ? gpu.host_bandwidth * node.pcie->efficiency
+                                              : gpu.scale_up_bandwidth * gpu.scale_up_efficiency;
+}
 
 enum class FabricBuilder {
   RailOptimized,
@@ -120,6 +129,7 @@ struct FabricSpec {
   int switch_ports = 0; // at link_bandwidth
   int spine_ports = 0;  // of spines and cores, where these are larger chassis; 0: switch_ports
   BytesPerSecond link_bandwidth{};
+  int rails = 0;                    // rail-optimized; 0: one for each NIC of a node
   int pod_nodes = 0;                // three tiers: nodes under one set of spines
   double leaf_oversubscription = 1; // down : up
   double spine_oversubscription = 1;
@@ -248,15 +258,19 @@ template <class V> void fields(V& v, AcceleratorSpec& s) {
   v("collectives", s.collectives, anything,
     "Library of collectives on this generation; absent: plain messages at the rates of links.");
 }
-template <class V> void fields(V& v, NicSpec& s) {
-  v("bandwidth", s.bandwidth, required(positive), "Per direction.");
-}
 template <class V> void fields(V& v, NodeSpec& s) {
   v("accelerator", s.accelerator, required(), "Accelerator of the node.");
   v("accelerators", s.accelerators, required(at_least_one),
     "Accelerators per node: one scale-up domain.");
   v("nics", s.nics, required(at_least_one), "NICs per node for training traffic.");
   v("nic", s.nic, required(), "The NIC.");
+  v("scale_up", s.scale_up, anything,
+    "How the GPUs of a node are joined: switch, by links of their own; pcie, by the port of "
+    "host_bandwidth that leads to the NICs too (and pcie must be given).");
+  v("scale_up_switches", s.scale_up_switches, at_least_one,
+    "Switches that share the scale-up links of every GPU evenly (NVSwitches).");
+  v("pcie", s.pcie, anything, "PCIe between GPUs and NICs; absent: it never limits a NIC.");
+  v("storage", s.storage, anything, "How checkpoints travel.");
   v("in_switch_reduction", s.in_switch_reduction, anything,
     "The scale-up switch adds and multicasts (NVLink SHARP).");
   v("power", s.power, required(positive), "Whole node at full load.");
@@ -271,6 +285,8 @@ template <class V> void fields(V& v, FabricSpec& s) {
   v("spine_ports", s.spine_ports, non_negative,
     "Ports per spine and core switch; absent: as switch_ports.");
   v("link_bandwidth", s.link_bandwidth, required(positive), "Per link and direction.");
+  v("rails", s.rails, non_negative,
+    "Rail-optimized: leaves that the NICs of a node take in turn; 0: one for each NIC.");
   v("pod_nodes", s.pod_nodes, non_negative, "Three tiers: nodes in one pod.");
   v("leaf_oversubscription", s.leaf_oversubscription, at_least_one,
     "Downlink over uplink capacity of a leaf.");

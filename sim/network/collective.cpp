@@ -96,7 +96,7 @@ CollectivePlanner::CollectivePlanner(const topology::Fabric& fabric)
 CollectivePlanner::CollectivePlanner(const topology::Fabric& fabric, const hardware::PoolSpec& pool)
     : lowering_(std::make_unique<Lowering>(fabric, reducing_switches(pool))) {
   if (const auto& library = pool.node->accelerator->collectives)
-    transport_ = std::make_unique<Transport>(library->spec, pool.node->nics, *lowering_);
+    transport_ = std::make_unique<Transport>(library->spec, pool.node.spec, *lowering_);
 }
 CollectivePlanner::~CollectivePlanner() = default;
 
@@ -107,6 +107,24 @@ Seconds CollectivePlanner::idle_duration(const Collective& collective) const {
   return network::idle_duration(collective, capacities());
 }
 
+namespace {
+
+[[noreturn]] void refuse(const algorithm::Entry& refused, CollectiveKind kind, Group group,
+                         const Lowering& lowering) {
+  std::string others;
+  for (const algorithm::Entry& entry : algorithm::table())
+    if (entry.applies(kind, group, lowering))
+      others += (others.empty() ? "" : ", ") + std::string(name_of(entry.algorithm));
+  throw InfeasibleError("algorithm",
+                        std::string(name_of(refused.algorithm)) + " cannot do this " +
+                            std::string(name_of(kind)) + " of " + std::to_string(group.size) +
+                            " ranks, " + std::to_string(group.stride) +
+                            " apart: " + std::string(refused.lacks(kind, group, lowering)),
+                        "what can: " + others);
+}
+
+} // namespace
+
 Collective CollectivePlanner::plain(Algorithm algorithm, CollectiveKind kind, Bytes size,
                                     Group group) {
   SIM_ASSERT(group.size >= 1 && group.stride >= 1 && size >= Bytes{});
@@ -114,14 +132,12 @@ Collective CollectivePlanner::plain(Algorithm algorithm, CollectiveKind kind, By
   if (group.size == 1 || size == Bytes{})
     return collective;
   for (const algorithm::Entry& entry : algorithm::table())
-    if (entry.algorithm == algorithm && entry.applies(kind, group, *lowering_)) {
+    if (entry.algorithm == algorithm) {
+      if (!entry.applies(kind, group, *lowering_))
+        refuse(entry, kind, group, *lowering_);
       entry.append({kind, size, group}, *lowering_, collective.phases);
-      return collective;
     }
-  throw InfeasibleError("algorithm", std::string(name_of(algorithm)) + " does not do " +
-                                         std::string(name_of(kind)) + " for " +
-                                         std::to_string(group.size) + " ranks " +
-                                         std::to_string(group.stride) + " apart");
+  return collective;
 }
 
 Collective CollectivePlanner::plan(Algorithm algorithm, CollectiveKind kind, Bytes size,

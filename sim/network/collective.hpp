@@ -79,7 +79,7 @@ struct Transfers {
 struct Phase {
   Seconds latency{};  // of the messages on the wire, in the slowest group
   Seconds overhead{}; // of the software, in every group: start, handing over, filling the pipeline
-  double hops = 0;    // messages that follow one another
+  double hops = 0;    // messages that are handed over one after another
   Bytes bytes_per_flow{};
   // Flows on the most loaded link of each kind; 0: the phase does not use that kind.
   std::array<double, topology::link_kinds> flows{};
@@ -91,6 +91,7 @@ struct Collective {
   CollectiveKind kind = CollectiveKind::AllReduce;
   Algorithm algorithm = Algorithm::Ring;
   std::optional<hardware::Protocol> protocol = std::nullopt; // none: plain messages
+  int channels = 0;                                          // of the library, that carry it
   std::vector<Phase>
       phases; // equal rounds of an algorithm are one phase with their latencies and bytes summed
 };

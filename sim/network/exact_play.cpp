@@ -27,7 +27,7 @@ class ExactPlayer {
 public:
   ExactPlayer(const topology::Fabric& fabric, const Collective& collective, std::uint64_t most)
       : fabric_(fabric), collective_(collective), most_(most), load_(fabric.trunks().size()),
-        resources_(fabric.trunks().size(), none) {}
+        resources_(fabric.trunks().size(), none), link_is_trunk_(has_link_trunks(fabric)) {}
 
   ExactPlay play(Group group) {
     std::vector<int> ranks(at(fabric_.gpus()));
@@ -73,6 +73,13 @@ private:
     double flows = 0, sum = 0, least = std::numeric_limits<double>::infinity(), most = 0;
   };
 
+  static bool has_link_trunks(const topology::Fabric& fabric) {
+    for (topology::LinkId link = 0; link < fabric.links().size(); ++link)
+      if (fabric.trunk_of(link) != link)
+        return false;
+    return true;
+  }
+
   void advance(std::uint32_t g) {
     Run& run = groups_[g];
     bool more = true;
@@ -115,12 +122,24 @@ private:
                    });
     const std::vector<std::vector<Part>> blocks = lay_blocks(members, size);
     for (const std::vector<Part>& from : blocks)
-      for (const std::vector<Part>& to : blocks)
-        for (const bool between : {true, false}) {
-          const double flows = add_block(phase.transfers, members, from, to, between);
-          if (flows > 0)
-            start(phase, g, between, flows);
-        }
+      for (const std::vector<Part>& to : blocks) {
+        list_block(members, from, to);
+        for (const bool between : {true, false})
+          start_bundle(phase, g, between);
+      }
+  }
+
+  // One activity of the listed flows, if there are any.
+  void start_bundle(const Phase& phase, std::uint32_t g, bool between) {
+    const std::vector<topology::Transfer>& flows = between ? between_nodes_ : inside_nodes_;
+    if (flows.empty())
+      return;
+    if (link_is_trunk_)
+      add_together(phase.transfers, flows);
+    else
+      for (const topology::Transfer& flow : flows)
+        add(phase.transfers, flow.from, flow.to);
+    start(phase, g, between, static_cast<double>(flows.size()));
   }
 
   [[nodiscard]] std::vector<std::vector<Part>> lay_blocks(std::span<const int> members,
@@ -144,10 +163,10 @@ private:
     return blocks;
   }
 
-  // Returns the number of flows.
-  double add_block(const Transfers& transfers, std::span<const int> members,
-                   std::span<const Part> from, std::span<const Part> to, bool between) {
-    double flows = 0;
+  void list_block(std::span<const int> members, std::span<const Part> from,
+                  std::span<const Part> to) {
+    between_nodes_.clear();
+    inside_nodes_.clear();
     for (std::size_t i = 0, k = 0; i < from.size() && k < to.size();) {
       if (from[i].group != to[k].group) {
         ++(from[i].group < to[k].group ? i : k);
@@ -155,13 +174,30 @@ private:
       }
       for (std::size_t a = from[i].first; a < from[i].end; ++a)
         for (std::size_t b = to[k].first; b < to[k].end; ++b)
-          if (a != b && is_between(members[a], members[b]) == between) {
-            add(transfers, members[a], members[b]);
-            ++flows;
-          }
+          if (a != b)
+            (is_between(members[a], members[b]) ? between_nodes_ : inside_nodes_)
+                .push_back({members[a], members[b]});
       ++i, ++k;
     }
-    return flows;
+  }
+
+  // The flows of a block where every link is a trunk of its own, as hashing makes it.
+  void add_together(const Transfers& transfers, std::span<const topology::Transfer> flows) {
+    fabric_.add_loads(flows, load_);
+    const auto trunks = fabric_.trunks();
+    for (std::uint32_t trunk = 0; trunk < trunks.size(); ++trunk) {
+      if (load_[trunk] == 0)
+        continue;
+      load_[trunk] *= weight_on(transfers, trunks[trunk]);
+      if (trunks[trunk].can_bind)
+        touched_.push_back(trunk);
+      else
+        load_[trunk] = 0;
+    }
+  }
+
+  static double weight_on(const Transfers& transfers, const topology::Trunk& trunk) {
+    return trunk.kind == LinkKind::ScaleUp ? transfers.scale_up_weight : transfers.network_weight;
   }
 
   void add(const Transfers& transfers, int from, int to) {
@@ -170,8 +206,7 @@ private:
     const auto trunks = fabric_.trunks();
     for (const topology::TrunkStep& step : steps_) {
       const topology::Trunk& trunk = trunks[step.trunk];
-      const double weight =
-          trunk.kind == LinkKind::ScaleUp ? transfers.scale_up_weight : transfers.network_weight;
+      const double weight = weight_on(transfers, trunk);
       if (!trunk.can_bind || step.share * weight <= 0)
         continue;
       if (load_[step.trunk] == 0)
@@ -232,6 +267,8 @@ private:
   std::vector<double> load_;    // by trunk, of the activity to start
   std::vector<std::uint32_t> touched_;
   std::vector<engine::ResourceId> resources_; // by trunk
+  bool link_is_trunk_;
+  std::vector<topology::Transfer> between_nodes_, inside_nodes_; // of a pair of blocks
   std::vector<topology::TrunkStep> steps_;
   std::vector<engine::Draw> draws_;
   Rates between_, inside_;

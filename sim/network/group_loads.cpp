@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/network/group_loads.hpp"
 
+#include "sim/network/flows.hpp"
 #include "sim/network/rings.hpp"
 #include "sim/network/trees.hpp"
 
@@ -12,98 +13,61 @@ GroupLoads::GroupLoads(const topology::Fabric& fabric)
     : fabric_(fabric), flows_(fabric.trunks().size()) {}
 
 void GroupLoads::add(const Transfers& transfers, std::span<const int> members) {
-  for_each_group(transfers.group, members,
-                 [&](const std::vector<int>& group) { add_group(transfers, group); });
+  for_each_group(transfers.group, members, [&](const std::vector<int>& group) {
+    for_each_flow(transfers, group, fabric_.gpus_per_node(), [&](int from, int to) {
+      add_route(from, to, transfers.network_weight, transfers.scale_up_weight);
+    });
+    latency_ = std::max(latency_, transfers.rounds * path(transfers, group));
+  });
 }
 
-void GroupLoads::add_group(const Transfers& transfers, std::span<const int> members) {
+Seconds GroupLoads::path(const Transfers& transfers, std::span<const int> members) {
+  Seconds longest{};
   switch (transfers.pattern) {
-  case Pattern::None:
-    break;
   case Pattern::Ring:
-    add_rings(transfers, members);
-    break;
-  case Pattern::AllPairs:
-    add_all_pairs(transfers, members);
-    break;
-  case Pattern::Neighbours:
-    for (std::size_t i = 0; i + 1 < members.size(); ++i)
-      add_route(members[i], members[i + 1], transfers.network_weight);
-    break;
-  case Pattern::InSwitch:
-    add_in_switch(transfers, members);
+    for (int channel = 0; channel < transfers.channels; ++channel)
+      longest = std::max(longest, around_ring(members, channel));
     break;
   case Pattern::DoubleTree:
-    add_double_tree(transfers, members);
-    break;
-  case Pattern::Exchange:
-  case Pattern::Shift:
-    add_partners(transfers, members);
-    break;
-  }
-}
-
-void GroupLoads::add_rings(const Transfers& transfers, std::span<const int> members) {
-  for (int channel = 0; channel < transfers.channels; ++channel) {
-    lay_ring(members, fabric_.gpus_per_node(), channel, ring_);
-    Seconds around{}, least{};
-    const Seconds before = latency_;
-    for (std::size_t i = 0; i < ring_.size(); ++i) {
-      const int from = ring_[i], to = ring_[(i + 1) % ring_.size()];
-      add_route(from, to, transfers.network_weight);
-      const Seconds hop = fabric_.latency(from, to);
-      around += hop;
-      least = i == 0 ? hop : std::min(least, hop);
-    }
-    latency_ = std::max(before, transfers.rounds * (around - least));
-  }
-}
-
-void GroupLoads::add_all_pairs(const Transfers& transfers, std::span<const int> members) {
-  const Seconds before = latency_;
-  Seconds slowest{};
-  for (const int from : members)
-    for (const int to : members)
-      if (from != to) {
-        add_route(from, to, transfers.network_weight, transfers.scale_up_weight);
-        slowest = std::max(slowest, fabric_.latency(from, to));
+    for (int channel = 0; channel < transfers.channels; ++channel)
+      for (int tree = 0; tree < double_tree; ++tree) {
+        lay_tree(members, fabric_.gpus_per_node(), channel, tree, parents_);
+        longest = std::max(longest, depth_of_tree(members, parents_, fabric_).latency);
       }
-  latency_ = std::max(before, transfers.rounds * slowest);
+    break;
+  case Pattern::InSwitch:
+    longest = through_switch(members);
+    break;
+  case Pattern::None:
+  case Pattern::AllPairs:
+  case Pattern::Neighbours:
+  case Pattern::Exchange:
+  case Pattern::Shift: // the slowest message: add_route
+    break;
+  }
+  return longest;
 }
 
-// Up to the switch and down from it: on the links as a ring, in the time of one message.
-void GroupLoads::add_in_switch(const Transfers& transfers, std::span<const int> members) {
-  for (std::size_t i = 0; i < members.size(); ++i)
-    add_route(members[i], members[(i + 1) % members.size()], transfers.network_weight);
+// Its n - 1 slowest messages.
+Seconds GroupLoads::around_ring(std::span<const int> members, int channel) {
+  lay_ring(members, fabric_.gpus_per_node(), channel, ring_);
+  Seconds around{}, least{};
+  for (std::size_t i = 0; i < ring_.size(); ++i) {
+    const Seconds hop = fabric_.latency(ring_[i], ring_[(i + 1) % ring_.size()]);
+    around += hop;
+    least = i == 0 ? hop : std::min(least, hop);
+  }
+  return around - least;
+}
+
+// Up to the switch and down from it takes as long as one message.
+Seconds GroupLoads::through_switch(std::span<const int> members) const {
+  Seconds slowest{};
   for (const int member : members)
     for (const int end : {members.front(), members.back()})
       if (member != end)
-        latency_ = std::max(latency_, transfers.rounds * fabric_.latency(end, member));
-}
-
-void GroupLoads::add_double_tree(const Transfers& transfers, std::span<const int> members) {
-  for (int channel = 0; channel < transfers.channels; ++channel)
-    for (int tree = 0; tree < double_tree; ++tree) {
-      lay_tree(members, fabric_.gpus_per_node(), channel, tree, parents_);
-      for (std::size_t i = 0; i < members.size(); ++i)
-        if (parents_[i] >= 0) {
-          const int parent = members[static_cast<std::size_t>(parents_[i])];
-          add_route(members[i], parent, transfers.network_weight);
-          add_route(parent, members[i], transfers.network_weight);
-        }
-      latency_ =
-          std::max(latency_, transfers.rounds * depth_of_tree(members, parents_, fabric_).latency);
-    }
-}
-
-void GroupLoads::add_partners(const Transfers& transfers, std::span<const int> members) {
-  const int n = static_cast<int>(members.size());
-  for (int i = 0; i < n; ++i) {
-    const int partner = transfers.pattern == Pattern::Exchange ? i ^ transfers.distance
-                                                               : (i + transfers.distance) % n;
-    add_route(members[static_cast<std::size_t>(i)], members[static_cast<std::size_t>(partner)],
-              transfers.network_weight);
-  }
+        slowest = std::max(slowest, fabric_.latency(end, member));
+  return slowest;
 }
 
 void GroupLoads::add_route(int from, int to, double network_weight, double scale_up_weight) {

@@ -55,12 +55,10 @@ public:
   void take(std::vector<TrunkLoad>& out);
 
 private:
-  void add_group(const Transfers& transfers, std::span<const int> members);
-  void add_rings(const Transfers& transfers, std::span<const int> members);
-  void add_all_pairs(const Transfers& transfers, std::span<const int> members);
-  void add_in_switch(const Transfers& transfers, std::span<const int> members);
-  void add_double_tree(const Transfers& transfers, std::span<const int> members);
-  void add_partners(const Transfers& transfers, std::span<const int> members);
+  // Of the messages of one group that follow one another.
+  [[nodiscard]] Seconds path(const Transfers& transfers, std::span<const int> members);
+  [[nodiscard]] Seconds around_ring(std::span<const int> members, int channel);
+  [[nodiscard]] Seconds through_switch(std::span<const int> members) const;
   void note(std::uint32_t trunk, double flows);
 
   const topology::Fabric& fabric_;

@@ -22,44 +22,23 @@ constexpr double rounding = 1e-12; // relative, of a sum of shares
 
 std::size_t at(int index) { return static_cast<std::size_t>(index); }
 
-void check(const topology::Fabric& fabric, CollectiveKind kind, Group group) {
-  if (!algorithm::is_ring_kind(kind))
-    throw InfeasibleError("algorithm",
-                          "a ring does not do " + std::string(name_of(kind)) + " by messages");
-  const int gpus = fabric.gpus();
-  const std::int64_t block = std::int64_t{group.size} * group.stride;
-  if (group.size < 1 || group.stride < 1 || block > gpus || gpus % block != 0)
-    throw InfeasibleError("parallelism", "groups of " + std::to_string(group.size) + " ranks, " +
-                                             std::to_string(group.stride) + " apart, do not tile " +
-                                             std::to_string(gpus) + " GPUs");
-}
-
 // GPUs of a ring in order, one ring after another; all of `size`.
 struct Rings {
   std::vector<int> gpus;
   std::size_t size = 0;
-  int channels = 1;
 };
 
-// A group that spans nodes has as many channels as the fewest members that any group has in a node.
-// The rings of the closed form: Lowering::count_rings.
-Rings lay_rings(const topology::Fabric& fabric, Group group) {
+Rings lay_rings(const topology::Fabric& fabric, const Transfers& transfers) {
   const int node = fabric.gpus_per_node();
   std::vector<int> ranks(at(fabric.gpus())), ring;
   std::iota(ranks.begin(), ranks.end(), 0);
-  Rings rings{.gpus = {}, .size = at(group.size)};
-  const bool inside = node % (std::int64_t{group.size} * group.stride) == 0;
-  if (!inside) {
-    rings.channels = group.size;
-    for_each_group(group, std::span<const int>(ranks), [&](const std::vector<int>& members) {
-      rings.channels = std::min(rings.channels, fewest_in_a_node(members, node));
-    });
-  }
-  for (int channel = 0; channel < rings.channels; ++channel)
-    for_each_group(group, std::span<const int>(ranks), [&](const std::vector<int>& members) {
-      lay_ring(members, node, channel, ring);
-      rings.gpus.insert(rings.gpus.end(), ring.begin(), ring.end());
-    });
+  Rings rings{.gpus = {}, .size = at(transfers.group.size)};
+  for (int channel = 0; channel < transfers.channels; ++channel)
+    for_each_group(transfers.group, std::span<const int>(ranks),
+                   [&](const std::vector<int>& members) {
+                     lay_ring(members, node, channel, ring);
+                     rings.gpus.insert(rings.gpus.end(), ring.begin(), ring.end());
+                   });
   return rings;
 }
 
@@ -90,8 +69,9 @@ public:
     limit_rates();
   }
 
-  MessagePlay play(std::uint32_t steps, double chunk) {
+  MessagePlay play(std::uint32_t steps, double chunk, Seconds overhead) {
     steps_ = steps;
+    overhead_ = overhead;
     spec_.work = chunk;
     for (std::uint32_t sender = 0; sender < senders_.size(); ++sender)
       start_next(sender);
@@ -163,7 +143,7 @@ private:
         senders_[sender.before].ended < sender.started)
       return;
     ++sender.started;
-    spec_.latency = Seconds::from_base(sender.latency);
+    spec_.latency = Seconds::from_base(sender.latency) + overhead_;
     spec_.bound = sender.bound;
     spec_.draws = std::span(draws_.data() + sender.first_draw, draws_.data() + sender.end_of_draws);
     spec_.tag = id;
@@ -188,6 +168,7 @@ private:
   Routes routes_;
   std::vector<engine::Draw> draws_;
   std::uint32_t steps_ = 0;
+  Seconds overhead_{}; // of a message
   engine::ActivitySpec spec_;
   engine::Engine engine_;
   std::vector<std::uint32_t> ended_;
@@ -195,17 +176,19 @@ private:
 
 } // namespace
 
-MessagePlay play_messages(const topology::Fabric& fabric, CollectiveKind kind, Bytes size,
-                          Group group) {
-  check(fabric, kind, group);
-  SIM_ASSERT(size >= Bytes{});
-  if (group.size == 1 || size == Bytes{})
+MessagePlay play_messages(const topology::Fabric& fabric, const Collective& ring, Group group) {
+  if (ring.phases.empty())
     return {.carried = std::vector<Bytes>(fabric.links().size())};
-  const Rings rings = lay_rings(fabric, group);
-  const int passes = kind == CollectiveKind::AllReduce ? 2 : 1;
-  RingPlay ring(fabric, rings);
-  return ring.play(static_cast<std::uint32_t>(passes * (group.size - 1)),
-                   size.base() / group.size / rings.channels);
+  const Phase& phase = ring.phases.front();
+  if (!algorithm::is_ring_kind(ring.kind) || ring.algorithm != Algorithm::Ring)
+    throw InfeasibleError("detail",
+                          std::string(name_of(ring.algorithm)) + " of " +
+                              std::string(name_of(ring.kind)) + " is not played by messages",
+                          "algorithm ring for all-reduce, reduce-scatter or all-gather");
+  const double steps = phase.transfers.rounds * (group.size - 1);
+  RingPlay play(fabric, lay_rings(fabric, phase.transfers));
+  return play.play(static_cast<std::uint32_t>(steps), phase.bytes_per_flow / byte / steps,
+                   phase.overhead / steps);
 }
 
 } // namespace sim::network

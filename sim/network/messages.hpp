@@ -32,11 +32,11 @@ struct MessagePlay {
   std::vector<Bytes> carried;    // per link of the fabric
 };
 
-// Plays all-reduce, reduce-scatter or all-gather on an idle fabric. Sizes follow NCCL, as in
-// CollectivePlanner::plan. A group of one and an empty message need no message. Memory grows with
-// the ranks times channels and the length of their routes, not with the messages. Throws
-// InfeasibleError when the groups do not tile the GPUs or a ring does not do this kind.
-MessagePlay play_messages(const topology::Fabric& fabric, CollectiveKind kind, Bytes size,
-                          Group group);
+// Plays a ring that CollectivePlanner has planned for `group` on an idle fabric; what its protocol
+// adds is spread evenly over the messages. A plan without phases needs no message. Memory grows
+// with the ranks times channels and the length of their routes, not with the messages. Throws
+// InfeasibleError("detail") when the plan is not a ring of all-reduce, reduce-scatter or
+// all-gather.
+MessagePlay play_messages(const topology::Fabric& fabric, const Collective& ring, Group group);
 
 } // namespace sim::network

@@ -170,10 +170,13 @@ void count_links(const Layout& l, const std::vector<Lane>& lanes, int inner, con
   flows(LinkKind::ScaleUp) = std::max(most(up), most(down));
   flows(LinkKind::Nic) = std::max(most(out), most(in));
   const double together = static_cast<double>(lanes.size());
-  const bool one_plane = l.wiring.planes == 1,
-             one_leaf = one_plane && l.wiring.leaves_per_group == 1;
+  const bool one_plane = l.wiring.planes == 1;
+  // A plane has one NIC of a node on a leaf; else leaves take the NICs in turn.
+  std::vector<int> by_leaf(one_plane ? at(l.wiring.leaves_per_group) : in.size());
+  for (std::size_t nic = 0; nic < in.size(); ++nic)
+    by_leaf[nic % by_leaf.size()] += in[nic];
   if (rings.leaf_exits() > 0)
-    flows(LinkKind::LeafUplink) = rings.leaf_exits() * (one_leaf ? together : most(in)) / l.spines;
+    flows(LinkKind::LeafUplink) = rings.leaf_exits() * most(by_leaf) / l.spines;
   if (rings.pod_exits() > 0)
     flows(LinkKind::SpineUplink) = rings.pod_exits() * (one_plane ? together : most(in)) /
                                    (static_cast<double>(l.spines) * l.cores);

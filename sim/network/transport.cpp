@@ -10,6 +10,7 @@ using hardware::Protocol;
 namespace {
 
 constexpr auto scale_up = static_cast<std::size_t>(topology::LinkKind::ScaleUp),
+               pcie = static_cast<std::size_t>(topology::LinkKind::Pcie),
                nic = static_cast<std::size_t>(topology::LinkKind::Nic);
 // Of the links, what NCCL's graph search leaves its channels (src/graph/search.cc: speeds come in
 // steps).
@@ -17,6 +18,8 @@ constexpr double searched_share = 0.97;
 constexpr double ll_bytes = 2;              // 4 of data, 4 of flags
 constexpr double ll128_bytes = 128.0 / 120; // 8 of flags
 constexpr double least_ranks_of_nvls = 3;
+// In the search, an NVLS channel has a GPU as its head (src/graph/search.cc; NCCL_MAX_NVLS_ARITY).
+constexpr double most_nvls_channels = 32;
 
 bool is_tree(Algorithm algorithm) {
   return algorithm == Algorithm::Tree || algorithm == Algorithm::NvlsTree;
@@ -45,11 +48,18 @@ CommunicatorShape Transport::shape_of(Group group) const {
   const double in_node = double(shape.ranks) / shape.nodes;
   const auto& capacity = lowering_.capacities().per_link;
   shape.channels = shape.nodes == 1 ? library_.node_channels : library_.channels;
-  shape.nvls_channels = library_.nvls_channels;
   shape.intra = searched_share * capacity[scale_up] / shape.channels;
+  const bool searched = library_.nvls_search_rate > BytesPerSecond{};
+  shape.nvls_channels =
+      searched ? static_cast<int>(std::min(in_node, most_nvls_channels)) : library_.nvls_channels;
   shape.nvls_intra = searched_share * capacity[scale_up] / shape.nvls_channels;
+  if (searched)
+    shape.nvls_intra = std::min(shape.nvls_intra, library_.nvls_search_rate);
   if (shape.nodes > 1) {
-    shape.nics = std::min(in_node, double(nics_)) * capacity[nic] / shape.channels;
+    BytesPerSecond one = capacity[nic];
+    if (capacity[pcie] > BytesPerSecond{})
+      one = std::min(one, capacity[pcie] / nics_per_pcie_);
+    shape.nics = std::min(in_node, double(nics_)) * one / shape.channels;
     if (in_node <= 1)
       shape.intra = shape.nics; // no link inside a node takes part
     shape.intra = shape.inter = std::min(shape.intra, shape.nics);
@@ -77,6 +87,17 @@ Seconds Transport::transfer_time(const Phase& phase) const {
   return time;
 }
 
+// Those that carry a collective of `part` for each rank: LL takes one for each portion of it.
+double Transport::channels_of(Protocol protocol, Bytes part, const Collective& collective,
+                              int nodes) const {
+  if (uses_switch(collective.algorithm))
+    return library_.nvls_channels;
+  const double channels = nodes == 1 ? library_.node_channels : library_.channels;
+  if (protocol != Protocol::LL || library_.ll_channel_bytes <= Bytes{})
+    return channels;
+  return std::clamp(part / library_.ll_channel_bytes, 1.0, channels);
+}
+
 // `bus`: bus bandwidth of the collective at one byte per byte. Trees move each byte twice.
 double Transport::bytes_per_byte(Protocol protocol, BytesPerSecond bus, Bytes part,
                                  const Collective& collective, int nodes) const {
@@ -88,8 +109,8 @@ double Transport::bytes_per_byte(Protocol protocol, BytesPerSecond bus, Bytes pa
     const double factor = std::max(ll_bytes, bus / tuning.ll.of(nodes));
     if (library_.ll_channel <= BytesPerSecond{})
       return factor;
-    const double used = std::clamp(part / library_.ll_channel_bytes, 1.0, channels);
-    return std::max(factor, bus / (used * library_.ll_channel));
+    return std::max(factor,
+                    bus / (channels_of(protocol, part, collective, nodes) * library_.ll_channel));
   }
   case Protocol::LL128:
     return std::max(
@@ -117,6 +138,8 @@ void Transport::apply(Protocol protocol, Bytes size, Group group, Collective& co
                              : 0;
   const int nodes = shape_of(group).nodes;
   collective.protocol = protocol;
+  collective.channels =
+      static_cast<int>(channels_of(protocol, size / group.size, collective, nodes));
   Seconds starts = start;
   for (Phase& phase : collective.phases) {
     if (collective.algorithm == Algorithm::Ring || collective.algorithm == Algorithm::Tree)

@@ -17,9 +17,11 @@ namespace sim::network {
 
 class Transport {
 public:
-  // Keeps references. `nics`: of a node.
-  Transport(const hardware::CollectiveLibrarySpec& library, int nics, const Lowering& lowering)
-      : library_(library), nics_(nics), lowering_(lowering) {}
+  // Keeps references.
+  Transport(const hardware::CollectiveLibrarySpec& library, const hardware::NodeSpec& node,
+            const Lowering& lowering)
+      : library_(library), nics_(node.nics), nics_per_pcie_(node.pcie ? node.pcie->nics : 1),
+        lowering_(lowering) {}
 
   // Kinds for which the library's table chooses.
   static bool chooses(CollectiveKind kind);
@@ -31,12 +33,14 @@ public:
   void apply(hardware::Protocol protocol, Bytes size, Group group, Collective& collective) const;
 
 private:
+  [[nodiscard]] double channels_of(hardware::Protocol protocol, Bytes part,
+                                   const Collective& collective, int nodes) const;
   [[nodiscard]] Seconds transfer_time(const Phase& phase) const;
   [[nodiscard]] double bytes_per_byte(hardware::Protocol protocol, BytesPerSecond bus, Bytes part,
                                       const Collective& collective, int nodes) const;
 
   const hardware::CollectiveLibrarySpec& library_;
-  int nics_;
+  int nics_, nics_per_pcie_; // of a node, of a PCIe link
   const Lowering& lowering_;
 };
 

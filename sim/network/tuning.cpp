@@ -93,8 +93,8 @@ struct Model {
     Seconds latency = tuning.scale_up.nvls;
     if (with_tree) {
       latency = tuning.scale_up.nvls_tree + 2 * floor_log2(nodes) * tuning.network.nvls_tree;
-      rate = std::min(
-          {rate, shape.nics * (nodes <= 2 ? 2 : 1), tuning.channel_nvls_tree.of(shape.nodes)});
+      rate = std::min({rate, shape.nics * (shape.channels / c) * (nodes <= 2 ? 2 : 1),
+                       tuning.channel_nvls_tree.of(shape.nodes)});
     }
     return latency + size / (c * rate * (ranks / steps));
   }

@@ -35,60 +35,67 @@ hardware::MemoryKind memory_kind(OperatorKind kind) {
 }
 
 void push_memory(double bytes, hardware::MemoryKind kind, int kernels, KernelRole role,
-                 const LoweringContext& context, std::vector<PlannedKernel>& out) {
+                 std::string_view name, const LoweringContext& context,
+                 std::vector<PlannedKernel>& out) {
   if (bytes <= 0)
     return;
   const hardware::MemoryKernel kernel{bytes * byte, kind, kernels};
-  out.push_back({hardware::demand(kernel, *context.accelerator), Flops{}, role, kernels});
-}
-
-// A narrow element and its part of one FP32 scale per 128 elements.
-double narrow_bytes(hardware::Precision type) {
-  return hardware::bytes_per_element(type) / byte + 4.0 / 128;
-}
-// Reads a narrow tensor and writes it transposed, requantised along the other axis.
-double transpose_bytes(double elements, hardware::Precision type) {
-  return elements * 2 * narrow_bytes(type);
+  out.push_back({hardware::demand(kernel, *context.accelerator), Flops{}, role, kernels, name});
 }
 
 // The second copy of a narrow operand, along tokens, that its weight gradient reads.
 enum class SecondCopy { None, WithCast, Later };
-// Needed where blocks of scales lie along K, or tensor cores take operands along K alone. The cast
+// Needed where scales run along one axis, or tensor cores take operands along K alone. The cast
 // writes both (Transformer Engine); DeepSeek's 1 x 128 tiles are cut again when the weight gradient
-// runs, so that one copy is kept (arXiv 2412.19437, section 3.5.2).
-SecondCopy second_copy(hardware::Precision precision, const LoweringContext& context) {
+// runs, so that one copy is kept (arXiv 2412.19437, section 3.5.2). Frozen weights have none.
+SecondCopy second_copy(const Operator& op, const LoweringContext& context) {
+  const PrecisionSpec& recipe = context.stack->precision;
+  if (op.frozen)
+    return SecondCopy::None;
+  if (recipe.gemm == hardware::Precision::Fp4 || recipe.scaling == Scaling::Micro)
+    return SecondCopy::WithCast;
+  if (recipe.scaling == Scaling::Block)
+    return SecondCopy::Later;
   const auto& kernels = context.accelerator->kernels.spec.gemm;
-  const auto found = kernels.find(precision);
+  const auto found = kernels.find(recipe.gemm);
   const bool either_major = found != kernels.end() && found->second.either_major;
-  if (context.stack->precision.scaling == Scaling::Tensor)
-    return either_major ? SecondCopy::None : SecondCopy::WithCast;
-  return either_major ? SecondCopy::WithCast : SecondCopy::Later;
+  return either_major ? SecondCopy::None : SecondCopy::WithCast;
 }
 
-// Reads 16 bit and writes the narrow type, once or twice.
-double cast_bytes(double elements, hardware::Precision to, SecondCopy second) {
-  return elements * (wide + (second == SecondCopy::WithCast ? 2 : 1) * narrow_bytes(to));
+// Reads 16 bit and writes the narrow type, once or twice; NVFP4 looks for the tensor's largest
+// value before.
+double cast_bytes(double elements, const PrecisionSpec& precision, SecondCopy second) {
+  const bool largest = precision.gemm == hardware::Precision::Fp4;
+  return elements * ((largest ? 2 : 1) * wide +
+                     (second == SecondCopy::WithCast ? 2 : 1) * stored_bytes(precision));
+}
+// Reads a narrow tensor and writes it transposed, requantised along the other axis.
+double transpose_bytes(double elements, const PrecisionSpec& precision) {
+  return elements * 2 * stored_bytes(precision);
 }
 
 // An operand of a product and of a weight gradient, which may have arrived narrow.
-void push_cast(double elements, bool arrives_narrow, hardware::Precision precision, KernelRole role,
+void push_cast(double elements, bool arrives_narrow, const Operator& op, KernelRole role,
                const LoweringContext& context, std::vector<PlannedKernel>& out) {
-  const SecondCopy second = second_copy(precision, context);
+  const PrecisionSpec& precision = context.stack->precision;
+  const SecondCopy second = second_copy(op, context);
   double bytes = 0;
   if (!arrives_narrow)
     bytes = cast_bytes(elements, precision, second);
   else if (second == SecondCopy::WithCast)
     bytes = transpose_bytes(elements, precision);
   // One scale for all is a stream of elements; blocks find the largest of each first.
-  const bool tensor = context.stack->precision.scaling == Scaling::Tensor;
-  push_memory(bytes, tensor ? hardware::MemoryKind::Elementwise : hardware::MemoryKind::Cast, 1,
-              role, context, out);
+  const bool stream = precision.scaling == Scaling::Tensor;
+  const int kernels = precision.gemm == hardware::Precision::Fp4 ? 2 : 1;
+  push_memory(bytes, stream ? hardware::MemoryKind::Elementwise : hardware::MemoryKind::Cast,
+              kernels, role, "cast", context, out);
 }
 
-// Bytes of an element that travels in the dispatch's precision.
+// Bytes of an element that travels in the dispatch's precision, with its part of one FP32 scale per
+// 128 elements.
 double dispatched_width(const LoweringContext& context) {
   const hardware::Precision dispatch = context.stack->precision.dispatch;
-  return narrow(dispatch) ? narrow_bytes(dispatch) : wide;
+  return narrow(dispatch) ? hardware::bytes_per_element(dispatch) / byte + 4.0 / 128 : wide;
 }
 bool gradient_arrives_narrow(const Operator& op, const LoweringContext& context) {
   return op.backward_dispatched && narrow(context.stack->precision.dispatch);
@@ -121,7 +128,7 @@ void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::
   }
   kernel.traffic = bytes * byte;
   out.push_back({hardware::demand(kernel, *context.accelerator),
-                 2 * op.groups * op.m * op.n * op.k * flop, role});
+                 2 * op.groups * op.m * op.n * op.k * flop, role, 1, op.name});
 }
 
 void push_attention(const Operator& op, hardware::AttentionDirection direction, KernelRole role,
@@ -140,10 +147,10 @@ void push_attention(const Operator& op, hardware::AttentionDirection direction, 
   kernel.traffic = wide * (forward ? op.forward_elements : op.backward_elements) * byte;
   constexpr auto beside = hardware::MemoryKind::Elementwise;
   if (!forward)
-    push_memory(wide * op.backward_before_elements, beside, 1, role, context, out);
-  out.push_back({hardware::demand(kernel, *context.accelerator), kernel.flops, role});
+    push_memory(wide * op.backward_before_elements, beside, 1, role, op.name, context, out);
+  out.push_back({hardware::demand(kernel, *context.accelerator), kernel.flops, role, 1, op.name});
   if (!forward)
-    push_memory(wide * op.backward_after_elements, beside, 1, role, context, out);
+    push_memory(wide * op.backward_after_elements, beside, 1, role, op.name, context, out);
 }
 
 // Both gradients of a product of two activations, in 16 bit: dA = dC B^T, and dB = A^T dC, which is
@@ -160,12 +167,29 @@ void push_batched_gradients(const Operator& op, KernelRole role, const LoweringC
 
 } // namespace
 
+double stored_bytes(const PrecisionSpec& precision) {
+  const double width = hardware::bytes_per_element(precision.gemm) / byte;
+  if (precision.gemm == hardware::Precision::Fp4)
+    return width + 1.0 / 16;
+  if (!narrow(precision.gemm))
+    return width;
+  switch (precision.scaling) {
+  case Scaling::Block:
+    return width + 4.0 / 128;
+  case Scaling::Micro:
+    return width + 1.0 / 32;
+  case Scaling::Tensor:
+    break;
+  }
+  return width;
+}
+
 void lower_forward(const Operator& op, const LoweringContext& context, KernelRole role,
                    bool input_quantised, std::vector<PlannedKernel>& out) {
   if (op.kind == OperatorKind::Gemm) {
     const hardware::Precision precision = precision_of(op, *context.stack);
     if (narrow(precision))
-      push_cast(op.input_elements, input_quantised, precision, role, context, out);
+      push_cast(op.input_elements, input_quantised, op, role, context, out);
     push_gemm(op, hardware::GemmDirection::Forward, precision, role, context, out);
   } else if (op.kind == OperatorKind::BatchedGemm) {
     push_gemm(op, hardware::GemmDirection::Forward, hardware::Precision::Bf16, role, context, out);
@@ -174,7 +198,7 @@ void lower_forward(const Operator& op, const LoweringContext& context, KernelRol
   } else {
     const double width = op.forward_dispatched ? dispatched_width(context) : wide;
     push_memory(width * op.forward_elements, memory_kind(op.kind), op.forward_kernels, role,
-                context, out);
+                op.name, context, out);
   }
 }
 
@@ -184,8 +208,7 @@ void lower_input_gradient(const Operator& op, const LoweringContext& context,
   if (op.kind == OperatorKind::Gemm) {
     const hardware::Precision precision = precision_of(op, *context.stack);
     if (narrow(precision))
-      push_cast(op.output_elements, gradient_arrives_narrow(op, context), precision, role, context,
-                out);
+      push_cast(op.output_elements, gradient_arrives_narrow(op, context), op, role, context, out);
     push_gemm(op, hardware::GemmDirection::InputGradient, precision, role, context, out);
   } else if (op.kind == OperatorKind::BatchedGemm) {
     push_batched_gradients(op, role, context, out);
@@ -194,23 +217,24 @@ void lower_input_gradient(const Operator& op, const LoweringContext& context,
   } else {
     const double width = op.backward_dispatched ? dispatched_width(context) : wide;
     push_memory(width * op.backward_elements, memory_kind(op.kind), op.backward_kernels, role,
-                context, out);
+                op.name, context, out);
   }
 }
 
 void lower_weight_gradient(const Operator& op, const LoweringContext& context,
                            std::vector<PlannedKernel>& out) {
-  if (op.kind != OperatorKind::Gemm)
+  if (op.kind != OperatorKind::Gemm || op.frozen)
     return;
   constexpr KernelRole role = KernelRole::WeightGradient;
   const hardware::Precision precision = precision_of(op, *context.stack);
-  if (narrow(precision) && second_copy(precision, context) == SecondCopy::Later) {
+  const PrecisionSpec& recipe = context.stack->precision;
+  if (narrow(precision) && second_copy(op, context) == SecondCopy::Later) {
     // Activations are kept narrow, gradients in 16 bit unless they have travelled narrow.
     const double gradient = gradient_arrives_narrow(op, context)
-                                ? transpose_bytes(op.output_elements, precision)
-                                : cast_bytes(op.output_elements, precision, SecondCopy::Later);
-    push_memory(transpose_bytes(op.input_elements, precision) + gradient,
-                hardware::MemoryKind::Cast, 2, role, context, out);
+                                ? transpose_bytes(op.output_elements, recipe)
+                                : cast_bytes(op.output_elements, recipe, SecondCopy::Later);
+    push_memory(transpose_bytes(op.input_elements, recipe) + gradient, hardware::MemoryKind::Cast,
+                2, role, "transpose", context, out);
   }
   push_gemm(op, hardware::GemmDirection::WeightGradient, precision, role, context, out);
 }

@@ -36,6 +36,66 @@ void check_model(const ParallelismSpec& layout, const workload::ModelSpec& model
   }
 }
 
+void check_experts(const ParallelismSpec& layout, const workload::ModelSpec& model) {
+  const int cut = expert_tensor(layout);
+  const std::int64_t holders = std::int64_t{cut} * layout.expert;
+  const std::int64_t ranks = std::int64_t{layout.tensor} * layout.data * layout.context;
+  if (cut == layout.tensor) {
+    require((layout.data * layout.context) % layout.expert == 0, "parallelism.expert",
+            fmt::format("expert = {} does not divide the {} data and context ranks", layout.expert,
+                        layout.data * layout.context),
+            fmt::format("a divisor of {}, or expert_tensor: 1 to spread experts over tensor ranks",
+                        layout.data * layout.context));
+    return;
+  }
+  require(model.experts.has_value(), "parallelism.expert_tensor",
+          fmt::format("expert_tensor = {} but the model is dense", cut), "leave expert_tensor out");
+  require(ranks % holders == 0, "parallelism.expert_tensor",
+          fmt::format("expert * expert_tensor = {} * {} does not divide the {} tensor, context and "
+                      "data ranks of a stage",
+                      layout.expert, cut, ranks),
+          fmt::format("degrees whose product divides {}", ranks));
+  require(
+      layout.tensor == 1 || layout.sequence_parallel, "parallelism.expert_tensor",
+      fmt::format("without sequence parallelism all {} tensor ranks hold the same tokens, which "
+                  "experts cut over {} ranks would take more than once",
+                  layout.tensor, cut),
+      "sequence_parallel: true, or leave expert_tensor out");
+  require(layout.rank_order == RankOrder::TensorContextDataPipeline || holders == layout.tensor,
+          "parallelism.rank_order",
+          fmt::format("the {} ranks that hold one set of experts are not evenly spaced", holders),
+          "rank_order: tensor-context-data-pipeline");
+}
+
+// A stack's keys that contradict one another or the chip.
+void check_stack(const StackSpec& stack, const ParallelismSpec& layout,
+                 const hardware::AcceleratorSpec& accelerator) {
+  const int all = accelerator.streaming_multiprocessors;
+  const auto leaves_some = [&](int held, const char* path) {
+    require(held < all, path,
+            fmt::format("communication holds {} of the {} SMs of {}", held, all, accelerator.title),
+            fmt::format("fewer than {}", all));
+  };
+  leaves_some(stack.communication_sms, "stack.communication_sms");
+  if (layout.expert > 1)
+    leaves_some(stack.dispatch_sms, "stack.dispatch_sms");
+  require(stack.recompute_modules.empty() || stack.recompute == Recompute::Selective,
+          "stack.recompute_modules",
+          fmt::format("modules are named, but recompute is {}", name_of(stack.recompute)),
+          "recompute: selective");
+  require(stack.recompute_layers == 0 || keeps_inputs_only(stack.recompute),
+          "stack.recompute_layers",
+          fmt::format("{} layers, but recompute is {}", stack.recompute_layers,
+                      name_of(stack.recompute)),
+          "recompute: full");
+  require(stack.offload_layers == 0 || layout.schedule == Schedule::OneForwardOneBackward,
+          "stack.offload_layers", "DualPipe's pairs would copy both ways at once",
+          "schedule: 1f1b, or 0");
+  require(stack.offload_layers == 0 || accelerator.host_bandwidth > BytesPerSecond{},
+          "stack.offload_layers", "no link to the host is known of " + accelerator.title,
+          "give it host_bandwidth");
+}
+
 void check_batch(const ParallelismSpec& layout, const StepSetting& setting) {
   const std::int64_t per_pass = static_cast<std::int64_t>(layout.data) * layout.micro_batch;
   require(setting.batch % per_pass == 0 && setting.batch > 0, "stages",
@@ -74,11 +134,17 @@ void resolve_sharding(ParallelismSpec& layout) {
       replicas % shard == 0, "parallelism.data_shard",
       fmt::format("data_shard = {} does not divide the {} data and context ranks", shard, replicas),
       fmt::format("a divisor of {}", replicas));
-  require(layout.zero_stage == 0 || shard % layout.expert == 0, "parallelism.data_shard",
+  const std::int64_t holders = std::int64_t{expert_tensor(layout)} * layout.expert;
+  require(layout.zero_stage == 0 || std::int64_t{shard} * layout.tensor % holders == 0,
+          "parallelism.data_shard",
           fmt::format("data_shard = {} is no multiple of expert = {}: whole experts would lie "
                       "within fewer ranks than they are spread over",
                       shard, layout.expert),
           fmt::format("a multiple of {} that divides {}", layout.expert, replicas));
+  require(layout.zero_stage == 3 || layout.reshard_after_forward,
+          "parallelism.reshard_after_forward",
+          fmt::format("weights stay after forward anyway at zero_stage {}", layout.zero_stage),
+          "zero_stage: 3, or leave it out");
   require(layout.zero_stage < 2 || layout.schedule == Schedule::OneForwardOneBackward,
           "parallelism.zero_stage",
           fmt::format("zero_stage {} reduces the gradients of every backward pass, and DualPipe "
@@ -92,7 +158,8 @@ void resolve_sharding(ParallelismSpec& layout) {
 ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting) {
   ParallelismSpec layout = given;
   const int gpus = setting.gpus();
-  for (const int degree : {layout.tensor, layout.pipeline, layout.context, layout.expert})
+  for (const int degree :
+       {layout.tensor, layout.pipeline, layout.context, layout.expert, layout.expert_tensor})
     require(degree <= gpus, "parallelism", fmt::format("a degree of {} for {} GPUs", degree, gpus),
             fmt::format("degrees of at most {}", gpus));
   const std::int64_t product = std::int64_t{layout.tensor} * layout.pipeline; // at most 2^40
@@ -111,10 +178,8 @@ ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting
                       layout.tensor, layout.pipeline, layout.context, data),
           fmt::format("{}, or leave it out", data));
   layout.data = data;
-  require((data * layout.context) % layout.expert == 0, "parallelism.expert",
-          fmt::format("expert = {} does not divide the {} data and context ranks", layout.expert,
-                      data * layout.context),
-          fmt::format("a divisor of {}", data * layout.context));
+  check_experts(layout, *setting.model);
+  check_stack(*setting.stack, layout, setting.accelerator());
   require(
       layout.rank_order == RankOrder::TensorContextDataPipeline || layout.context == 1,
       "parallelism.rank_order",
@@ -127,6 +192,30 @@ ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting
   return layout;
 }
 
+namespace {
+
+// Of what is sharded over groups.shard. Ranks that cut an expert are neighbours, those that hold
+// the others lie beyond them, replicas of both beyond these. With the pipeline inside data they
+// fill the tensor group, or lie beyond it.
+void place_experts(const ParallelismSpec& layout, int replica_stride, Groups& groups) {
+  const int cut = expert_tensor(layout), holders = cut * layout.expert;
+  const int replicas = layout.context * layout.data, shard = groups.shard.size;
+  groups.expert_tensor = {cut, 1};
+  if (cut == layout.tensor) {
+    groups.expert = {layout.expert, replica_stride};
+    groups.expert_data = {replicas / layout.expert, replica_stride * layout.expert};
+    groups.expert_shard = {std::max(1, shard / layout.expert), replica_stride * layout.expert};
+    return;
+  }
+  groups.expert = {layout.expert, cut};
+  const int stride = holders == layout.tensor ? replica_stride : holders;
+  groups.expert_data = {layout.tensor * replicas / holders, stride};
+  const int sharded = layout.zero_stage > 0 ? layout.tensor * shard / holders : 1;
+  groups.expert_shard = {std::max(1, sharded), stride};
+}
+
+} // namespace
+
 Groups groups_of(const ParallelismSpec& layout, int gpus) {
   Groups groups;
   const int replicas = layout.context * layout.data; // ranks that hold the same dense weights
@@ -136,12 +225,10 @@ Groups groups_of(const ParallelismSpec& layout, int gpus) {
   groups.tensor = {layout.tensor, 1};
   groups.context = {layout.context, layout.tensor};
   groups.data = {replicas, replica_stride};
-  groups.expert = {layout.expert, replica_stride};
-  groups.expert_data = {replicas / layout.expert, replica_stride * layout.expert};
   const int given = layout.data_shard > 0 ? layout.data_shard : replicas;
   const int shard = layout.zero_stage > 0 ? given : 1;
   groups.shard = {shard, replica_stride};
-  groups.expert_shard = {std::max(1, shard / layout.expert), replica_stride * layout.expert};
+  place_experts(layout, replica_stride, groups);
   const auto beyond = [](network::Group all, network::Group part) {
     return network::Group{all.size / part.size, part.stride * part.size};
   };
@@ -151,16 +238,32 @@ Groups groups_of(const ParallelismSpec& layout, int gpus) {
   return groups;
 }
 
+bool gathers_messages(const StepSetting& setting) {
+  const ParallelismSpec& layout = setting.layout;
+  return setting.stack->scatter_gather && layout.tensor > 1 && layout.pipeline > 1 &&
+         !layout.sequence_parallel;
+}
+
+Bytes boundary_message(const StepSetting& setting) {
+  const ParallelismSpec& layout = setting.layout;
+  const bool cut = layout.tensor > 1 && (layout.sequence_parallel || gathers_messages(setting));
+  return 2 * byte * shard_of(setting).tokens() * setting.model->hidden / (cut ? layout.tensor : 1);
+}
+
 workload::Shard shard_of(const StepSetting& setting) {
   workload::Shard shard;
   shard.tensor = setting.layout.tensor;
   shard.context = setting.layout.context;
+  shard.exchange_heads =
+      setting.layout.context > 1 && setting.stack->context_exchange == ContextExchange::AllToAll;
   shard.expert = setting.layout.expert;
+  shard.expert_tensor = setting.layout.expert_tensor;
   shard.sequence_parallel = setting.layout.sequence_parallel && setting.layout.tensor > 1;
   shard.sequence_length = setting.sequence_length;
   shard.sequences = setting.layout.micro_batch;
   shard.attended_length = setting.attended_length;
-  shard.expert_imbalance = setting.layout.expert > 1 ? setting.stack->expert_imbalance : 1;
+  shard.expert_imbalance = setting.stack->expert_capacity.value_or(
+      setting.layout.expert > 1 ? setting.stack->expert_imbalance : 1);
   shard.fused_attention = setting.stack->attention != hardware::unfused_attention;
   shard.dropout = setting.stack->dropout;
   return shard;

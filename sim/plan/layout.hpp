@@ -44,7 +44,7 @@ ParallelismSpec resolve(const ParallelismSpec& layout, const StepSetting& settin
 
 // Process groups of a layout.
 struct Groups {
-  network::Group tensor, context, data, expert, expert_data, pipeline;
+  network::Group tensor, context, data, expert, expert_tensor, expert_data, pipeline;
   // What the ZeRO stage shards over, and the ranks that hold the same shard.
   network::Group shard, expert_shard, replicate, expert_replicate;
 };
@@ -63,6 +63,12 @@ struct StageChunk {
 // pipeline (DualPipe: on ranks i and pipeline - 1 - i).
 std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
                                   double sequence_length);
+
+// Of one rank to the next stage, for one micro-batch: its share where sequence parallelism or
+// stack.scatter_gather cuts the activations (Narayanan et al. 2021, section 4.1), else all.
+Bytes boundary_message(const StepSetting& setting);
+// Stages gather over their tensor ranks what arrives.
+bool gathers_messages(const StepSetting& setting);
 
 // The part of the work of a micro-batch that one rank does.
 workload::Shard shard_of(const StepSetting& setting);

@@ -2,7 +2,7 @@
 #include "sim/plan/memory_plan.hpp"
 
 #include "sim/base/diagnostics.hpp"
-#include "sim/hardware/kernel.hpp"
+#include "sim/plan/activations.hpp"
 #include "sim/plan/resident.hpp"
 #include "sim/plan/schedule/schedule.hpp"
 #include "sim/workload/counts.hpp"
@@ -18,29 +18,29 @@ namespace {
 
 constexpr double wide = 2; // bytes of a 16-bit element
 
-Bytes layer_activations(const StepSetting& setting, workload::LayerKind kind, Recompute recompute) {
-  const workload::ActivationElements elements =
-      workload::activation_elements(*setting.model, kind, shard_of(setting));
-  if (keeps_inputs_only(recompute))
-    return wide * elements.boundary * byte;
-  const double narrow = hardware::bytes_per_element(setting.stack->precision.gemm) / byte;
-  double bytes = std::min(wide, narrow) * elements.inputs + wide * elements.others;
-  if (recompute == Recompute::Norms)
-    bytes -= std::min(wide, narrow) * elements.cheap_inputs +
-             wide * (elements.cheap - elements.cheap_inputs);
-  if (recompute == Recompute::Selective)
-    bytes -= wide * elements.attention_core;
-  return std::max(0.0, bytes) * byte + elements.fixed;
-}
-
+// Prediction modules keep what a layer of experts does.
 Bytes chunk_activations(const StepSetting& setting, const StageChunk& chunk) {
-  const Recompute recompute = setting.stack->recompute;
+  const StackSpec& stack = *setting.stack;
   Bytes sum{};
-  if (chunk.dense_layers > 0)
-    sum += chunk.dense_layers * layer_activations(setting, workload::LayerKind::Dense, recompute);
-  const int experts = chunk.expert_layers + (setting.model->experts ? chunk.prediction_modules : 0);
-  if (experts > 0)
-    sum += experts * layer_activations(setting, workload::LayerKind::Experts, recompute);
+  int first = 0;
+  const auto add = [&](workload::LayerKind kind, int count) {
+    const int end = first + count;
+    // Layers that are treated alike follow one another.
+    while (first < end) {
+      int next = end;
+      for (const int border : {stack.offload_layers, stack.recompute_layers})
+        if (border > first)
+          next = std::min(next, border);
+      if (!offloaded(stack, first))
+        sum += (next - first) * kept_activations(setting, kind, first);
+      first = next;
+    }
+  };
+  add(workload::LayerKind::Dense, chunk.dense_layers);
+  add(workload::LayerKind::Experts, chunk.expert_layers);
+  if (setting.model->experts && chunk.prediction_modules > 0)
+    sum += chunk.prediction_modules *
+           kept_activations(setting, workload::LayerKind::Experts, prediction_layer);
   return sum;
 }
 
@@ -56,30 +56,32 @@ UnshardedUnits unsharded_units(const StepSetting& setting, const StageChunk& chu
   const bool training = setting.mode == StepMode::Training;
   const UnitParameters units = unit_parameters(*setting.model, chunk, layout);
   const double head = units.tied ? units.embedding.total() : units.head.total();
-  std::vector<double> sizes;
+  std::vector<double> sizes, trained;
   const auto add = [&](const ResidentParameters& unit, int count) {
     sizes.insert(sizes.end(), static_cast<std::size_t>(count), unit.total());
+    trained.insert(trained.end(), static_cast<std::size_t>(count), unit.trained().total());
   };
   add(units.dense_layer, chunk.dense_layers);
   add(units.expert_layer, chunk.expert_layers);
   add(units.prediction_module, chunk.prediction_modules);
   add(units.embedding, units.tied ? 0 : 1);
-  std::sort(sizes.begin(), sizes.end(), std::greater<>());
-  const auto largest = [&](int count) {
-    const auto end = sizes.begin() + std::min(count, static_cast<int>(sizes.size()));
-    return std::accumulate(sizes.begin(), end, 0.0);
+  const auto largest = [](std::vector<double>& of, int count) {
+    std::sort(of.begin(), of.end(), std::greater<>());
+    return std::accumulate(of.begin(), of.begin() + std::min(count, static_cast<int>(of.size())),
+                           0.0);
   };
   UnshardedUnits under_way;
   if (layout.zero_stage == 3) {
     const int ahead = stack.overlap.data_parameters ? stack.sharding.prefetch : 0;
     const bool stay = training && !layout.reshard_after_forward;
     under_way.weights = stack.precision.weight_bytes *
-                        (head + largest(stay ? static_cast<int>(sizes.size()) : 1 + ahead));
+                        (head + largest(sizes, stay ? static_cast<int>(sizes.size()) : 1 + ahead));
   }
   if (layout.zero_stage >= 2 && training) {
-    under_way.head_gradients = stack.precision.gradient_bytes * head;
-    under_way.gradients =
-        stack.precision.gradient_bytes * (units.tied ? head + largest(1) : largest(2));
+    const double table = (units.tied ? units.embedding : units.head).trained().total();
+    under_way.head_gradients = stack.precision.gradient_bytes * table;
+    under_way.gradients = stack.precision.gradient_bytes *
+                          (units.tied ? table + largest(trained, 1) : largest(trained, 2));
   }
   return under_way;
 }
@@ -98,8 +100,13 @@ Bytes temporaries(const StepSetting& setting, const StageChunk& chunk) {
   if (chunk.layers() > 0) {
     // Keys and values of whole sequences lie there once gathered, and their gradients beside them.
     const double gathered = 2 * workload::gathered_kv_elements(*setting.model, shard_of(setting));
-    most = std::max(most, layer_activations(setting, kind, Recompute::None) +
-                              wide * gathered * byte + units.gradients);
+    // Of a layer whose activations travel to or from the host beside those of the one that
+    // computes.
+    const Bytes travelling = setting.stack->offload_layers > 0 && setting.mode == StepMode::Training
+                                 ? kept_activations(setting, kind, 0)
+                                 : Bytes{};
+    most = std::max(most, working_set(setting, kind) + travelling + wide * gathered * byte +
+                              units.gradients);
   }
   return most;
 }
@@ -124,12 +131,15 @@ MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& 
   }
   plan.temporaries += layout.reshard_after_forward ? one : all;
   plan.stage = rank;
-  const ResidentParameters shard{held.dense / groups.shard.size,
-                                 held.experts / groups.expert_shard.size};
-  plan.weights = precision.weight_bytes * (layout.zero_stage >= 3 ? shard : held).total();
+  const auto sharded = [&](const ResidentParameters& whole) {
+    return ResidentParameters{whole.dense / groups.shard.size,
+                              whole.experts / groups.expert_shard.size};
+  };
+  plan.weights = precision.weight_bytes * (layout.zero_stage >= 3 ? sharded(held) : held).total();
   plan.framework = setting.stack->framework_memory;
   if (setting.mode == StepMode::Training) {
-    plan.gradients = precision.gradient_bytes * (layout.zero_stage >= 2 ? shard : held).total();
+    const ResidentParameters trained = held.trained(), shard = sharded(trained);
+    plan.gradients = precision.gradient_bytes * (layout.zero_stage >= 2 ? shard : trained).total();
     // Both copies of a weight share one optimizer state.
     plan.optimizer =
         (precision.master_bytes + precision.moment_bytes) * shard.total() / weight_copies(layout);

@@ -2,6 +2,7 @@
 #include "sim/plan/pass_cursor.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/plan/activations.hpp"
 #include "sim/workload/counts.hpp"
 
 #include <algorithm>
@@ -79,14 +80,19 @@ Pass PassBuilder::build(const PassKey& key) {
 
 void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
   plan_gathers(chunk, false, cursor);
+  if (!chunk.embedding)
+    gather_message(cursor);
   if (chunk.embedding) {
     begin_unit(cursor);
     forward_operators(embedding_, KernelRole::Forward, cursor);
   }
+  int layer = 0;
   const auto layers = [&](LayerKind kind, int count) {
-    for (int i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i, ++layer) {
       begin_unit(cursor);
+      await_stores(layer, cursor);
       forward_layer(kind, KernelRole::Forward, cursor);
+      store(chunk, layer, cursor);
     }
   };
   layers(LayerKind::Dense, chunk.dense_layers);
@@ -108,11 +114,14 @@ void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
 void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
   const UnitParameters units = unit_parameters(*setting_.model, chunk, setting_.layout);
   plan_gathers(chunk, true, cursor);
+  if (!chunk.head)
+    gather_message(cursor);
   if (chunk.head) {
     for (int i = 0; i < chunk.prediction_modules; ++i) {
       begin_unit(cursor);
       backward_operators(head_, cursor);
-      backward_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense, cursor);
+      backward_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense,
+                     prediction_layer, cursor);
       backward_operators(projection_, cursor);
       end_unit(units.prediction_module, cursor);
     }
@@ -120,10 +129,12 @@ void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
     backward_operators(head_, cursor);
     end_unit(units.head, cursor);
   }
+  int layer = chunk.layers() - 1;
   const auto layers = [&](LayerKind kind, const ResidentParameters& unit, int count) {
-    for (int i = 0; i < count; ++i) {
+    for (int i = 0; i < count; ++i, --layer) {
       begin_unit(cursor);
-      backward_layer(kind, cursor);
+      fetch(chunk, layer, cursor);
+      backward_layer(kind, layer, cursor);
       end_unit(unit, cursor);
     }
   };
@@ -168,8 +179,7 @@ void PassBuilder::weight_layer(LayerKind kind, Cursor& cursor) {
 void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor, bool early_stop) {
   const LayerOperators& operators = layer(kind);
   tensor_collectives(true, cursor);
-  context_gather(false, cursor);
-  forward_operators(operators.attention, role, cursor);
+  forward_attention(operators.attention, role, cursor);
   // A parallel block gathers its input once and reduces the sum of both branches.
   const bool parallel = setting_.model->parallel_block;
   if (!parallel)
@@ -192,9 +202,9 @@ void PassBuilder::forward_exchange(const LayerOperators& operators, KernelRole r
   forward_operators(operators.router, role, cursor);
   const int routed = cursor.last;
   exchange(setting_.stack->precision.dispatch, cursor);
-  tensor_collectives(true, cursor, setting_.model->experts->active);
+  expert_tensor_collectives(true, cursor);
   forward_operators(operators.experts, role, cursor, true);
-  tensor_collectives(false, cursor, setting_.model->experts->active);
+  expert_tensor_collectives(false, cursor);
   exchange(setting_.stack->precision.combine, cursor);
   const int combined = cursor.last;
   // Shared experts run while tokens travel; what follows waits for both.
@@ -212,9 +222,9 @@ void PassBuilder::forward_exchange(const LayerOperators& operators, KernelRole r
   cursor.last = cursor.push(std::move(join));
 }
 
-void PassBuilder::backward_layer(LayerKind kind, Cursor& cursor) {
+void PassBuilder::backward_layer(LayerKind kind, int place, Cursor& cursor) {
   const LayerOperators& operators = layer(kind);
-  recompute(operators, kind, cursor);
+  recompute(operators, kind, place, cursor);
   if (kind == LayerKind::Dense)
     tensor_collectives(true, cursor);
   backward_operators(operators.feed_forward, cursor);
@@ -224,8 +234,7 @@ void PassBuilder::backward_layer(LayerKind kind, Cursor& cursor) {
     tensor_collectives(false, cursor);
   if (!setting_.model->parallel_block)
     tensor_collectives(true, cursor);
-  context_gather(true, cursor);
-  backward_operators(operators.attention, cursor);
+  backward_attention(operators.attention, cursor);
   tensor_collectives(false, cursor);
 }
 
@@ -234,9 +243,9 @@ void PassBuilder::backward_exchange(const LayerOperators& operators, Cursor& cur
   // Gradients travel the same ways back: through the combine in the dispatch's precision, and the
   // other way round.
   exchange(setting_.stack->precision.dispatch, cursor);
-  tensor_collectives(true, cursor, setting_.model->experts->active);
+  expert_tensor_collectives(true, cursor);
   backward_operators(operators.experts, cursor);
-  tensor_collectives(false, cursor, setting_.model->experts->active);
+  expert_tensor_collectives(false, cursor);
   exchange(setting_.stack->precision.combine, cursor);
   const int returned = cursor.last;
   cursor.last = start;
@@ -253,22 +262,50 @@ void PassBuilder::backward_exchange(const LayerOperators& operators, Cursor& cur
   backward_operators(operators.router, cursor);
 }
 
-void PassBuilder::recompute(const LayerOperators& operators, LayerKind kind, Cursor& cursor) {
-  const Recompute recompute = setting_.stack->recompute;
-  if (recompute == Recompute::None)
-    return;
-  if (keeps_inputs_only(recompute)) {
-    forward_layer(kind, KernelRole::Recompute, cursor, recompute == Recompute::FullEarlyStop);
-    return;
-  }
-  for (const auto* part : {&operators.attention, &operators.router, &operators.experts,
-                           &operators.shared, &operators.feed_forward})
-    for (const Operator& op : *part) {
-      const bool again = recompute == Recompute::Norms ? op.recomputed_cheaply : op.attention_core;
-      if (again)
+void PassBuilder::recompute(const LayerOperators& operators, LayerKind kind, int place,
+                            Cursor& cursor) {
+  const StackSpec& stack = *setting_.stack;
+  if (recomputed_whole(stack, place))
+    forward_layer(kind, KernelRole::Recompute, cursor, stack.recompute == Recompute::FullEarlyStop);
+  else if (!recomputed_modules(stack).empty())
+    recompute_modules(operators, kind, cursor);
+}
+
+// Operators of the modules one by one, then a feed-forward that is computed again as a whole, with
+// its communication.
+void PassBuilder::recompute_modules(const LayerOperators& operators, LayerKind kind,
+                                    Cursor& cursor) {
+  using workload::Module;
+  const workload::ModuleSet again = recomputed_modules(*setting_.stack);
+  const bool dense = kind == LayerKind::Dense;
+  const bool whole = again.has(dense ? Module::FeedForward : Module::Experts);
+  const auto of_modules = [&](const std::vector<Operator>& part) {
+    for (const Operator& op : part)
+      if (op.module && again.has(*op.module))
         lower_forward(op, lowering_, KernelRole::Recompute, false, cursor.scratch);
-    }
+  };
+  of_modules(operators.attention);
+  if (!whole)
+    for (const auto* part :
+         {&operators.router, &operators.experts, &operators.shared, &operators.feed_forward})
+      of_modules(*part);
   cursor.last = cursor.push_kernels(cursor.last, false);
+  if (!whole)
+    return;
+  // The norm before it only where that is asked for too; the sum after it never.
+  LayerOperators part = operators;
+  std::vector<Operator>& first = dense ? part.feed_forward : part.router;
+  if (!again.has(Module::Norm) && !first.empty() && first.front().module == Module::Norm)
+    first.erase(first.begin());
+  part.feed_forward.pop_back();
+  const bool reduced = dense && !setting_.model->parallel_block;
+  if (!dense)
+    forward_exchange(part, KernelRole::Recompute, cursor);
+  else if (reduced)
+    tensor_collectives(true, cursor);
+  forward_operators(part.feed_forward, KernelRole::Recompute, cursor);
+  if (reduced)
+    tensor_collectives(false, cursor);
 }
 
 void PassBuilder::forward_operators(const std::vector<Operator>& operators, KernelRole role,
@@ -338,18 +375,31 @@ void PassBuilder::tensor_collectives(bool gather, Cursor& cursor, int copies) {
                 CommunicationDimension::Tensor, sms, cursor);
 }
 
-// Every context rank gathers keys and values of the whole sequence; backward gathers again and
-// scatters their gradients.
-void PassBuilder::context_gather(bool backward, Cursor& cursor) {
-  if (setting_.layout.context == 1)
+// What the stage before sent in shares, where sequence parallelism does not keep them so.
+void PassBuilder::gather_message(Cursor& cursor) {
+  if (!gathers_messages(setting_))
     return;
-  const Bytes size = 2 * workload::gathered_kv_elements(*setting_.model, shard_) * byte;
-  const int sms = setting_.stack->communication_sms;
-  communicate(planner_.plan(network::CollectiveKind::AllGather, size, groups_.context),
-              CommunicationDimension::Context, sms, cursor);
-  if (backward)
-    communicate(planner_.plan(network::CollectiveKind::ReduceScatter, size, groups_.context),
-                CommunicationDimension::Context, sms, cursor, true);
+  const Bytes size = 2.0 * shard_.tokens() * setting_.model->hidden * byte;
+  communicate(planner_.plan(network::CollectiveKind::AllGather, size, groups_.tensor),
+              CommunicationDimension::Tensor, setting_.stack->communication_sms, cursor);
+}
+
+// Ranks that cut the same experts gather all that was dispatched to them, and reduce and scatter
+// the results.
+void PassBuilder::expert_tensor_collectives(bool gather, Cursor& cursor) {
+  const int active = setting_.model->experts->active;
+  if (groups_.expert_tensor.size == setting_.layout.tensor)
+    return tensor_collectives(gather, cursor, active);
+  const int cut = groups_.expert_tensor.size;
+  if (cut == 1)
+    return;
+  using network::CollectiveKind;
+  const double tokens = shard_.tokens() / setting_.layout.tensor * cut;
+  communicate(planner_.plan(gather ? CollectiveKind::AllGather : CollectiveKind::ReduceScatter,
+                            2 * active * tokens * setting_.model->hidden * byte,
+                            groups_.expert_tensor),
+              CommunicationDimension::Tensor, setting_.stack->communication_sms, cursor);
+  cursor.chain.back().of_experts = true;
 }
 
 void describe_kernels(const StackSpec& stack, const workload::ModelSpec& model,

@@ -19,15 +19,17 @@ namespace sim::plan {
 void describe_kernels(const StackSpec& stack, const workload::ModelSpec& model,
                       network::ExpertExchange& exchange);
 
-enum class CommunicationDimension : std::size_t { Tensor, Expert, Context, Pipeline, Data };
-inline constexpr std::size_t communication_dimensions = 5;
+// Host: copies between a GPU and its host, over their own link.
+enum class CommunicationDimension : std::size_t { Tensor, Expert, Context, Pipeline, Data, Host };
+inline constexpr std::size_t communication_dimensions = 6;
 
 struct PassTask {
   bool is_kernel = true;
   PlannedKernel kernel;           // is_kernel
   network::Collective collective; // otherwise
   CommunicationDimension dimension = CommunicationDimension::Tensor;
-  bool of_experts = false; // dimension Data: among the ranks that share the weights of experts
+  // Dimension Data: among the ranks that share the weights of experts; Tensor: that cut each.
+  bool of_experts = false;
   int held_sms = 0;
   std::array<int, 2> after{-1, -1}; // tasks of the same chain that must have ended; -1: none
   bool background =
@@ -65,14 +67,22 @@ private:
   void weight_chunk(const StageChunk& chunk, Cursor& cursor);
   void forward_layer(workload::LayerKind kind, KernelRole role, Cursor& cursor,
                      bool early_stop = false);
-  void backward_layer(workload::LayerKind kind, Cursor& cursor);
+  void backward_layer(workload::LayerKind kind, int layer, Cursor& cursor);
   void weight_layer(workload::LayerKind kind, Cursor& cursor);
   void forward_exchange(const workload::LayerOperators& layer, KernelRole role, Cursor& cursor);
   void backward_exchange(const workload::LayerOperators& layer, Cursor& cursor);
   void forward_operators(const std::vector<workload::Operator>& operators, KernelRole role,
                          Cursor& cursor, bool first_quantised = false);
   void backward_operators(const std::vector<workload::Operator>& operators, Cursor& cursor);
-  void recompute(const workload::LayerOperators& layer, workload::LayerKind kind, Cursor& cursor);
+  void recompute(const workload::LayerOperators& operators, workload::LayerKind kind, int layer,
+                 Cursor& cursor);
+  void recompute_modules(const workload::LayerOperators& operators, workload::LayerKind kind,
+                         Cursor& cursor);
+  // Activations in the host's memory (pass_offload.cpp).
+  void await_stores(int layer, Cursor& cursor);
+  void store(const StageChunk& chunk, int layer, Cursor& cursor);
+  void fetch(const StageChunk& chunk, int layer, Cursor& cursor);
+  int host_copy(const StageChunk& chunk, int layer, Cursor& cursor);
   // Sharded weights and gradients (pass_shards.cpp).
   [[nodiscard]] bool reduces_in_pass() const;
   void plan_gathers(const StageChunk& chunk, bool backward, Cursor& cursor) const;
@@ -81,8 +91,16 @@ private:
   void copy(Bytes size, Cursor& cursor);
   int shard_collective(network::CollectiveKind kind, Bytes size, bool of_experts, bool background,
                        Cursor& cursor);
+  void gather_message(Cursor& cursor);
   void tensor_collectives(bool gather, Cursor& cursor, int copies = 1);
+  void expert_tensor_collectives(bool gather, Cursor& cursor);
+  // Attention under context parallelism (pass_context.cpp).
+  void forward_attention(const std::vector<workload::Operator>& attention, KernelRole role,
+                         Cursor& cursor);
+  void backward_attention(const std::vector<workload::Operator>& attention, Cursor& cursor);
   void context_gather(bool backward, Cursor& cursor);
+  int context_ring(network::CollectiveKind kind, Cursor& cursor);
+  void exchange_heads(double elements, Cursor& cursor);
   void exchange(hardware::Precision precision, Cursor& cursor);
   void communicate(network::Collective collective, CommunicationDimension dimension, int sms,
                    Cursor& cursor, bool background = false);

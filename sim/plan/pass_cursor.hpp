@@ -24,6 +24,7 @@ struct PassBuilder::Cursor {
   std::vector<ResidentParameters> units{};
   std::vector<int> gathers{};
   std::size_t next_unit = 0;
+  std::vector<int> host_copies{};      // by layer of the chunk: last task of its copy, -1: none yet
   std::vector<int> weight_gradients{}; // of the current unit, where its end waits for them
 
   int push(PassTask task) {

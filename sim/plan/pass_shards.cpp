@@ -75,13 +75,14 @@ void PassBuilder::end_unit(const ResidentParameters& unit, Cursor& cursor) {
   for (const int made : cursor.weight_gradients)
     cursor.last = cursor.join(cursor.last, made);
   cursor.weight_gradients.clear();
+  const ResidentParameters trained = unit.trained();
   const Bytes each = setting_.stack->precision.gradient_bytes;
-  copy(setting_.stack->sharding.reduction_copies * each * unit.total(), cursor);
+  copy(setting_.stack->sharding.reduction_copies * each * trained.total(), cursor);
   const bool beside = setting_.stack->overlap.data_gradients;
   for (const bool of_experts : {false, true}) {
-    const int reduced =
-        shard_collective(CollectiveKind::ReduceScatter,
-                         each * (of_experts ? unit.experts : unit.dense), of_experts, true, cursor);
+    const int reduced = shard_collective(CollectiveKind::ReduceScatter,
+                                         each * (of_experts ? trained.experts : trained.dense),
+                                         of_experts, true, cursor);
     if (!beside && reduced >= 0)
       cursor.last = reduced;
   }
@@ -94,6 +95,7 @@ void PassBuilder::copy(Bytes size, Cursor& cursor) {
   const hardware::MemoryKernel kernel{2 * size, hardware::MemoryKind::Elementwise, 1};
   PassTask task;
   task.kernel.demand = hardware::demand(kernel, *lowering_.accelerator);
+  task.kernel.name = "copy";
   task.after = {cursor.last, -1};
   cursor.last = cursor.push(std::move(task));
 }

@@ -18,11 +18,16 @@ using hardware::Precision;
 // More would starve the kernels that communication should run beside.
 void cap_sms(int& held, const char* path, const AcceleratorSpec& accelerator,
              std::vector<std::string>& substitutions) {
-  const int most = accelerator.streaming_multiprocessors / 2;
+  const int all = accelerator.streaming_multiprocessors, most = all / 2;
+  if (held >= all)
+    throw InfeasibleError(path,
+                          fmt::format("communication would hold {} of the {} SMs of {}", held, all,
+                                      accelerator.title),
+                          fmt::format("at most {}, half of them", most));
   if (held <= most)
     return;
   substitutions.push_back(fmt::format("{}: {} -> {} (half of the {} SMs of {})", path, held, most,
-                                      accelerator.streaming_multiprocessors, accelerator.title));
+                                      all, accelerator.title));
   held = most;
 }
 

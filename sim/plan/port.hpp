@@ -18,7 +18,8 @@ bool multiplies_in(const hardware::AcceleratorSpec& accelerator, hardware::Preci
 // of port.precision that it has; the working copy of the weights widens with the matrix multiplies;
 // communication kernels hold at most half of the SMs. Appends "stack.precision.gemm: fp8 -> bf16
 // (A800 has no fp8)" and the like to `substitutions`. Throws InfeasibleError("port.precision") when
-// nothing can stand in.
+// nothing can stand in, and InfeasibleError("stack.communication_sms") or "stack.dispatch_sms" when
+// all SMs would be held.
 StackSpec ported(const StackSpec& stack, const hardware::AcceleratorSpec& accelerator,
                  const PortSpec& port, std::vector<std::string>& substitutions);
 

@@ -7,11 +7,19 @@ namespace sim::plan {
 
 UnitParameters unit_parameters(const workload::ModelSpec& model, const StageChunk& chunk,
                                const ParallelismSpec& layout) {
-  const double tensor = layout.tensor;
+  const double tensor = layout.tensor, holders = expert_tensor(layout) * double(layout.expert);
+  // Of a layer: what is frozen, and the adapters that train in its place.
+  const auto adapt = [&](ResidentParameters unit, workload::LayerKind kind) {
+    if (!model.adapters)
+      return unit;
+    const workload::AdapterParameters adapters = workload::adapter_parameters(model, kind);
+    return ResidentParameters{unit.dense + adapters.dense / tensor,
+                              unit.experts + adapters.experts / holders, unit.dense, unit.experts};
+  };
   const auto layer_of = [&](workload::LayerKind kind) {
     const workload::LayerParameters layer = workload::layer_parameters(model, kind);
-    return ResidentParameters{(layer.attention + layer.dense) / tensor + layer.norms,
-                              layer.experts / (tensor * layout.expert)};
+    return adapt({(layer.attention + layer.dense) / tensor + layer.norms, layer.experts / holders},
+                 kind);
   };
   UnitParameters units;
   units.dense_layer = layer_of(workload::LayerKind::Dense);
@@ -20,17 +28,23 @@ UnitParameters unit_parameters(const workload::ModelSpec& model, const StageChun
   const workload::Parameters all = workload::parameters(model);
   if (chunk.embedding)
     units.embedding.dense = (all.embedding + all.positions) / tensor;
+  const auto freeze_tables = [&] {
+    for (ResidentParameters* unit : {&units.embedding, &units.head})
+      unit->frozen_dense = model.adapters ? unit->dense : 0;
+  };
+  freeze_tables();
   if (!chunk.head)
     return units;
   units.tied = model.tied_embeddings && chunk.embedding;
   // A tied head on another rank than the embedding is a second copy of it.
   const double head = model.tied_embeddings && !chunk.embedding ? all.embedding : all.head;
   (units.tied ? units.embedding : units.head).dense += head / tensor + all.final_norm;
+  freeze_tables();
   if (chunk.prediction_modules > 0) {
     const auto kind = model.experts ? workload::LayerKind::Experts : workload::LayerKind::Dense;
     const double experts = workload::layer_parameters(model, kind).experts;
     const double module = all.prediction_modules / model.multi_token_prediction;
-    units.prediction_module = {(module - experts) / tensor, experts / (tensor * layout.expert)};
+    units.prediction_module = adapt({(module - experts) / tensor, experts / holders}, kind);
   }
   return units;
 }

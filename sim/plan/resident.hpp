@@ -10,15 +10,21 @@ namespace sim::plan {
 
 // Parameters on one GPU after tensor and expert sharding, before data-parallel sharding.
 struct ResidentParameters {
-  double dense = 0;   // replicated over data and context ranks
-  double experts = 0; // replicated over expert-data ranks
+  double dense = 0;                            // replicated over data and context ranks
+  double experts = 0;                          // replicated over expert-data ranks
+  double frozen_dense = 0, frozen_experts = 0; // of these: without gradients and optimizer state
   ResidentParameters& operator+=(const ResidentParameters& o) {
     dense += o.dense;
     experts += o.experts;
+    frozen_dense += o.frozen_dense;
+    frozen_experts += o.frozen_experts;
     return *this;
   }
   friend ResidentParameters operator*(double count, const ResidentParameters& o) {
-    return {count * o.dense, count * o.experts};
+    return {count * o.dense, count * o.experts, count * o.frozen_dense, count * o.frozen_experts};
+  }
+  [[nodiscard]] ResidentParameters trained() const {
+    return {dense - frozen_dense, experts - frozen_experts};
   }
   [[nodiscard]] double total() const { return dense + experts; }
 };

@@ -6,6 +6,7 @@
 
 #include "sim/base/fields.hpp"
 #include "sim/hardware/spec.hpp"
+#include "sim/workload/spec.hpp"
 
 #include <optional>
 #include <string>
@@ -29,7 +30,8 @@ struct ParallelismSpec {
   int pipeline = 1;
   int context = 1;
   int expert = 1;
-  int data = 0; // 0: GPUs / (tensor * pipeline * context)
+  int expert_tensor = 0; // 0: as tensor
+  int data = 0;          // 0: GPUs / (tensor * pipeline * context)
   int zero_stage = 1;
   int data_shard = 0;                // 0: all data * context ranks
   bool reshard_after_forward = true; // zero_stage 3
@@ -40,9 +42,13 @@ struct ParallelismSpec {
   RankOrder rank_order = RankOrder::TensorContextDataPipeline;
 };
 
-// What shares a scale in 8-bit multiplies: all of a tensor, or a block of it (DeepSeek-V3's 1 x 128
-// and 128 x 128, MXFP8's 1 x 32).
-enum class Scaling { Block, Tensor };
+inline constexpr int expert_tensor(const ParallelismSpec& layout) {
+  return layout.expert_tensor > 0 ? layout.expert_tensor : layout.tensor;
+}
+
+// What shares a scale in 8-bit multiplies: a block of a tensor with an FP32 scale (DeepSeek-V3's
+// 1 x 128 and 128 x 128), all of it, or 32 elements with a scale of one byte (MXFP8).
+enum class Scaling { Block, Tensor, Micro };
 
 struct PrecisionSpec {
   hardware::Precision gemm = hardware::Precision::Bf16;
@@ -71,6 +77,11 @@ struct ShardingSpec {
   double reduction_copies = 0; // of its gradients, before they are reduced
 };
 
+// How context ranks come by keys and values: all before the attention core (Llama 3, arXiv
+// 2407.21783); in a ring beside it (Liu et al. 2023, arXiv 2310.01889); or each takes whole
+// sequences of its share of the heads (DeepSpeed-Ulysses, arXiv 2309.14509).
+enum class ContextExchange { AllGather, Ring, AllToAll };
+
 // Kernels of expert dispatch and combine. Normal: a token crosses the network once for each node it
 // goes to. Low latency: once for each of its experts, straight to the expert's rank; so does NCCL's
 // all-to-all, which sends what was permuted.
@@ -86,12 +97,17 @@ struct StackSpec {
   std::string title;
   PrecisionSpec precision;
   Recompute recompute = Recompute::None;
-  std::string attention; // implementation; empty: the accelerator's default
-  bool dropout = false;  // on attention scores and both branches' results
+  std::vector<workload::Module> recompute_modules; // selective; empty: attention core
+  int recompute_layers = 0;                        // full: first ones of each chunk; 0: all
+  int offload_layers = 0; // first ones of each chunk whose activations wait in the host's memory
+  std::string attention;  // implementation; empty: the accelerator's default
+  bool dropout = false;   // on attention scores and both branches' results
+  ContextExchange context_exchange = ContextExchange::AllGather;
   OverlapSpec overlap;
   ShardingSpec sharding;
-  int communication_sms = 16; // held by a running collective kernel
-  int dispatch_sms = 24;      // held by MoE dispatch and combine kernels
+  bool scatter_gather = false; // messages between stages without sequence parallelism are cut
+  int communication_sms = 16;  // held by a running collective kernel
+  int dispatch_sms = 24;       // held by MoE dispatch and combine kernels
   double all_to_all_efficiency =
       0.88; // share of NIC line rate that dispatch and combine reach alone
   ExchangeSpec exchange;
@@ -99,11 +115,12 @@ struct StackSpec {
   double overlapped_communication_slowdown =
       1;                       // of dispatch and combine while kernels compute beside them
   double expert_imbalance = 1; // load of the fullest rank over the mean
-  double jitter = 0;           // standard deviation of a rank's step time over its mean
-  Seconds kernel_launch{};     // host time for each kernel
-  Seconds synchronisation{};   // host work per step: gradient norm, logging, launch of the step
-  Bytes framework_memory{};    // context, communication buffers, per GPU
-  double fragmentation = 0;    // share of allocated memory lost in the allocator
+  std::optional<double> expert_capacity; // rows of every expert over the mean; absent: dropless
+  double jitter = 0;                     // standard deviation of a rank's step time over its mean
+  Seconds kernel_launch{};               // host time for each kernel
+  Seconds synchronisation{}; // host work per step: gradient norm, logging, launch of the step
+  Bytes framework_memory{};  // context, communication buffers, per GPU
+  double fragmentation = 0;  // share of allocated memory lost in the allocator
   double rollout_efficiency =
       1; // speed of the generation engine relative to its kernels' rooflines
 };
@@ -123,7 +140,11 @@ template <class V> void fields(V& v, ParallelismSpec& s) {
   v("tensor", s.tensor, any_degree, "Tensor-parallel degree.");
   v("pipeline", s.pipeline, any_degree, "Pipeline-parallel degree.");
   v("context", s.context, any_degree, "Context-parallel degree.");
-  v("expert", s.expert, any_degree, "Expert-parallel degree, taken from the data-parallel ranks.");
+  v("expert", s.expert, any_degree,
+    "Expert-parallel degree, taken from the data-parallel and context ranks, and from the tensor "
+    "ranks that expert_tensor leaves.");
+  v("expert_tensor", s.expert_tensor, Rule{.low = 0, .high = 1 << 20},
+    "Ranks that cut each expert; absent: as tensor.");
   v("data", s.data, Rule{.low = 0, .high = 1 << 20},
     "Data-parallel degree; absent: what the other degrees leave.");
   v("zero_stage", s.zero_stage, zero_stages,
@@ -150,7 +171,9 @@ template <class V> void fields(V& v, ParallelismSpec& s) {
 template <class V> void fields(V& v, PrecisionSpec& s) {
   v("gemm", s.gemm, anything,
     "Matrix multiplies of the layers; attention, router, head and norms stay in 16 bit.");
-  v("scaling", s.scaling, anything, "What shares a scale in 8-bit multiplies.");
+  v("scaling", s.scaling, anything,
+    "What shares a scale in 8-bit multiplies: a block of 128, the tensor, or 32 elements (MXFP8). "
+    "4-bit ones have a scale for 16 elements and one for the tensor (NVFP4).");
   v("dispatch", s.dispatch, anything, "Expert dispatch.");
   v("combine", s.combine, anything, "Expert combine.");
   v("gradient_bytes", s.gradient_bytes, positive, "Per parameter.");
@@ -192,13 +215,26 @@ template <class V> void fields(V& v, StackSpec& s) {
   v("title", s.title, required(), "Name for people.");
   v("precision", s.precision, anything, "Precision recipe.");
   v("recompute", s.recompute, anything, "What the backward pass computes again.");
+  v("recompute_modules", s.recompute_modules, anything,
+    "recompute: selective: parts of each layer; empty: attention-core.");
+  v("recompute_layers", s.recompute_layers, non_negative,
+    "recompute: full, full-early-stop: the first so many layers of each model chunk; 0: all.");
+  v("offload_layers", s.offload_layers, non_negative,
+    "The first so many layers of each model chunk whose activations are copied to the host in the "
+    "forward pass and back ahead of the backward pass.");
   v("attention", s.attention, anything,
     "Attention kernels by name; absent: the accelerator's default; unfused: two batched multiplies "
     "with softmax between them.");
   v("dropout", s.dropout, anything,
     "Dropout after attention and feed-forward, and on the scores of unfused attention.");
+  v("context_exchange", s.context_exchange, anything,
+    "Context parallelism: keys and values of whole sequences gathered before the attention core; "
+    "passed around a ring beside it; or heads for tokens around it (Ulysses).");
   v("overlap", s.overlap, anything, "What runs under computation.");
   v("sharding", s.sharding, anything, "How sharded gradients and weights are handled.");
+  v("scatter_gather", s.scatter_gather, anything,
+    "Without sequence parallelism: each tensor rank sends its share of the activations between "
+    "stages, and the receivers gather them (Narayanan et al. 2021); false: each sends all.");
   v("communication_sms", s.communication_sms, non_negative, "SMs held by a running collective.");
   v("dispatch_sms", s.dispatch_sms, non_negative, "SMs held by expert dispatch and combine.");
   v("all_to_all_efficiency", s.all_to_all_efficiency, positive,
@@ -210,6 +246,9 @@ template <class V> void fields(V& v, StackSpec& s) {
     "Slow-down of expert dispatch while kernels compute beside it.");
   v("expert_imbalance", s.expert_imbalance, at_least_one,
     "Load of the fullest expert rank over the mean.");
+  v("expert_capacity", s.expert_capacity, at_least_one,
+    "Capacity factor: rows of every expert over the mean, padded or dropped to it, in place of "
+    "expert_imbalance; absent: dropless.");
   v("jitter", s.jitter, fraction,
     "Standard deviation of one rank's step time, relative: the step waits for the slowest rank.");
   v("kernel_launch", s.kernel_launch, non_negative,
@@ -239,6 +278,12 @@ template <> struct EnumNames<plan::Schedule> {
       std::pair{plan::Schedule::OneForwardOneBackward, std::string_view{"1f1b"}},
       std::pair{plan::Schedule::DualPipe, std::string_view{"dualpipe"}}};
 };
+template <> struct EnumNames<plan::ContextExchange> {
+  static constexpr std::array names{
+      std::pair{plan::ContextExchange::AllGather, std::string_view{"all-gather"}},
+      std::pair{plan::ContextExchange::Ring, std::string_view{"ring"}},
+      std::pair{plan::ContextExchange::AllToAll, std::string_view{"all-to-all"}}};
+};
 template <> struct EnumNames<plan::ExchangeKernels> {
   static constexpr std::array names{
       std::pair{plan::ExchangeKernels::Normal, std::string_view{"normal"}},
@@ -247,7 +292,8 @@ template <> struct EnumNames<plan::ExchangeKernels> {
 };
 template <> struct EnumNames<plan::Scaling> {
   static constexpr std::array names{std::pair{plan::Scaling::Block, std::string_view{"block"}},
-                                    std::pair{plan::Scaling::Tensor, std::string_view{"tensor"}}};
+                                    std::pair{plan::Scaling::Tensor, std::string_view{"tensor"}},
+                                    std::pair{plan::Scaling::Micro, std::string_view{"micro"}}};
 };
 template <> struct EnumNames<plan::Recompute> {
   static constexpr std::array names{

@@ -2,6 +2,7 @@
 #include "sim/probe/collective_report.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/network/messages.hpp"
 
 #include <algorithm>
 #include <map>
@@ -9,12 +10,16 @@
 namespace sim::probe {
 namespace {
 
+// `scale_up`: what the scale-up links of a node are made of.
 std::vector<LinkUse> link_uses(const network::Collective& collective,
-                               const network::LinkCapacities& capacities, Seconds time) {
+                               const network::LinkCapacities& capacities,
+                               hardware::ScaleUpWiring scale_up, Seconds time) {
   std::vector<LinkUse> uses;
   for (std::size_t kind = 0; kind < topology::link_kinds; ++kind) {
     LinkUse use;
     use.kind = static_cast<topology::LinkKind>(kind);
+    if (use.kind == topology::LinkKind::ScaleUp && scale_up == hardware::ScaleUpWiring::Pcie)
+      use.kind = topology::LinkKind::Pcie;
     use.capacity = capacities.per_link[kind];
     for (const network::Phase& phase : collective.phases)
       use.carried += phase.bytes_per_flow * phase.flows[kind];
@@ -49,9 +54,36 @@ network::CollectiveKind kind_of(Operation operation) {
   return network::CollectiveKind::AllReduce;
 }
 
+namespace {
+
+Seconds played(const topology::Fabric& fabric, const network::CollectivePlanner& planner,
+               network::Group group, CollectivePlay how, CollectiveReport& report) {
+  switch (how) {
+  case CollectivePlay::Flows:
+    report.exact = network::play_exact(fabric, report.collective, group);
+    return report.exact->duration;
+  case CollectivePlay::Messages: {
+    const network::MessagePlay play = network::play_messages(fabric, report.collective, group);
+    report.messages = play.messages;
+    return play.duration;
+  }
+  case CollectivePlay::ClosedForm:
+    break;
+  }
+  return planner.idle_duration(report.collective);
+}
+
+} // namespace
+
+Seconds measured_time(const CollectiveProbe& probe, const network::Collective& collective,
+                      Seconds alone) {
+  return probe.call_overhead +
+         std::max(alone, probe.host_time + collective.channels * probe.host_time_per_channel);
+}
+
 CollectiveReport report_collective(const CollectiveProbe& probe, const hardware::PoolSpec& pool,
                                    std::optional<network::Algorithm> algorithm,
-                                   hardware::Protocol protocol, bool exact) {
+                                   hardware::Protocol protocol, CollectivePlay how) {
   const auto fabric = topology::build(pool);
   network::CollectivePlanner planner(*fabric, pool);
   const network::CollectiveKind kind = kind_of(probe.operation);
@@ -62,14 +94,13 @@ CollectiveReport report_collective(const CollectiveProbe& probe, const hardware:
   report.size = probe.size;
   report.collective = algorithm ? planner.plan(*algorithm, kind, probe.size, group, protocol)
                                 : planner.plan(kind, probe.size, group);
-  if (exact)
-    report.exact = network::play_exact(*fabric, report.collective, group);
-  report.time = (exact ? report.exact->duration : planner.idle_duration(report.collective)) +
-                probe.call_overhead;
+  report.time =
+      measured_time(probe, report.collective, played(*fabric, planner, group, how, report));
   if (report.time > Seconds{}) {
     report.algorithm_bandwidth = probe.size / report.time;
     report.bus_bandwidth = report.algorithm_bandwidth * network::bus_factor(kind, probe.ranks);
-    report.links = link_uses(report.collective, planner.capacities(), report.time);
+    report.links =
+        link_uses(report.collective, planner.capacities(), pool.node->scale_up, report.time);
   }
   return report;
 }

@@ -7,6 +7,7 @@
 #include "sim/network/exact_play.hpp"
 #include "sim/probe/spec.hpp"
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -28,16 +29,24 @@ struct CollectiveReport {
   BytesPerSecond algorithm_bandwidth{}, bus_bandwidth{}; // as nccl-tests
   std::vector<LinkUse> links;                            // busiest first
   std::optional<network::ExactPlay> exact; // where asked for: its duration is in `time`
+  std::optional<std::uint64_t> messages;   // of all groups, where they were played
 };
+
+// What a benchmark measures of a collective that takes `alone`.
+Seconds measured_time(const CollectiveProbe& probe, const network::Collective& collective,
+                      Seconds alone);
 
 // Kinds of the probes' operations.
 network::CollectiveKind kind_of(Operation operation);
 
-// `algorithm` and `protocol`: instead of what the library chooses. `exact`: the time is played flow
-// by flow (exact_play.hpp). Throws InfeasibleError.
+// How its time is found: by the closed form, by flows on every link (exact_play.hpp), or by the
+// messages of its ring (messages.hpp).
+enum class CollectivePlay { ClosedForm, Flows, Messages };
+
+// `algorithm` and `protocol`: instead of what the library chooses. Throws InfeasibleError.
 CollectiveReport report_collective(const CollectiveProbe& probe, const hardware::PoolSpec& pool,
                                    std::optional<network::Algorithm> algorithm = std::nullopt,
                                    hardware::Protocol protocol = hardware::Protocol::Simple,
-                                   bool exact = false);
+                                   CollectivePlay how = CollectivePlay::ClosedForm);
 
 } // namespace sim::probe

@@ -79,7 +79,7 @@ Seconds unfused_time(const AttentionProbe& probe, const hardware::AcceleratorSpe
   std::vector<plan::PlannedKernel> kernels;
   for (const workload::Operator& op :
        workload::layer_operators(model, workload::LayerKind::Dense, shard).attention) {
-    if (!op.attention_core)
+    if (op.module != workload::Module::AttentionCore)
       continue;
     if (probe.pass == Pass::Forward)
       plan::lower_forward(op, {&stack, &chip}, plan::KernelRole::Forward, false, kernels);
@@ -196,8 +196,8 @@ private:
 ProbeResult run(const CollectiveProbe& probe, network::CollectivePlanner& planner) {
   const network::CollectiveKind kind = kind_of(probe.operation);
   ProbeResult result;
-  result.time =
-      planner.idle_duration(planner.plan(kind, probe.size, {probe.ranks, 1})) + probe.call_overhead;
+  const network::Collective collective = planner.plan(kind, probe.size, {probe.ranks, 1});
+  result.time = measured_time(probe, collective, planner.idle_duration(collective));
   if (result.time > Seconds{}) {
     result.algorithm_bandwidth = probe.size / result.time;
     result.bus_bandwidth = *result.algorithm_bandwidth * network::bus_factor(kind, probe.ranks);

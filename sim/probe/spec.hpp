@@ -30,7 +30,9 @@ struct CollectiveProbe {
   Operation operation = Operation::AllReduce;
   Bytes size{}; // as NCCL's tests: the buffer; all-gather, reduce-scatter: the whole
   int ranks = 0;
-  Seconds call_overhead{}; // of the host that times each call by itself
+  // Of the host that times each call by itself: until its kernels begin; and from then on, in
+  // which the call does not end earlier.
+  Seconds call_overhead{}, host_time{}, host_time_per_channel{};
 };
 enum class Direction { Dispatch, Combine };
 // Expert dispatch or combine of the scenario's model by its stack.
@@ -81,7 +83,10 @@ template <class V> void fields(V& v, CollectiveProbe& s) {
     "As NCCL's tests count: the buffer of a rank; all-gather and reduce-scatter: the whole.");
   v("ranks", s.ranks, required(at_least_one), "Neighbouring GPUs that take part.");
   v("call_overhead", s.call_overhead, non_negative,
-    "Host time in each measured call that is timed by itself.");
+    "Host time in each measured call that is timed by itself, before its kernels begin.");
+  v("host_time", s.host_time, non_negative, "Host time from then on: such a call ends no earlier.");
+  v("host_time_per_channel", s.host_time_per_channel, non_negative,
+    "Host time more for each channel of the library that takes part.");
 }
 template <class V> void fields(V& v, ExchangeProbe& s) {
   v("direction", s.direction, anything, "Dispatch to experts, or combine.");

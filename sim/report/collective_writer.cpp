@@ -41,6 +41,8 @@ std::string write_collective_table(const probe::CollectiveReport& report) {
                fmt::format("{} slowest, {} mean, {} fastest", rate_text(report.exact->slowest),
                            rate_text(report.exact->mean), rate_text(report.exact->fastest))});
   }
+  if (report.messages)
+    table.add({"messages", std::to_string(*report.messages)});
   text += table.text();
   if (report.links.empty())
     return text;
@@ -73,6 +75,8 @@ std::string write_collective_json(const probe::CollectiveReport& report) {
                        {"slowest_flow_rate", report.exact->slowest.base()},
                        {"mean_flow_rate", report.exact->mean.base()},
                        {"fastest_flow_rate", report.exact->fastest.base()}};
+  if (report.messages)
+    object["messages"] = *report.messages;
   object["busiest_links"] = std::move(links);
   return json_text(object);
 }

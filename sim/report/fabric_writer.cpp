@@ -32,6 +32,10 @@ std::vector<std::pair<std::string, std::int64_t>> links_by_tier(const Inventory&
   return tiers;
 }
 
+std::string_view scale_up_name(const hardware::PoolSpec& pool) {
+  return pool.node->scale_up == hardware::ScaleUpWiring::Pcie ? "PCIe" : "scale-up";
+}
+
 std::string known(const std::optional<Dollars>& amount, const char* key) {
   return amount ? dollars(*amount / dollar) : "not known: the fabric has no " + std::string(key);
 }
@@ -60,6 +64,11 @@ std::string write_fabric_text(const hardware::PoolSpec& pool, const Inventory& i
   const auto count = [](std::int64_t n) { return with_commas(static_cast<double>(n)); };
   table.add({"nodes", count(inventory.nodes) + " of at most " + count(inventory.most_nodes)});
   table.add({"endpoints (NICs)", count(inventory.counts.endpoints)});
+  table.add({"ports in the nodes (" + std::string(scale_up_name(pool)) + ")",
+             count(inventory.scale_up_ports)});
+  table.add({"  switches between them", count(inventory.scale_up_switches)});
+  if (inventory.pcie_links > 0)
+    table.add({"  PCIe links that limit NICs", count(inventory.pcie_links)});
   table.add({"switches", count(inventory.counts.switches)});
   for (const auto& [name, n] : switches_by_tier(inventory))
     table.add({"  " + name, count(n)});
@@ -84,6 +93,10 @@ std::string write_fabric_json(const hardware::PoolSpec& pool, const Inventory& i
   json["nodes"] = inventory.nodes;
   json["most_nodes"] = inventory.most_nodes;
   json["endpoints"] = inventory.counts.endpoints;
+  json["scale_up"] = name_of(pool.node->scale_up);
+  json["scale_up_ports"] = inventory.scale_up_ports;
+  json["scale_up_switches"] = inventory.scale_up_switches;
+  json["pcie_links"] = inventory.pcie_links;
   json["switches"] = inventory.counts.switches;
   json["switches_by_tier"] = nlohmann::ordered_json::object();
   for (const auto& [name, n] : switches_by_tier(inventory))

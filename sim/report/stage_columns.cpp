@@ -11,9 +11,11 @@ using training::StageResult;
 using Value = std::optional<double>;
 
 constexpr std::array<std::string_view, execution::communication_dimensions> dimension_names{
-    "tensor", "expert", "context", "pipeline", "data"};
+    "tensor", "expert", "context", "pipeline", "data", "host"};
 
 constexpr Category exposed(std::size_t dimension) {
+  if (dimension == static_cast<std::size_t>(plan::CommunicationDimension::Host))
+    return Category::Transfer;
   return static_cast<Category>(static_cast<std::size_t>(Category::ExposedTensor) + dimension);
 }
 
@@ -207,6 +209,8 @@ void add_memory_and_layout(StageTable& t) {
   for (const auto& [name, member] : degrees)
     t.count(trains, std::string("layout.") + name, "Of the layout that ran.",
             [member = member](const StageResult& s) { return s.step.layout.*member; });
+  t.count(trains, "layout.expert_tensor", "Of the layout that ran.",
+          [](const StageResult& s) { return plan::expert_tensor(s.step.layout); });
 }
 
 void add_reliability(StageTable& t) {

@@ -225,6 +225,8 @@ std::string layout_text(const plan::ParallelismSpec& l) {
     text += fmt::format(", context {}", l.context);
   if (l.expert > 1)
     text += fmt::format(", expert {}", l.expert);
+  if (plan::expert_tensor(l) != l.tensor)
+    text += fmt::format(", expert tensor {}", l.expert_tensor);
   text += fmt::format(", data {}, ZeRO {}", l.data, l.zero_stage);
   if (l.zero_stage > 0 && l.data_shard < l.data * l.context)
     text += fmt::format(" over {}", l.data_shard);

@@ -40,11 +40,25 @@ std::string_view name_of_pass(plan::PassKind kind) {
   return "";
 }
 
+std::string_view name_of_role(plan::KernelRole role) {
+  switch (role) {
+  case plan::KernelRole::Forward:
+    return "forward";
+  case plan::KernelRole::Recompute:
+    return "recomputation";
+  case plan::KernelRole::InputGradient:
+    return "input gradient";
+  case plan::KernelRole::WeightGradient:
+    return "weight gradient";
+  }
+  return "";
+}
+
 constexpr std::array<std::string_view, plan::communication_dimensions> dimension_names{
-    "tensor", "expert", "context", "pipeline", "data"};
+    "tensor", "expert", "context", "pipeline", "data", "host"};
 constexpr std::array<std::string_view, topology::link_kinds> link_names{
-    "scale-up link", "NIC",         "leaf uplink",   "spine uplink",
-    "local link",    "global link", "wide-area link"};
+    "scale-up link", "PCIe link",  "NIC",         "leaf uplink",
+    "spine uplink",  "local link", "global link", "wide-area link"};
 
 class Writer {
 public:
@@ -102,7 +116,7 @@ private:
     case StepTrace::What::Pass:
       return {Passes, name_of_pass(span.pass)};
     case StepTrace::What::Kernel:
-      return {Kernels, name_of_pass(span.pass)};
+      return {Kernels, span.kernel.empty() ? name_of_pass(span.pass) : span.kernel};
     case StepTrace::What::Collective:
       return {FirstDimension + static_cast<int>(span.dimension),
               dimension_names[static_cast<std::size_t>(span.dimension)]};
@@ -125,6 +139,8 @@ private:
     if (span.what == StepTrace::What::Pass)
       text +=
           fmt::format(R"(,"args":{{"micro_batch":{},"chunk":{}}})", span.micro_batch, span.chunk);
+    if (span.what == StepTrace::What::Kernel)
+      text += fmt::format(R"(,"args":{{"role":"{}"}})", name_of_role(span.role));
     line(text + "}");
   }
 

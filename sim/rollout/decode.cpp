@@ -171,9 +171,8 @@ void DecodeModel::count_communication(const GenerationSetting& setting) {
     return;
   const hardware::NodeSpec& node = setting.pool->node.spec;
   const hardware::FabricSpec& fabric = setting.pool->fabric.spec;
-  const AcceleratorSpec& chip = node.accelerator.spec;
   const plan::StackSpec& stack = *setting.stack;
-  const BytesPerSecond scale_up = chip.scale_up_bandwidth * chip.scale_up_efficiency;
+  const BytesPerSecond scale_up = hardware::usable_scale_up(node);
   const BytesPerSecond scale_out = node.nic.bandwidth * (double(node.nics) / node.accelerators);
   const LayerCount layers = layers_of(setting);
   const double hidden = setting.model->hidden;

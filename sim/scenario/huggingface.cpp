@@ -123,6 +123,7 @@ private:
       return attention;
     }
     copy(attention, "kv_heads", {"num_key_value_heads"}, false);
+    window(attention);
     if (written({"head_dim"}) != nullptr) {
       copy(attention, "head_dim", {"head_dim"});
       return attention;
@@ -134,9 +135,50 @@ private:
     return attention;
   }
 
+  // Of Mistral in every layer; of Qwen only where it says so, from layer max_window_layers on.
+  void window(Node& attention) const {
+    const Node* given = written({"sliding_window"});
+    const Node* used = written({"use_sliding_window"});
+    if (given == nullptr || (used != nullptr && used->is_word("false")))
+      return;
+    if (used != nullptr && number({"max_window_layers"}) > 0)
+      findings_.add(used->location,
+                    "use_sliding_window: only the layers from max_window_layers on have the window",
+                    "all layers have the same here: write the model out, or set it to false");
+    copy(attention, "window", {"sliding_window"});
+  }
+
+  struct Activation {
+    const char* name; // hidden_act
+    const char* gated;
+    const char* plain;
+  };
+  // Of a gated or a plain feed-forward.
+  void activation(Node& model, bool gated) const {
+    static constexpr Activation activations[] = {
+        {"silu", "swiglu", nullptr},       {"swish", "swiglu", nullptr},
+        {"gelu", "geglu", "gelu"},         {"gelu_new", "geglu", "gelu"},
+        {"gelu_fast", "geglu", "gelu"},    {"gelu_pytorch_tanh", "geglu", "gelu"},
+        {"relu2", nullptr, "squared-relu"}};
+    const Node* given = written({"hidden_act", "hidden_activation", "activation_function"});
+    const char* kind = gated ? "swiglu" : "gelu";
+    if (given != nullptr) {
+      kind = nullptr;
+      for (const Activation& each : activations)
+        if (given->text == each.name)
+          kind = gated ? each.gated : each.plain;
+      if (kind == nullptr)
+        return findings_.add(given->location,
+                             "activation '" + given->text + "' is none that is known for a " +
+                                 (gated ? "gated" : "plain") + " feed-forward",
+                             "write the model out");
+    }
+    add_word(model, "feed_forward", kind);
+  }
+
   void feed_forward(Node& model, Family family) const {
+    activation(model, family != Family::Plain);
     if (family == Family::Plain) {
-      add_word(model, "feed_forward", "gelu");
       add_word(model, "norm", "layernorm");
       add_word(model, "biases", "true");
       if (written({"n_positions"}) != nullptr) { // gpt2: learned positions, tied unless it says no

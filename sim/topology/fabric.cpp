@@ -43,20 +43,20 @@ std::unique_ptr<Fabric> build(const hardware::PoolSpec& pool) {
   SIM_ASSERT(pool.nodes >= 1 && pool.node.spec.accelerators >= 1);
   const builder::Entry& entry = builder::entry_of(pool.fabric.spec.builder);
   if (pool.nodes == 1) { // only scale-up links
-    const Wiring wiring = entry.tree != nullptr ? entry.tree(pool.node.spec) : Wiring{};
+    const Wiring wiring = entry.tree != nullptr ? entry.tree(pool) : Wiring{};
     return std::make_unique<SwitchedFabric>(pool, wiring);
   }
   if (pool.fabric.spec.sites)
     return std::make_unique<GraphFabric>(pool, builder::draw_sites(pool));
   if (entry.tree != nullptr)
-    return std::make_unique<SwitchedFabric>(pool, entry.tree(pool.node.spec));
+    return std::make_unique<SwitchedFabric>(pool, entry.tree(pool));
   return std::make_unique<GraphFabric>(pool, entry.draw(pool));
 }
 
 int most_nodes(const hardware::PoolSpec& pool) {
   const hardware::FabricSpec& fabric = pool.fabric.spec;
   const builder::Entry& entry = builder::entry_of(fabric.builder);
-  const std::int64_t site = entry.tree != nullptr ? tree_nodes(pool, entry.tree(pool.node.spec))
+  const std::int64_t site = entry.tree != nullptr ? tree_nodes(pool, entry.tree(pool))
                                                   : entry.seats(pool) / pool.node.spec.nics;
   const std::int64_t all = site * (fabric.sites ? fabric.sites->count : 1);
   return static_cast<int>(std::min(all, limit::gpus / pool.node.spec.accelerators));

@@ -10,19 +10,20 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 namespace sim::topology {
 
 using hardware::LinkKind;
-inline constexpr int link_kinds = 7;
-inline constexpr int switch_tiers = 4;
+inline constexpr int link_kinds = 8;
+inline constexpr int switch_tiers = 5;
 
 using LinkId = std::uint32_t;
 
-// Vertices are numbered GPUs first (vertex = rank), then scale-up switches, NICs, leaves, spines,
-// cores. A NIC hangs on its GPUs by PCIe, which is no slower than the NIC and therefore no link of
-// its own: a route steps from a GPU to its NIC for free. Parallel cables between two switches are
+// Vertices are numbered GPUs first (vertex = rank), then what lies inside the nodes
+// (node_wiring.hpp), NICs, leaves, spines, cores. Where PCIe cannot limit a NIC it is no link: a
+// route steps from a GPU to its NIC for free. Parallel cables between two switches are
 // one Link with their summed capacity under adaptive routing, else one Link each.
 struct Link {
   std::uint32_t from = 0, to = 0; // vertices
@@ -68,6 +69,8 @@ struct Counts {
   std::array<std::int64_t, link_kinds> links_of_kind{}; // between switches
 };
 
+using FreeEdge = std::pair<std::uint32_t, std::uint32_t>;
+
 struct Layout;
 
 class Fabric {
@@ -106,9 +109,11 @@ public:
   [[nodiscard]] virtual double efficiency() const = 0;
   // Vertex of the NIC that a GPU uses. Requires more than one node.
   [[nodiscard]] virtual std::uint32_t nic_vertex(int gpu) const = 0;
-  // Edges of the shortest path in the graph, those between GPU and NIC included (Boost.Graph
+  // Edges of the shortest path in the graph, those that are no links included (Boost.Graph
   // breadth-first search): the check on the closed rules.
   [[nodiscard]] virtual int shortest_hops(int a, int b) const = 0;
+  // Vertices that are joined without a link: a route steps from one to the other at no cost.
+  [[nodiscard]] virtual std::vector<FreeEdge> free_edges() const = 0;
 };
 
 // Throws InfeasibleError("cluster...") when the nodes do not fit the fabric, bandwidths do not

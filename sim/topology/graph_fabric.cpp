@@ -13,8 +13,8 @@ std::uint32_t vertex(std::uint32_t first, int index) {
 } // namespace
 
 GraphFabric::GraphFabric(const hardware::PoolSpec& pool, Blueprint blueprint)
-    : fabric_(pool.fabric.spec), blueprint_(std::move(blueprint)),
-      gpus_(pool.nodes * pool.node.spec.accelerators), nodes_(pool.nodes) {
+    : fabric_(pool.fabric.spec), blueprint_(std::move(blueprint)), inside_(wire_nodes(pool)),
+      gpus_(pool.nodes * pool.node.spec.accelerators) {
   ports_ = {.gpus_per_node = pool.node.spec.accelerators,
             .nics_per_node = pool.nodes > 1 ? pool.node.spec.nics : 0,
             .rail_aligned = blueprint_.rail_aligned,
@@ -25,8 +25,7 @@ GraphFabric::GraphFabric(const hardware::PoolSpec& pool, Blueprint blueprint)
   for (const Cable& cable : blueprint_.cables)
     links += fabric_.routing == hardware::RoutingPolicy::Adaptive ? 1 : cable.cables;
   check_cables(links);
-  first_scale_up_vertex_ = vertex(0, gpus_);
-  first_nic_vertex_ = vertex(first_scale_up_vertex_, nodes_);
+  first_nic_vertex_ = inside_.first_nic_vertex();
   first_switch_vertex_ = vertex(first_nic_vertex_, nics());
   build_links(pool);
   count();
@@ -46,10 +45,7 @@ void GraphFabric::connect(std::uint32_t lower, std::uint32_t upper, LinkKind kin
 }
 
 void GraphFabric::build_links(const hardware::PoolSpec& pool) {
-  const hardware::AcceleratorSpec& gpu = pool.node.spec.accelerator.spec;
-  for (int g = 0; g < gpus_; ++g)
-    connect(vertex(0, g), vertex(first_scale_up_vertex_, g / ports_.gpus_per_node),
-            LinkKind::ScaleUp, gpu.scale_up_bandwidth * gpu.scale_up_efficiency);
+  inside_.append_links(links_);
   for (int n = 0; n < nics(); ++n)
     connect(vertex(first_nic_vertex_, n),
             first_switch_vertex_ + blueprint_.switch_of_nic[static_cast<std::size_t>(n)],
@@ -104,14 +100,15 @@ std::uint32_t GraphFabric::nic_vertex(int gpu) const {
 
 int GraphFabric::shortest_hops(int a, int b) const {
   std::call_once(hops_built_, [this] {
-    std::vector<Graph::Edge> attachments;
-    for (int g = 0; g < gpus_ && nics() > 0; ++g)
-      attachments.emplace_back(vertex(0, g), nic_vertex(g));
     hops_ = std::make_unique<Graph>(first_switch_vertex_ +
                                         static_cast<std::uint32_t>(blueprint_.switches.size()),
-                                    links_, attachments);
+                                    links_, free_edges());
   });
   return hops_->hops(vertex(0, a), vertex(0, b));
+}
+
+std::vector<FreeEdge> GraphFabric::free_edges() const {
+  return inside_.free_edges([this](int gpu) { return nic_vertex(gpu); });
 }
 
 } // namespace sim::topology

@@ -11,6 +11,7 @@
 #include "sim/topology/ends.hpp"
 #include "sim/topology/fabric.hpp"
 #include "sim/topology/graph.hpp"
+#include "sim/topology/node_wiring.hpp"
 #include "sim/topology/switch_graph.hpp"
 
 #include <map>
@@ -39,6 +40,7 @@ public:
   [[nodiscard]] double efficiency() const override { return fabric_.efficiency; }
   [[nodiscard]] std::uint32_t nic_vertex(int gpu) const override;
   [[nodiscard]] int shortest_hops(int a, int b) const override;
+  [[nodiscard]] std::vector<FreeEdge> free_edges() const override;
 
 private:
   // Between two switches: the links of all paths, nearest to the source first, and the largest
@@ -50,10 +52,6 @@ private:
   };
 
   [[nodiscard]] int nics() const { return static_cast<int>(blueprint_.switch_of_nic.size()); }
-  [[nodiscard]] LinkId scale_up_link(int gpu) const { return static_cast<LinkId>(2 * gpu); }
-  [[nodiscard]] LinkId nic_link(int nic) const {
-    return static_cast<LinkId>(2 * gpus_) + static_cast<LinkId>(2 * nic);
-  }
   void connect(std::uint32_t lower, std::uint32_t upper, LinkKind kind, BytesPerSecond capacity);
   void build_links(const hardware::PoolSpec& pool);
   void count();
@@ -76,9 +74,10 @@ private:
 
   hardware::FabricSpec fabric_;
   Blueprint blueprint_;
+  NodeWiring inside_;
   NodePorts ports_;
-  int gpus_ = 0, nodes_ = 0;
-  std::uint32_t first_scale_up_vertex_ = 0, first_nic_vertex_ = 0, first_switch_vertex_ = 0;
+  int gpus_ = 0;
+  std::uint32_t first_nic_vertex_ = 0, first_switch_vertex_ = 0;
   std::vector<Link> links_;
   std::vector<Trunk> trunks_;
   LinkId first_switch_link_ = 0;

@@ -25,8 +25,7 @@ double rounded_share(double share) {
 std::optional<Ends> GraphFabric::ends(int a, int b) const {
   if (!broken_ends_)
     return ports_.ends(a, b);
-  return ports_.ends(a, b,
-                     [&](int nic) { return links_[nic_link(nic)].capacity == BytesPerSecond{}; });
+  return ports_.ends(a, b, [&](int nic) { return !inside_.works(nic, links_); });
 }
 
 Ends GraphFabric::checked_ends(int a, int b) const {
@@ -152,20 +151,15 @@ void GraphFabric::route(int a, int b, std::vector<RouteStep>& out) const {
       fail_no_path(a, b);
     out.push_back({link, 1});
   };
-  const auto step_over = [&](int from, int to) {
-    if (from != to) {
-      put(scale_up_link(from));
-      put(scale_up_link(to) + 1);
-    }
-  };
-  if (a / ports_.gpus_per_node == b / ports_.gpus_per_node)
-    return step_over(a, b);
+  if (a / ports_.gpus_per_node == b / ports_.gpus_per_node) {
+    put(inside_.scale_up_link(a));
+    put(inside_.scale_up_link(b) + 1);
+    return;
+  }
   const Ends found = checked_ends(a, b);
-  step_over(a, found.relay);
-  put(nic_link(found.source_nic));
+  inside_.leave(found, a, put);
   append_paths(a, b, found, out);
-  put(nic_link(found.destination_nic) + 1);
-  step_over(found.landing, b);
+  inside_.enter(found, b, put);
 }
 
 void GraphFabric::trunk_route(int a, int b, std::vector<TrunkStep>& out) const {
@@ -183,17 +177,14 @@ void GraphFabric::add_loads(std::span<const Transfer> transfers, std::span<doubl
   std::map<std::pair<std::uint32_t, std::uint32_t>, Transfer> by_switches; // flows summed
   for (const Transfer& t : transfers) {
     if (t.from / ports_.gpus_per_node == t.to / ports_.gpus_per_node) {
-      load[scale_up_link(t.from)] += t.flows;
-      load[scale_up_link(t.to) + 1] += t.flows;
+      load[inside_.scale_up_link(t.from)] += t.flows;
+      load[inside_.scale_up_link(t.to) + 1] += t.flows;
       continue;
     }
     const Ends e = ports_.ends(t.from, t.to);
-    if (e.relay != t.from) {
-      load[scale_up_link(t.from)] += t.flows;
-      load[scale_up_link(e.relay) + 1] += t.flows;
-    }
-    load[nic_link(e.source_nic)] += t.flows;
-    load[nic_link(e.destination_nic) + 1] += t.flows;
+    const auto put = [&](LinkId link) { load[link] += t.flows; };
+    inside_.leave(e, t.from, put);
+    inside_.enter(e, t.to, put);
     const auto from = blueprint_.switch_of_nic[static_cast<std::size_t>(e.source_nic)],
                to = blueprint_.switch_of_nic[static_cast<std::size_t>(e.destination_nic)];
     if (from == to)

@@ -26,11 +26,16 @@ std::vector<LinkId> GraphFabric::links_named(const hardware::WeakLinkSpec& weak,
     fail_single_link(weak.tier, index);
   if (weak.tier == LinkKind::ScaleUp) {
     check_weak_range(weak.device, gpus_, weak_key(index, ".device"), "GPU");
-    return {scale_up_link(weak.device)};
+    return {inside_.scale_up_link(weak.device)};
+  }
+  if (weak.tier == LinkKind::Pcie) {
+    check_weak_range(weak.device, inside_.all_pcie_links(), weak_key(index, ".device"),
+                     "PCIe link");
+    return {inside_.scale_up_link(gpus_ + weak.device)};
   }
   if (weak.tier == LinkKind::Nic) {
     check_weak_range(weak.device, nics(), weak_key(index, ".device"), "NIC");
-    return {nic_link(weak.device)};
+    return {inside_.nic_link(weak.device)};
   }
   const std::vector<int> numbers = numbers_in_tier();
   std::vector<LinkId> up;
@@ -73,10 +78,15 @@ void GraphFabric::weaken(std::span<const hardware::WeakLinkSpec> weak_links) {
 void GraphFabric::weaken(std::span<const hardware::WeakSwitchSpec> weak_switches) {
   if (weak_switches.empty())
     return;
+  weaken_scale_up(inside_, weak_switches, links_);
+  for (const Link& link : std::span(links_).first(inside_.scale_up_link(gpus_)))
+    broken_ends_ |= link.capacity == BytesPerSecond{};
   const std::vector<int> numbers = numbers_in_tier();
   std::vector<double> share(blueprint_.switches.size(), 1);
   for (std::size_t i = 0; i < weak_switches.size(); ++i) {
     const hardware::WeakSwitchSpec& weak = weak_switches[i];
+    if (weak.tier == hardware::SwitchTier::ScaleUp)
+      continue;
     int count = 0;
     for (std::size_t s = 0; s < blueprint_.switches.size(); ++s) {
       if (blueprint_.switches[s] != weak.tier)
@@ -91,7 +101,7 @@ void GraphFabric::weaken(std::span<const hardware::WeakSwitchSpec> weak_switches
   const auto share_at = [&](std::uint32_t vertex) {
     return vertex < first_switch_vertex_ ? 1.0 : share[vertex - first_switch_vertex_];
   };
-  for (LinkId id = static_cast<LinkId>(2 * gpus_); id < links_.size(); ++id) {
+  for (LinkId id = inside_.nic_link(0); id < links_.size(); ++id) {
     const double least = std::min(share_at(links_[id].from), share_at(links_[id].to));
     links_[id].capacity *= least;
     if (id >= first_switch_link_)

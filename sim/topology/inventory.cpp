@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/topology/inventory.hpp"
 
+#include "sim/topology/node_wiring.hpp"
+
 #include <algorithm>
 
 namespace sim::topology {
@@ -25,6 +27,10 @@ Inventory take_inventory(const hardware::PoolSpec& pool) {
   inventory.nodes = pool.nodes;
   inventory.most_nodes = most_nodes(pool);
   const Counts& counts = inventory.counts = fabric->counts();
+  const NodeWiring inside = wire_nodes(pool);
+  inventory.scale_up_ports = inside.gpus();
+  inventory.scale_up_switches = std::int64_t{inside.nodes} * inside.scale_up_switches;
+  inventory.pcie_links = inside.all_pcie_links();
   inventory.bisection = bisection(*fabric);
   const BytesPerSecond half =
       (pool.nodes / 2) * static_cast<double>(pool.node.spec.nics) * pool.node.spec.nic.bandwidth;

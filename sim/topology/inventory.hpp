@@ -17,6 +17,9 @@ BytesPerSecond bisection(const Fabric& fabric);
 struct Inventory {
   int nodes = 0, most_nodes = 0;
   Counts counts;
+  // Inside the nodes: GPUs' links to one another, the switches between these, PCIe links that limit
+  // NICs.
+  std::int64_t scale_up_ports = 0, scale_up_switches = 0, pcie_links = 0;
   BytesPerSecond bisection{};
   double oversubscription = 1; // line rate of the first half's NICs over `bisection`
   // Inside the sites: borders and wide-area links are others' goods. Empty where a price is not

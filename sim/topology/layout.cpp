@@ -63,8 +63,7 @@ void lay_out_leaves(Layout& l, const hardware::FabricSpec& fabric) {
   const Ports leaf = fabric.tiers == 1
                          ? Ports{.down = fabric.switch_ports, .up = 0}
                          : split_ports(fabric.switch_ports, fabric.leaf_oversubscription);
-  const int ports_per_node =
-      l.wiring.planes == 1 && l.wiring.leaves_per_group == 1 ? l.nics_per_node : 1;
+  const int ports_per_node = l.wiring.planes == 1 ? l.nics_per_node / l.wiring.leaves_per_group : 1;
   l.nodes_per_leaf = leaf.down / ports_per_node;
   l.uplinks = leaf.up;
   if (l.nodes_per_leaf < 1 || (l.uplinks < 1 && fabric.tiers > 1))

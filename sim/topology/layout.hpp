@@ -19,7 +19,7 @@ namespace sim::topology {
 struct Wiring {
   int planes = 1; // networks without links between them: NIC i is in plane i when there are several
   int leaves_per_group =
-      1; // leaves that share the same nodes: NIC i goes to leaf i when there are several
+      1; // leaves that share the same nodes: NIC i goes to leaf i mod leaves when there are several
   bool rail_aligned = false; // traffic crosses the scale-up domain to the destination's rail before
                              // it leaves the node
 };
@@ -54,12 +54,14 @@ struct Layout {
   [[nodiscard]] int leaf_of(int node, int rail) const {
     return plane_of_rail(rail) * leaves_per_plane + pod_of(node) * leaves_per_pod +
            node % pod_nodes / nodes_per_leaf * wiring.leaves_per_group +
-           (wiring.leaves_per_group > 1 ? rail : 0);
+           (wiring.leaves_per_group > 1 ? rail % wiring.leaves_per_group : 0);
   }
   // Which port of its leaf a NIC has.
   [[nodiscard]] int port_of(int node, int rail) const {
     const int slot = node % pod_nodes % nodes_per_leaf;
-    return wiring.planes == 1 && wiring.leaves_per_group == 1 ? slot * nics_per_node + rail : slot;
+    return wiring.planes > 1
+               ? slot
+               : slot * (nics_per_node / wiring.leaves_per_group) + rail / wiring.leaves_per_group;
   }
 };
 

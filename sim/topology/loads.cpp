@@ -62,6 +62,8 @@ void SwitchedFabric::spread(const Crossings& crossings, std::span<double> load) 
 }
 
 void SwitchedFabric::add_loads(std::span<const Transfer> transfers, std::span<double> load) const {
+  if (hashed_ways_ && !broken_ends_ && !uneven_)
+    return add_hashed_loads(transfers, load);
   if (fabric_.routing != hardware::RoutingPolicy::Adaptive || broken_ends_)
     return Fabric::add_loads(transfers, load);
   if (uneven_)
@@ -81,21 +83,18 @@ void SwitchedFabric::add_loads(std::span<const Transfer> transfers, std::span<do
   spread(crossings, load);
 }
 
-// Scale-up and NIC links. Returns how the transfer passes between nodes, if it does.
+// Links below the leaves. Returns how the transfer passes between nodes, if it does.
 std::optional<SwitchedFabric::Passage> SwitchedFabric::add_end_loads(const Transfer& t,
                                                                      std::span<double> load) const {
   if (layout_.node_of(t.from) == layout_.node_of(t.to)) {
-    load[scale_up_link(t.from)] += t.flows;
-    load[scale_up_link(t.to) + 1] += t.flows;
+    load[inside_.scale_up_link(t.from)] += t.flows;
+    load[inside_.scale_up_link(t.to) + 1] += t.flows;
     return std::nullopt;
   }
   const Passage p = passage(t.from, t.to);
-  if (p.ends.relay != t.from) {
-    load[scale_up_link(t.from)] += t.flows;
-    load[scale_up_link(p.ends.relay) + 1] += t.flows;
-  }
-  load[nic_link(p.ends.source_nic)] += t.flows;
-  load[nic_link(p.ends.destination_nic) + 1] += t.flows;
+  const auto put = [&](LinkId link) { load[link] += t.flows; };
+  inside_.leave(p.ends, t.from, put);
+  inside_.enter(p.ends, t.to, put);
   return p;
 }
 
@@ -127,7 +126,10 @@ void SwitchedFabric::add_all_pairs(std::span<const int> members, int group_size,
   const double hashes =
       static_cast<double>(members.size()) * (group_size - 1) * fabric_.queue_pairs;
   const bool drawn = hashed && hashes > most_hashes;
-  if ((fabric_.routing != hardware::RoutingPolicy::Adaptive && !drawn) || broken_ends_ || uneven_)
+  // Where NICs of one node are on several leaves, only transfers along rails stay below one.
+  const bool climbs_in_group = layout_.wiring.leaves_per_group > 1 && !layout_.wiring.rail_aligned;
+  if ((fabric_.routing != hardware::RoutingPolicy::Adaptive && !drawn) || broken_ends_ || uneven_ ||
+      climbs_in_group)
     return Fabric::add_all_pairs(members, group_size, load);
   const std::size_t size = at(group_size);
   SIM_ASSERT(size > 0 && members.size() % size == 0);
@@ -193,7 +195,8 @@ void SwitchedFabric::count_group(std::span<const int> members, Group& group, Cro
   }
 }
 
-// Scale-up and NIC links of one node.
+// Links of one node. Where ports are shared, those of the relaying and the landing GPU carry what
+// leaves and enters the node too.
 void SwitchedFabric::count_node(std::span<const int> members, const Group& group,
                                 std::span<double> load) const {
   const Layout& l = layout_;
@@ -201,25 +204,40 @@ void SwitchedFabric::count_node(std::span<const int> members, const Group& group
   const double here = group.node.members, elsewhere = group.total.members - here;
   const bool aligned = l.wiring.rail_aligned;
   for (const int gpu : members) {
-    double out = here - 1;
+    double out = here - 1, in = here - 1;
+    double own_rail = elsewhere; // transfers that it relays for itself
     if (aligned && elsewhere > 0) {
       const std::size_t rail = at(l.rail_of(gpu));
-      out += elsewhere - (group.total.by_rail[rail] - group.node.by_rail[rail]);
+      own_rail = group.total.by_rail[rail] - group.node.by_rail[rail];
+      out += elsewhere - own_rail;
     }
-    load[scale_up_link(gpu)] += out;
-    load[scale_up_link(gpu) + 1] += here - 1;
+    if (inside_.shared_port) {
+      out += own_rail;
+      in += elsewhere;
+    }
+    load[inside_.scale_up_link(gpu)] += out;
+    load[inside_.scale_up_link(gpu) + 1] += in;
   }
   if (elsewhere == 0)
     return;
   for (int local = 0; local < l.gpus_per_node && aligned; ++local) {
     const double destinations = group.total_by_local[at(local)] - group.node_by_local[at(local)];
     const double other_rails = here - group.node.by_rail[at(l.rail_of_local(local))];
-    load[scale_up_link(node * l.gpus_per_node + local) + 1] += destinations * other_rails;
+    const LinkId relay = inside_.scale_up_link(node * l.gpus_per_node + local);
+    load[relay + 1] += destinations * other_rails;
+    if (inside_.shared_port)
+      load[relay] += destinations * other_rails;
   }
   for (int r = 0; r < l.nics_per_node; ++r) {
-    const LinkId nic = nic_link(node * l.nics_per_node + r);
-    load[nic] += group.outgoing(group.node, at(r), aligned);
-    load[nic + 1] += group.incoming(group.node, at(r));
+    const int nic = node * l.nics_per_node + r;
+    const double out = group.outgoing(group.node, at(r), aligned),
+                 in = group.incoming(group.node, at(r));
+    load[inside_.nic_link(nic)] += out;
+    load[inside_.nic_link(nic) + 1] += in;
+    if (inside_.pcie_links > 0) {
+      load[inside_.pcie_link(nic)] += out;
+      load[inside_.pcie_link(nic) + 1] += in;
+    }
   }
 }
 

@@ -21,23 +21,15 @@ void SwitchedFabric::route_ends(int a, int b, std::vector<Step>& out, Climb clim
     out.push_back({link, 1});
   };
   if (layout_.node_of(a) == layout_.node_of(b)) {
-    put(scale_up_link(a));
-    put(scale_up_link(b) + 1);
+    put(inside_.scale_up_link(a));
+    put(inside_.scale_up_link(b) + 1);
     return;
   }
   const Passage p = passage(a, b);
-  if (p.ends.relay != a) {
-    put(scale_up_link(a));
-    put(scale_up_link(p.ends.relay) + 1);
-  }
-  put(nic_link(p.ends.source_nic));
+  inside_.leave(p.ends, a, put);
   if (p.source_leaf != p.destination_leaf)
     climb(p);
-  put(nic_link(p.ends.destination_nic) + 1);
-  if (p.ends.landing != b) {
-    put(scale_up_link(p.ends.landing));
-    put(scale_up_link(b) + 1);
-  }
+  inside_.enter(p.ends, b, put);
 }
 
 double SwitchedFabric::path_health(const Passage& p, int spine) const {

@@ -12,9 +12,8 @@ std::uint32_t vertex(std::uint32_t first, int index) {
 } // namespace
 
 SwitchedFabric::SwitchedFabric(const hardware::PoolSpec& pool, const Wiring& wiring)
-    : layout_(lay_out(pool, wiring)), fabric_(pool.fabric.spec) {
-  first_scale_up_vertex_ = vertex(0, layout_.gpus());
-  first_nic_vertex_ = vertex(first_scale_up_vertex_, layout_.nodes);
+    : layout_(lay_out(pool, wiring)), inside_(wire_nodes(pool)), fabric_(pool.fabric.spec) {
+  first_nic_vertex_ = inside_.first_nic_vertex();
   first_leaf_vertex_ = vertex(first_nic_vertex_, layout_.nics());
   first_spine_vertex_ = vertex(first_leaf_vertex_, layout_.leaves());
   first_core_vertex_ = vertex(first_spine_vertex_, layout_.all_spines());
@@ -27,6 +26,8 @@ SwitchedFabric::SwitchedFabric(const hardware::PoolSpec& pool, const Wiring& wir
   weaken(pool.weak_switches);
   find_states();
   build_trunks();
+  if (fabric_.routing == hardware::RoutingPolicy::Ecmp && layout_.nodes > 1)
+    find_hashed_ways();
 }
 
 // One link up, and the next number down.
@@ -40,13 +41,9 @@ void SwitchedFabric::build_links(const hardware::PoolSpec& pool) {
   const Layout& l = layout_;
   const int leaf_links = l.leaves() * l.spines * l.leaf_copies;
   const int spine_links = l.all_spines() * l.cores * l.spine_copies;
-  links_.reserve(2 * static_cast<std::size_t>(l.gpus() + l.nics() + leaf_links + spine_links));
-  const hardware::AcceleratorSpec& gpu = pool.node.spec.accelerator.spec;
-  const BytesPerSecond scale_up = gpu.scale_up_bandwidth * gpu.scale_up_efficiency;
-  for (int g = 0; g < l.gpus(); ++g)
-    connect(vertex(0, g), vertex(first_scale_up_vertex_, l.node_of(g)), LinkKind::ScaleUp,
-            scale_up);
-  first_nic_ = static_cast<LinkId>(links_.size());
+  links_.reserve(2 * static_cast<std::size_t>(l.gpus() + inside_.all_pcie_links() + l.nics() +
+                                              leaf_links + spine_links));
+  inside_.append_links(links_);
   const BytesPerSecond nic = pool.node.spec.nic.bandwidth * fabric_.efficiency;
   for (int n = 0; n < l.nics(); ++n)
     connect(vertex(first_nic_vertex_, n),
@@ -104,8 +101,7 @@ SwitchedFabric::Passage SwitchedFabric::passage(int a, int b) const {
   Passage p;
   p.ends = ports_.ends(a, b);
   if (broken_ends_) {
-    const auto found = ports_.ends(
-        a, b, [&](int nic) { return links_[nic_link(nic)].capacity == BytesPerSecond{}; });
+    const auto found = ports_.ends(a, b, [&](int nic) { return !inside_.works(nic, links_); });
     if (!found)
       fail_no_path(a, b);
     p.ends = *found;
@@ -158,13 +154,14 @@ std::uint32_t SwitchedFabric::nic_vertex(int gpu) const {
 
 int SwitchedFabric::shortest_hops(int a, int b) const {
   std::call_once(graph_built_, [this] {
-    std::vector<Graph::Edge> attachments;
-    for (int g = 0; g < gpus() && layout_.nics_per_node > 0; ++g)
-      attachments.emplace_back(vertex(0, g), nic_vertex(g));
     graph_ = std::make_unique<Graph>(vertex(first_core_vertex_, layout_.all_cores()), links_,
-                                     attachments);
+                                     free_edges());
   });
   return graph_->hops(vertex(0, a), vertex(0, b));
+}
+
+std::vector<FreeEdge> SwitchedFabric::free_edges() const {
+  return inside_.free_edges([this](int gpu) { return nic_vertex(gpu); });
 }
 
 } // namespace sim::topology

@@ -13,6 +13,7 @@
 #include "sim/topology/fabric.hpp"
 #include "sim/topology/graph.hpp"
 #include "sim/topology/layout.hpp"
+#include "sim/topology/node_wiring.hpp"
 
 #include <memory>
 #include <mutex>
@@ -37,13 +38,16 @@ public:
   void add_all_pairs(std::span<const int> members, int group_size,
                      std::span<double> load) const override;
   [[nodiscard]] const Layout* uniform() const override {
-    return fabric_.routing == hardware::RoutingPolicy::Adaptive && healthy_ ? &layout_ : nullptr;
+    return fabric_.routing == hardware::RoutingPolicy::Adaptive && healthy_ && inside_.plain()
+               ? &layout_
+               : nullptr;
   }
   [[nodiscard]] Seconds latency(int a, int b) const override;
   [[nodiscard]] Counts counts() const override;
   [[nodiscard]] double efficiency() const override { return fabric_.efficiency; }
   [[nodiscard]] std::uint32_t nic_vertex(int gpu) const override;
   [[nodiscard]] int shortest_hops(int a, int b) const override;
+  [[nodiscard]] std::vector<FreeEdge> free_edges() const override;
 
 private:
   // Where a transfer between nodes leaves its node and enters the other.
@@ -66,6 +70,7 @@ private:
     std::vector<double> by_rail;
   };
   struct Group;
+  struct HashedWays; // what of a flow's route does not depend on its hash
   // The spines of a plane that no weak link tells apart, and likewise the paths from a pod's spines
   // to the cores: `spine` and `core` stand for all of them.
   struct SpineState {
@@ -88,8 +93,6 @@ private:
   };
 
   [[nodiscard]] Passage passage(int a, int b) const;
-  [[nodiscard]] LinkId scale_up_link(int gpu) const { return static_cast<LinkId>(2 * gpu); }
-  [[nodiscard]] LinkId nic_link(int nic) const { return first_nic_ + static_cast<LinkId>(2 * nic); }
   [[nodiscard]] LinkId leaf_link(int leaf, int spine, int copy) const;
   [[nodiscard]] LinkId spine_link(int pod, int spine, int core, int copy) const;
   [[nodiscard]] const PlaneStates& states_of_plane(int plane) const {
@@ -142,16 +145,20 @@ private:
   std::optional<Passage> add_end_loads(const Transfer& t, std::span<double> load) const;
   void add_uneven_loads(std::span<const Transfer> transfers, std::span<double> load) const;
   void spread(const Crossings& crossings, std::span<double> load) const;
+  void find_hashed_ways();
+  void add_hashed_loads(std::span<const Transfer> transfers, std::span<double> load) const;
+  void climb_hashed(const Passage& p, const Transfer& t, std::span<double> load) const;
   void spread_hashed(const Crossings& crossings, std::span<double> load) const;
   void count_group(std::span<const int> members, Group& group, Crossings& crossings,
                    std::span<double> load) const;
   void count_node(std::span<const int> members, const Group& group, std::span<double> load) const;
 
   Layout layout_;
+  NodeWiring inside_;
   NodePorts ports_;
   hardware::FabricSpec fabric_;
   std::vector<Link> links_;
-  LinkId first_nic_ = 0, first_leaf_ = 0, first_spine_ = 0;
+  LinkId first_leaf_ = 0, first_spine_ = 0;
   std::vector<Trunk> trunks_;
   std::vector<std::uint32_t> trunk_of_; // by link
   std::vector<std::uint32_t> first_trunk_of_leaf_, first_trunk_of_pod_;
@@ -159,9 +166,10 @@ private:
   BytesPerSecond leaf_capacity_{}, spine_capacity_{}; // of a healthy link
   bool healthy_ = true;                               // no link is weak
   bool uneven_ = false;                               // a link between switches is weak
-  bool broken_ends_ = false;                          // a scale-up or NIC link is broken
-  std::uint32_t first_scale_up_vertex_ = 0, first_nic_vertex_ = 0, first_leaf_vertex_ = 0,
-                first_spine_vertex_ = 0, first_core_vertex_ = 0;
+  bool broken_ends_ = false;                          // a link from the leaves downwards is broken
+  std::uint32_t first_nic_vertex_ = 0, first_leaf_vertex_ = 0, first_spine_vertex_ = 0,
+                first_core_vertex_ = 0;
+  std::shared_ptr<const HashedWays> hashed_ways_; // of hashed routing
   mutable std::once_flag graph_built_;
   mutable std::unique_ptr<Graph> graph_;
 };

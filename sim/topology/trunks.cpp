@@ -30,7 +30,7 @@ void SwitchedFabric::find_ample_trunks() {
   std::vector<BytesPerSecond> below(trunks_.size()); // of trunks up
   for (int nic = 0; nic < l.nics(); ++nic) {
     const int node = nic / l.nics_per_node, rail = nic % l.nics_per_node;
-    const BytesPerSecond capacity = links_[nic_link(nic)].capacity;
+    const BytesPerSecond capacity = links_[inside_.nic_link(nic)].capacity;
     if (l.spines > 0)
       below[leaf_trunk(l.leaf_of(node, rail), 0)] += capacity;
     if (l.cores > 0)

@@ -36,11 +36,15 @@ std::vector<LinkId> SwitchedFabric::links_named(const WeakLinkSpec& weak, std::s
   switch (weak.tier) {
   case LinkKind::ScaleUp:
     check_weak_range(weak.device, l.gpus(), device, "GPU");
-    up.push_back(scale_up_link(weak.device));
+    up.push_back(inside_.scale_up_link(weak.device));
+    break;
+  case LinkKind::Pcie:
+    check_weak_range(weak.device, inside_.all_pcie_links(), device, "PCIe link");
+    up.push_back(inside_.scale_up_link(l.gpus() + weak.device));
     break;
   case LinkKind::Nic:
     check_weak_range(weak.device, l.nics(), device, "NIC");
-    up.push_back(nic_link(weak.device));
+    up.push_back(inside_.nic_link(weak.device));
     break;
   case LinkKind::LeafUplink: {
     check_weak_range(weak.device, l.spines > 0 ? l.leaves() : 0, device, "leaf", " with uplinks");
@@ -62,7 +66,7 @@ std::vector<LinkId> SwitchedFabric::links_named(const WeakLinkSpec& weak, std::s
   default:
     throw InfeasibleError(weak_key(index, ".tier"),
                           "this fabric has no " + std::string(name_of(weak.tier)) + " links",
-                          "scale-up, nic, leaf-uplink or spine-uplink");
+                          "scale-up, pcie, nic, leaf-uplink or spine-uplink");
   }
   return up;
 }
@@ -80,7 +84,7 @@ void SwitchedFabric::weaken(std::span<const WeakLinkSpec> weak_links) {
     if (weak.capacity == 1)
       continue;
     healthy_ = false;
-    if (weak.tier == LinkKind::ScaleUp || weak.tier == LinkKind::Nic)
+    if (weak.tier <= LinkKind::Nic)
       broken_ends_ |= weak.capacity == 0;
     else
       uneven_ = true;
@@ -90,10 +94,17 @@ void SwitchedFabric::weaken(std::span<const WeakLinkSpec> weak_links) {
 // Links are as slow as the slower of the switches at their ends.
 void SwitchedFabric::weaken(std::span<const hardware::WeakSwitchSpec> weak_switches) {
   const Layout& l = layout_;
+  if (weaken_scale_up(inside_, weak_switches, links_)) {
+    healthy_ = false;
+    broken_ends_ |= std::any_of(links_.begin(), links_.begin() + inside_.scale_up_link(l.gpus()),
+                                [](const Link& link) { return link.capacity == BytesPerSecond{}; });
+  }
   const auto switches = static_cast<std::size_t>(l.leaves() + l.all_spines() + l.all_cores());
   std::vector<double> share(l.nics_per_node > 0 ? switches : 0, 1);
   for (std::size_t i = 0; i < weak_switches.size(); ++i) {
     const hardware::WeakSwitchSpec& weak = weak_switches[i];
+    if (weak.tier == hardware::SwitchTier::ScaleUp)
+      continue;
     const std::array counts{share.empty() ? 0 : l.leaves(), l.all_spines(), l.all_cores(), 0};
     const auto tier = static_cast<std::size_t>(weak.tier);
     check_weak_range(weak.device, counts[tier], weak_switch_key(i, ".device"),
@@ -114,7 +125,7 @@ void SwitchedFabric::weaken(std::span<const hardware::WeakSwitchSpec> weak_switc
   const auto share_at = [&](std::uint32_t end) {
     return end < first_leaf_vertex_ ? 1.0 : share[end - first_leaf_vertex_];
   };
-  for (LinkId id = first_nic_; id < links_.size(); ++id)
+  for (LinkId id = inside_.nic_link(0); id < links_.size(); ++id)
     links_[id].capacity *= std::min(share_at(links_[id].from), share_at(links_[id].to));
 }
 

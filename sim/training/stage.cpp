@@ -5,6 +5,7 @@
 #include "sim/base/limit.hpp"
 #include "sim/reliability/checkpoint.hpp"
 #include "sim/training/size.hpp"
+#include "sim/training/storage_traffic.hpp"
 #include "sim/workload/counts.hpp"
 
 #include <fmt/format.h>
@@ -25,6 +26,8 @@ std::string layout_text(const ParallelismSpec& layout) {
   std::string text = fmt::format(
       "tensor {}, pipeline {}, context {}, expert {}, micro_batch {}, {}", layout.tensor,
       layout.pipeline, layout.context, layout.expert, layout.micro_batch, name_of(layout.schedule));
+  if (plan::expert_tensor(layout) != layout.tensor)
+    text += fmt::format(", expert_tensor {}", layout.expert_tensor);
   if (layout.virtual_stages > 1)
     text += fmt::format(" with {} chunks", layout.virtual_stages);
   return text;
@@ -128,6 +131,30 @@ void report_unfilled(StageContext& context) {
                   context.stage.name, context.least_unfilled, context.most_unfilled));
 }
 
+reliability::CheckpointCost checkpoint_cost(const StageContext& context) {
+  const workload::Parameters parameters = workload::parameters(context.input.model.spec);
+  reliability::CheckpointSpec checkpoint = context.input.checkpoint;
+  checkpoint.storage_bandwidth = storage_rate(*context.pool.spec, checkpoint.storage_bandwidth);
+  // Frozen weights change nothing: they are not saved.
+  const double saved = context.input.model.spec.adapters
+                           ? parameters.adapters
+                           : parameters.total + parameters.prediction_modules;
+  return reliability::checkpoint_cost(checkpoint, saved, context.pool.gpus,
+                                      context.pool.accelerator().host_bandwidth);
+}
+
+void take_checkpoints(const StageContext& context, const reliability::CheckpointCost& cost,
+                      PreparedStage& prepared) {
+  reliability::JobSpec& job = prepared.job;
+  Seconds& interval = prepared.result.failures.checkpoint_interval;
+  interval = reliability::checkpoint_interval(context.input.checkpoint, cost, job.failures);
+  if (interval > Seconds{}) {
+    job.checkpoint_interval = to_run_time(interval);
+    job.checkpoint_stall = to_run_time(cost.stall);
+    job.checkpoint_persistence = to_run_time(cost.persistence);
+  }
+}
+
 PreparedStage begin_stage(const StageContext& context) {
   const RunInput& input = context.input;
   PreparedStage prepared;
@@ -137,20 +164,11 @@ PreparedStage begin_stage(const StageContext& context) {
   result.pool = context.pool.name;
   result.gpus = context.pool.gpus;
 
-  const workload::Parameters parameters = workload::parameters(input.model.spec);
-  const reliability::CheckpointCost cost = reliability::checkpoint_cost(
-      input.checkpoint, parameters.total + parameters.prediction_modules, result.gpus,
-      context.pool.accelerator().host_bandwidth);
+  const reliability::CheckpointCost cost = checkpoint_cost(context);
   reliability::JobSpec& job = prepared.job;
   job.failures = reliability::failure_rate(input.reliability, result.gpus);
   job.recovery = to_run_time(input.reliability.detection + input.reliability.restart + cost.load);
-  result.failures.checkpoint_interval =
-      reliability::checkpoint_interval(input.checkpoint, cost, job.failures);
-  if (result.failures.checkpoint_interval > Seconds{}) {
-    job.checkpoint_interval = to_run_time(result.failures.checkpoint_interval);
-    job.checkpoint_stall = to_run_time(cost.stall);
-    job.checkpoint_persistence = to_run_time(cost.persistence);
-  }
+  take_checkpoints(context, cost, prepared);
   return prepared;
 }
 

@@ -6,6 +6,7 @@
 #include "sim/engine/fingerprint.hpp"
 #include "sim/execution/step.hpp"
 #include "sim/plan/port.hpp"
+#include "sim/reliability/checkpoint.hpp"
 #include "sim/reliability/job.hpp"
 #include "sim/training/ramp.hpp"
 #include "sim/training/result.hpp"
@@ -76,6 +77,12 @@ const execution::StepResult& simulate_step(StageContext& context,
 
 // Tells what simulate_step noted.
 void report_unfilled(StageContext& context);
+
+// Of the stage's checkpoints, as if nothing else used the network meanwhile.
+reliability::CheckpointCost checkpoint_cost(const StageContext& context);
+// Has the stage's job take checkpoints that cost so much.
+void take_checkpoints(const StageContext& context, const reliability::CheckpointCost& cost,
+                      PreparedStage& prepared);
 
 // Name, kind, pool and GPUs of a result; failures, recovery and checkpoints of its job.
 PreparedStage begin_stage(const StageContext& context);

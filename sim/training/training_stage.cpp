@@ -5,6 +5,7 @@
 #include "sim/base/limit.hpp"
 #include "sim/training/size.hpp"
 #include "sim/training/stage.hpp"
+#include "sim/training/storage_traffic.hpp"
 
 #include <fmt/format.h>
 
@@ -90,6 +91,7 @@ PreparedStage prepare_training(StageContext& context) {
     result.step = step;
     result.step_time = step.duration;
   }
+  write_beside_training(context, request, prepared);
   // Another schedule, where the batch could not fill the given one.
   request.layout = result.step.layout;
   if (context.input.trace)

@@ -86,6 +86,10 @@ void check(const ModelSpec& model) {
             "leave it out");
   require(!(model.parallel_block && model.experts), "model.parallel_block",
           "attention and experts do not run as one parallel block", "leave one of them out");
+  require(!model.adapters || model.adapters->rank >= 1, "model.adapters.rank",
+          "adapters need a rank of at least 1", "give rank");
+  require(!model.adapters || !model.adapters->layers.empty(), "model.adapters.layers",
+          "adapters stand beside no layer", "name at least one");
   require(model.inner >= 1 || (model.experts && model.dense_layers == 0), "model.inner",
           "dense layers need the inner dimension of their feed-forward", "give inner");
 }
@@ -103,13 +107,21 @@ void check(const ModelSpec& model, const Shard& shard) {
           number(kv_heads) + " key-value heads and tensor " + number(tensor) +
               ": neither divides the other",
           "choose a divisor or a multiple of model.attention.kv_heads");
+  require(!shard.exchange_heads || model.attention.heads / tensor % shard.context == 0,
+          "parallelism.context",
+          number(model.attention.heads / tensor) + " heads of a rank do not divide over context " +
+              number(shard.context) + ", which exchanges heads",
+          "choose a divisor, or another stack.context_exchange");
   require(model.inner % tensor == 0, "parallelism.tensor",
           "inner " + number(model.inner) + " does not divide by tensor " + number(tensor),
           "choose a divisor of model.inner");
   if (model.experts) {
-    require(model.experts->inner % tensor == 0, "parallelism.tensor",
-            "expert inner " + number(model.experts->inner) + " does not divide by tensor " +
-                number(tensor),
+    const int cut = expert_tensor(shard);
+    const bool own = cut != tensor;
+    require(model.experts->inner % cut == 0,
+            own ? "parallelism.expert_tensor" : "parallelism.tensor",
+            "expert inner " + number(model.experts->inner) + " does not divide by " +
+                (own ? "expert_tensor " : "tensor ") + number(cut),
             "choose a divisor of model.experts.inner");
     require(model.experts->routed % shard.expert == 0, "parallelism.expert",
             number(model.experts->routed) + " routed experts do not divide by expert " +
@@ -127,9 +139,26 @@ double kv_heads_per_rank(const AttentionDimensions& attention, int tensor) {
 
 double gathered_tokens(const ModelSpec& model, const Shard& shard) {
   const double whole = shard.sequence_length;
+  if (shard.exchange_heads)
+    return shard.tokens();
   if (shard.context == 1 || model.attention.window == 0)
     return shard.sequences * whole;
   return shard.sequences * std::min(whole, whole / shard.context + 2.0 * model.attention.window);
+}
+
+int expert_tensor(const Shard& shard) {
+  return shard.expert_tensor > 0 ? shard.expert_tensor : shard.tensor;
+}
+
+double expert_rows(const ModelSpec& model, const Shard& shard) {
+  const int cut = expert_tensor(shard);
+  const double tokens = cut == shard.tensor ? shard.tokens() : residual_tokens(shard) * cut;
+  return tokens * model.experts->active * shard.expert_imbalance;
+}
+
+bool adapted(const ModelSpec& model, AdaptedLayer layer) {
+  return model.adapters && std::find(model.adapters->layers.begin(), model.adapters->layers.end(),
+                                     layer) != model.adapters->layers.end();
 }
 
 double residual_tokens(const Shard& shard) {

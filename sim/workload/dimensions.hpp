@@ -46,6 +46,16 @@ double kv_heads_per_rank(const AttentionDimensions& attention, int tensor);
 // window before each of the two pieces that balance the causal triangle.
 double gathered_tokens(const ModelSpec& model, const Shard& shard);
 
+// Ranks that cut each expert.
+int expert_tensor(const Shard& shard);
+
+// Rows of all routed experts on one rank: the copies that it sends, on average, times the ranks
+// whose rows are gathered because they share its experts.
+double expert_rows(const ModelSpec& model, const Shard& shard);
+
+// Whether low-rank adapters stand beside the linear layer.
+bool adapted(const ModelSpec& model, AdaptedLayer layer);
+
 // Tokens whose norms, residuals, router and latent down-projections a rank computes.
 double residual_tokens(const Shard& shard);
 

@@ -32,6 +32,23 @@ struct ResidualAdd {
 };
 Operator residual_add(std::string_view name, double elements, const ResidualAdd& how = {});
 
+// How tensor parallelism cuts a linear layer: its outputs, its inputs, or not at all.
+enum class TensorCut { None, Outputs, Inputs };
+
+// A linear layer and, where the model has one for it, its adapter: down to the rank, up to the
+// outputs, the sum. The adapter is cut as Megatron's: the rank with the outputs, or the inputs and
+// then the outputs.
+struct LinearLayer {
+  AdaptedLayer layer = AdaptedLayer::QueryKeyValue;
+  TensorCut cut = TensorCut::None;
+  int tensor = 1; // ranks of the cut
+};
+void push_linear(std::vector<Operator>& list, std::string_view name, const GemmShape& shape,
+                 const ModelSpec& model, const LinearLayer& how, std::optional<Module> module = {});
+
+// Where the model trains adapters alone: no weight gradients of other operators.
+void freeze(std::vector<Operator>& list, const ModelSpec& model);
+
 std::vector<Operator> attention_operators(const ModelSpec& model, const Shard& shard);
 
 // Up- and down-projection with the activation between them, on `rows` rows in each of `groups`
@@ -40,9 +57,11 @@ struct FeedForwardNames {
   std::string_view up, activation, down;
 };
 struct FeedForwardShape {
-  double groups = 1, rows = 0, hidden = 0, inner = 0; // inner: this rank's part
+  double groups = 1, rows = 0, inner = 0; // inner: this rank's part
+  int tensor = 1;                         // ranks that cut it
+  Module activation = Module::Activation;
 };
-std::vector<Operator> feed_forward_operators(const FeedForwardNames& names, FeedForwardKind kind,
+std::vector<Operator> feed_forward_operators(const FeedForwardNames& names, const ModelSpec& model,
                                              const FeedForwardShape& shape);
 
 } // namespace sim::workload

@@ -9,6 +9,7 @@
 #include "sim/workload/spec.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
@@ -17,12 +18,16 @@ namespace sim::workload {
 // The part of a micro-batch's work that one rank does.
 struct Shard {
   int tensor = 1, context = 1, expert = 1;
+  int expert_tensor = 0; // ranks that cut each expert; 0: as many as `tensor`
+  // Context ranks exchange tokens for heads around the attention core (Ulysses), which then sees
+  // whole sequences; else each needs the keys and values of whole sequences.
+  bool exchange_heads = false;
   bool sequence_parallel = false; // norms and residuals are divided by tensor too
   double sequence_length = 0;     // whole sequence, before context parallelism
   double sequences = 1;           // per micro-batch
   double attended_length =
       0; // mean squared over mean length of packed documents; 0: sequence_length
-  double expert_imbalance = 1;
+  double expert_imbalance = 1; // rows of the fullest rank's experts over the mean
   bool fused_attention = true; // false: scores are written to memory, without skipping masked ones
   bool dropout = false;
   [[nodiscard]] double tokens() const {
@@ -46,12 +51,12 @@ enum class OperatorKind {
 struct Operator {
   std::string_view name; // "query_up_projection"
   OperatorKind kind = OperatorKind::Gemm;
-  bool attention_core = false; // what Recompute::Selective computes again
+  std::optional<Module> module; // that it is part of
+  bool frozen = false;          // its weights are: no gradient of them
+  bool adapter = false;         // stays trained where the model is frozen
   // Gemm, BatchedGemm: groups x (m x k)(k x n).
   double groups = 1, m = 0, n = 0, k = 0;
   bool low_precision = true; // runs in the stack's GEMM precision; otherwise 16 bit (router, head)
-  bool recomputed_cheaply =
-      false; // norms, latent up-projections, activations: what Recompute::Norms computes again
   // Attention, and the two multiplies of the unfused one:
   Flops core_forward{}; // model FLOPs forward, causal (masked part left out)
   Flops core_full{};    // the same without the causal mask: non-causal convention

@@ -2,6 +2,8 @@
 #include "sim/workload/dimensions.hpp"
 #include "sim/workload/operator_builders.hpp"
 
+#include <algorithm>
+
 namespace sim::workload {
 
 namespace {
@@ -12,8 +14,9 @@ void add_grouped_query(std::vector<Operator>& list, const ModelSpec& model, cons
   const double queries = attention.heads / shard.tensor * attention.query_key_dim;
   const double keys = kv_heads_per_rank(attention, shard.tensor) * attention.query_key_dim;
   const double tokens = shard.tokens();
-  list.push_back(gemm("query_key_value_projection",
-                      {.m = tokens, .n = queries + 2 * keys, .k = double(model.hidden)}));
+  push_linear(list, "query_key_value_projection",
+              {.m = tokens, .n = queries + 2 * keys, .k = double(model.hidden)}, model,
+              {AdaptedLayer::QueryKeyValue, TensorCut::Outputs, shard.tensor});
   if (model.learned_positions > 0)
     return; // positions were added to the embedding
   const double rotated = tokens * 2 * (queries + keys);
@@ -33,29 +36,33 @@ void add_latent(std::vector<Operator>& list, const ModelSpec& model, const Shard
   const double all_tokens = gathered_tokens(model, shard);
   const double hidden = model.hidden, query_rank = spec.query_rank, kv_rank = spec.kv_rank;
   const double nope = spec.head_dim, rope = spec.rope_dim;
-  const auto cheap = [&list](Operator made) {
-    made.recomputed_cheaply = true;
-    list.push_back(made);
+  const auto whole = [&](std::string_view name, const GemmShape& shape) {
+    push_linear(list, name, shape, model, {AdaptedLayer::QueryKeyValue});
   };
+  const auto cut = [&](std::string_view name, const GemmShape& shape,
+                       std::optional<Module> module) {
+    push_linear(list, name, shape, model,
+                {AdaptedLayer::QueryKeyValue, TensorCut::Outputs, shard.tensor}, module);
+  };
+  constexpr Module expanded = Module::LatentUpProjection;
   const double query_width = heads * attention.query_key_dim;
 
   if (spec.query_rank > 0) {
-    list.push_back(
-        gemm("query_down_projection", {.m = latent_tokens, .n = query_rank, .k = hidden}));
-    cheap(norm("query_norm", latent_tokens * query_rank));
-    cheap(gemm("query_up_projection", {.m = tokens, .n = query_width, .k = query_rank}));
+    whole("query_down_projection", {.m = latent_tokens, .n = query_rank, .k = hidden});
+    list.push_back(norm("query_norm", latent_tokens * query_rank));
+    cut("query_up_projection", {.m = tokens, .n = query_width, .k = query_rank}, expanded);
   } else {
-    list.push_back(gemm("query_projection", {.m = tokens, .n = query_width, .k = hidden}));
+    cut("query_projection", {.m = tokens, .n = query_width, .k = hidden}, {});
   }
-  list.push_back(
-      gemm("kv_down_projection", {.m = latent_tokens, .n = kv_rank + rope, .k = hidden}));
-  cheap(norm("kv_norm", latent_tokens * kv_rank));
-  cheap(gemm("kv_up_projection",
-             {.m = all_tokens, .n = heads * (nope + attention.value_dim), .k = kv_rank}));
+  whole("kv_down_projection", {.m = latent_tokens, .n = kv_rank + rope, .k = hidden});
+  list.push_back(norm("kv_norm", latent_tokens * kv_rank));
+  cut("kv_up_projection",
+      {.m = all_tokens, .n = heads * (nope + attention.value_dim), .k = kv_rank}, expanded);
   const double rotated = 2 * (heads * rope + rope);
   const double key_assembly = heads * nope + rope + heads * attention.query_key_dim;
   const double moved = tokens * rotated + all_tokens * key_assembly;
-  cheap(memory_bound("rotary_embedding", OperatorKind::Rotary, {moved, moved, 3, 3}));
+  list.push_back(memory_bound("rotary_embedding", OperatorKind::Rotary, {moved, moved, 3, 3}));
+  list.back().module = expanded;
 }
 
 // What both kinds of attention read and write on one rank.
@@ -71,6 +78,20 @@ CoreShape core_shape(const ModelSpec& model, const Shard& shard) {
   const double key_heads =
       gathered_tokens(model, shard) * kv_heads_per_rank(attention, shard.tensor);
   CoreShape shape;
+  if (shard.exchange_heads) { // whole sequences of a share of the heads
+    const double exchanged = heads / shard.context, length = shard.sequence_length;
+    const double keys = shard.sequences * length *
+                        std::max(1.0, kv_heads_per_rank(attention, shard.tensor) / shard.context);
+    shape.heads = shard.sequences * exchanged;
+    shape.queries = shape.keys = length;
+    shape.query_dim = attention.query_key_dim;
+    shape.value_dim = attention.value_dim;
+    shape.query = shard.sequences * length * exchanged * attention.query_key_dim;
+    shape.key = keys * attention.query_key_dim;
+    shape.value = keys * attention.value_dim;
+    shape.output = shard.sequences * length * exchanged * attention.value_dim;
+    return shape;
+  }
   shape.heads = shard.sequences * heads;
   shape.queries = shard.sequence_length / shard.context;
   shape.keys = shard.sequence_length;
@@ -91,7 +112,7 @@ void count_core(Operator& core, const ModelSpec& model, const Shard& shard, doub
   core.core_forward = 2 * rows * width * causal_keys(length, shard.attended_length, window) * flop;
   core.core_full = 2 * rows * width * longest_keys(length, 0, window) * flop;
   core.low_precision = false;
-  core.attention_core = true;
+  core.module = Module::AttentionCore;
 }
 
 // FlashAttention: operands and result once each, FP32 statistics of each row. Backward: a first
@@ -138,11 +159,11 @@ void add_unfused(std::vector<Operator>& list, const ModelSpec& model, const Shar
   list.push_back(product);
   list.push_back(
       memory_bound("attention_softmax", OperatorKind::Norm, {1.5 * scores, 3 * scores, 1, 1}));
-  list.back().attention_core = true;
+  list.back().module = Module::AttentionCore;
   if (shard.dropout) { // a mask of one byte
     list.push_back(
         memory_bound("attention_dropout", OperatorKind::Elementwise, {2.5 * scores, 2.5 * scores}));
-    list.back().attention_core = true;
+    list.back().module = Module::AttentionCore;
   }
   Operator sum = batched_gemm(
       "attention_values", {shape.heads, shape.queries, shape.value_dim, shape.keys}, shape.value);
@@ -165,10 +186,10 @@ std::vector<Operator> attention_operators(const ModelSpec& model, const Shard& s
     add_fused(list, model, shard);
   else
     add_unfused(list, model, shard);
-  list.push_back(
-      gemm("output_projection", {.m = shard.tokens(),
-                                 .n = hidden,
-                                 .k = attention.heads / shard.tensor * attention.value_dim}));
+  push_linear(
+      list, "output_projection",
+      {.m = shard.tokens(), .n = hidden, .k = attention.heads / shard.tensor * attention.value_dim},
+      model, {AdaptedLayer::Output, TensorCut::Inputs, shard.tensor});
   if (!model.parallel_block) // there the feed-forward's sum adds both branches
     list.push_back(residual_add("attention_residual_add", residual, {.dropout = shard.dropout}));
   return list;

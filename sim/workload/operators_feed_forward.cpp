@@ -4,9 +4,10 @@
 
 namespace sim::workload {
 
-std::vector<Operator> feed_forward_operators(const FeedForwardNames& names, FeedForwardKind kind,
+std::vector<Operator> feed_forward_operators(const FeedForwardNames& names, const ModelSpec& model,
                                              const FeedForwardShape& shape) {
-  const bool two_inputs = gated(kind);
+  const bool two_inputs = gated(model.feed_forward);
+  const double hidden = model.hidden;
   const double fused = two_inputs ? 2 * shape.inner : shape.inner; // gate and up side by side
   const double product = shape.groups * shape.rows * shape.inner;
   // Forward reads what the up-projection wrote and writes the product; backward reads that and the
@@ -14,9 +15,14 @@ std::vector<Operator> feed_forward_operators(const FeedForwardNames& names, Feed
   const double read = two_inputs ? 2 * product : product;
   Operator activation = memory_bound(names.activation, OperatorKind::Elementwise,
                                      {read + product, read + product + read});
-  activation.recomputed_cheaply = true;
-  return {gemm(names.up, {shape.groups, shape.rows, fused, shape.hidden}), activation,
-          gemm(names.down, {shape.groups, shape.rows, shape.hidden, shape.inner})};
+  activation.module = shape.activation;
+  std::vector<Operator> list;
+  push_linear(list, names.up, {shape.groups, shape.rows, fused, hidden}, model,
+              {AdaptedLayer::FeedForwardUp, TensorCut::Outputs, shape.tensor});
+  list.push_back(activation);
+  push_linear(list, names.down, {shape.groups, shape.rows, hidden, shape.inner}, model,
+              {AdaptedLayer::FeedForwardDown, TensorCut::Inputs, shape.tensor});
+  return list;
 }
 
 namespace {
@@ -34,11 +40,10 @@ void add_dense(LayerOperators& layer, const ModelSpec& model, const Shard& shard
   if (!model.parallel_block)
     layer.feed_forward.push_back(norm("feed_forward_norm", residual));
   append(layer.feed_forward,
-         feed_forward_operators({up_name(model), "activation", "down_projection"},
-                                model.feed_forward,
+         feed_forward_operators({up_name(model), "activation", "down_projection"}, model,
                                 {.rows = shard.tokens(),
-                                 .hidden = double(model.hidden),
-                                 .inner = double(model.inner) / shard.tensor}));
+                                 .inner = double(model.inner) / shard.tensor,
+                                 .tensor = shard.tensor}));
   layer.feed_forward.push_back(
       residual_add("feed_forward_residual_add", residual,
                    {.branches = model.parallel_block ? 2 : 1, .dropout = shard.dropout}));
@@ -56,7 +61,7 @@ Operator expert_selection(const ModelSpec& model, const Shard& shard) {
 void add_routed(LayerOperators& layer, const ModelSpec& model, const Shard& shard) {
   const ExpertsSpec& experts = *model.experts;
   const double hidden = model.hidden;
-  const double rows = shard.tokens() * experts.active * shard.expert_imbalance;
+  const double rows = expert_rows(model, shard);
   const double local_experts = double(experts.routed) / shard.expert;
   // Gathering reads and writes each of a token's copies; summing reads the copies and writes the
   // token.
@@ -76,11 +81,12 @@ void add_routed(LayerOperators& layer, const ModelSpec& model, const Shard& shar
   layer.experts = feed_forward_operators(
       {gated(model.feed_forward) ? "expert_gate_up_projection" : "expert_up_projection",
        "expert_activation", "expert_down_projection"},
-      model.feed_forward,
+      model,
       {.groups = local_experts,
        .rows = rows / local_experts,
-       .hidden = hidden,
-       .inner = double(experts.inner) / shard.tensor});
+       .inner = double(experts.inner) / expert_tensor(shard),
+       .tensor = expert_tensor(shard),
+       .activation = Module::ExpertActivation});
   layer.experts.back().backward_dispatched = true;
   layer.feed_forward.push_back(
       memory_bound("token_unpermutation", OperatorKind::Permute, {sum, sum, 1, 1}));
@@ -95,10 +101,10 @@ void add_experts(LayerOperators& layer, const ModelSpec& model, const Shard& sha
     layer.shared = feed_forward_operators(
         {gated(model.feed_forward) ? "shared_gate_up_projection" : "shared_up_projection",
          "shared_activation", "shared_down_projection"},
-        model.feed_forward,
+        model,
         {.rows = shard.tokens(),
-         .hidden = double(model.hidden),
-         .inner = double(experts.shared) * experts.inner / shard.tensor});
+         .inner = double(experts.shared) * experts.inner / shard.tensor,
+         .tensor = shard.tensor});
     layer.feed_forward.push_back(residual_add("shared_expert_add", residual));
   }
   layer.feed_forward.push_back(
@@ -115,6 +121,9 @@ LayerOperators layer_operators(const ModelSpec& model, LayerKind kind, const Sha
     add_experts(layer, model, shard);
   else
     add_dense(layer, model, shard);
+  for (auto* part :
+       {&layer.attention, &layer.router, &layer.experts, &layer.shared, &layer.feed_forward})
+    freeze(*part, model);
   return layer;
 }
 

@@ -6,12 +6,36 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace sim::workload {
 
 enum class AttentionKind { GroupedQuery, Latent };
 enum class FeedForwardKind { SwiGlu, GeGlu, Gelu, SquaredRelu };
 enum class NormKind { RmsNorm, LayerNorm };
+
+// Parts of a layer that the backward pass can compute again by themselves: operators of a kind
+// wherever they stand, or a whole feed-forward.
+enum class Module {
+  Norm,
+  LatentUpProjection, // of queries, keys and values, with their rotary embedding
+  AttentionCore,
+  Activation,       // of dense feed-forwards and shared experts
+  ExpertActivation, // of routed experts
+  FeedForward,      // the dense one, from its normalised input
+  Experts           // router, dispatch, experts, combine, from the normalised input
+};
+inline constexpr std::size_t modules = 7;
+
+// Linear layers that low-rank adapters stand beside (LoRA, Hu et al. 2021, arXiv 2106.09685).
+enum class AdaptedLayer { QueryKeyValue, Output, FeedForwardUp, FeedForwardDown };
+
+// Training of adapters alone: every weight of the model is frozen.
+struct AdaptersSpec {
+  int rank = 0;
+  std::vector<AdaptedLayer> layers{AdaptedLayer::QueryKeyValue, AdaptedLayer::Output,
+                                   AdaptedLayer::FeedForwardUp, AdaptedLayer::FeedForwardDown};
+};
 
 struct AttentionSpec {
   AttentionKind kind = AttentionKind::GroupedQuery;
@@ -47,9 +71,10 @@ struct ModelSpec {
   bool tied_embeddings = false;
   int learned_positions = 0;
   NormKind norm = NormKind::RmsNorm;
-  bool biases = false;            // on every linear layer
-  int multi_token_prediction = 0; // extra prediction modules
-  bool parallel_block = false;    // x + attention(norm x) + feed_forward(norm x), one norm
+  bool biases = false;                  // on every linear layer
+  int multi_token_prediction = 0;       // extra prediction modules
+  bool parallel_block = false;          // x + attention(norm x) + feed_forward(norm x), one norm
+  std::optional<AdaptersSpec> adapters; // absent: all weights are trained
 };
 
 template <class V> void fields(V& v, AttentionSpec& s) {
@@ -75,6 +100,11 @@ template <class V> void fields(V& v, ExpertsSpec& s) {
   v("max_nodes", s.max_nodes, non_negative,
     "Node-limited routing: most nodes a token's experts lie on; 0: no limit.");
 }
+template <class V> void fields(V& v, AdaptersSpec& s) {
+  v("rank", s.rank, required(at_least_one), "Inner dimension of each adapter.");
+  v("layers", s.layers, anything,
+    "Linear layers that have one; up: gate and up together; experts: one for each expert.");
+}
 template <class V> void fields(V& v, ModelSpec& s) {
   v("title", s.title, required(), "Name for people.");
   v("layers", s.layers, required(at_least_one), "Transformer layers, prediction modules aside.");
@@ -97,6 +127,8 @@ template <class V> void fields(V& v, ModelSpec& s) {
   v("biases", s.biases, anything, "Linear layers have biases.");
   v("multi_token_prediction", s.multi_token_prediction, non_negative,
     "Extra multi-token-prediction modules.");
+  v("adapters", s.adapters, anything,
+    "Low-rank adapters (LoRA), which alone are trained: all other weights are frozen.");
 }
 
 } // namespace sim::workload
@@ -119,6 +151,23 @@ template <> struct EnumNames<workload::NormKind> {
   static constexpr std::array names{
       std::pair{workload::NormKind::RmsNorm, std::string_view{"rmsnorm"}},
       std::pair{workload::NormKind::LayerNorm, std::string_view{"layernorm"}}};
+};
+template <> struct EnumNames<workload::Module> {
+  static constexpr std::array names{
+      std::pair{workload::Module::Norm, std::string_view{"norm"}},
+      std::pair{workload::Module::LatentUpProjection, std::string_view{"latent-up-projection"}},
+      std::pair{workload::Module::AttentionCore, std::string_view{"attention-core"}},
+      std::pair{workload::Module::Activation, std::string_view{"activation"}},
+      std::pair{workload::Module::ExpertActivation, std::string_view{"expert-activation"}},
+      std::pair{workload::Module::FeedForward, std::string_view{"feed-forward"}},
+      std::pair{workload::Module::Experts, std::string_view{"experts"}}};
+};
+template <> struct EnumNames<workload::AdaptedLayer> {
+  static constexpr std::array names{
+      std::pair{workload::AdaptedLayer::QueryKeyValue, std::string_view{"query-key-value"}},
+      std::pair{workload::AdaptedLayer::Output, std::string_view{"output"}},
+      std::pair{workload::AdaptedLayer::FeedForwardUp, std::string_view{"up"}},
+      std::pair{workload::AdaptedLayer::FeedForwardDown, std::string_view{"down"}}};
 };
 template <> inline constexpr std::string_view catalogue_kind<workload::ModelSpec> = "models";
 } // namespace base

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ring all-reduce of 1 GiB, message by message and as the closed form.
-#include "sim/network/messages.hpp"
+#include "tests/network/plain_messages.hpp"
 #include "tests/topology/pools.hpp"
 
 #include <benchmark/benchmark.h>
@@ -29,7 +29,8 @@ void play(benchmark::State& state, const hardware::PoolSpec& pool, Group group) 
   const auto fabric = topology::build(pool);
   std::uint64_t messages = 0;
   for (auto _ : state)
-    messages += play_messages(*fabric, CollectiveKind::AllReduce, one_gibibyte, group).messages;
+    messages +=
+        test::play_messages(*fabric, CollectiveKind::AllReduce, one_gibibyte, group).messages;
   state.SetItemsProcessed(static_cast<std::int64_t>(messages));
 }
 

@@ -124,14 +124,41 @@ TEST_CASE("collective: one object of figures that agree, as a table too, and loc
   const Ran tree = trainfare(node + " --algorithm tree --protocol ll128 --json");
   CHECK(nlohmann::json::parse(tree.out).at("protocol") == "ll128");
 
+  const Ran messages = trainfare(node + " --algorithm ring --detail message --json");
+  CHECK(nlohmann::json::parse(messages.out).at("messages") == 14 * 8);
+}
+
+TEST_CASE("collective: what is wrong is said of the option, with what would be right") {
   check_bad_input(trainfare("collective --node hgx-h1000 --op all-reduce --size 1GiB"),
-                  "arguments:2:");
-  check_bad_input(trainfare("collective --node hgx-h100 --op all-reduce --size 1"), "arguments:7:");
+                  "--node: error: ");
+  check_bad_input(trainfare("collective --node hgx-h100 --op all-reduce --size 1"),
+                  "--size: error: ");
   check_bad_input(trainfare("collective --node hgx-h100 --op reduce-all --size 1B"),
-                  "arguments:7:");
-  CHECK(trainfare(node + " --ranks 3").exit_code == 4); // does not tile the node
-  CHECK(trainfare("collective --node hgx-h100 --op all-to-all --size 1GiB --algorithm tree")
-            .exit_code == 4);
+                  "--op: error: ");
+  check_bad_input(trainfare("collective --node hgx-h100 --op all-reduce --size 1GiB --nodes 2 "
+                            "--fabric fat-tree-40g"),
+                  "--fabric: error: ");
+  const auto infeasible = [](const std::string& arguments, const char* option, const char* remedy) {
+    const Ran ran = trainfare("collective --op all-reduce --size 1GiB " + arguments);
+    INFO(ran.err);
+    CHECK(ran.exit_code == 4);
+    CHECK(ran.out.empty());
+    CHECK(ran.err.find(std::string(option) + ": error: ") == 0);
+    CHECK(contains(ran.err, remedy));
+    CHECK_FALSE(contains(ran.err, "probes"));
+  };
+  infeasible("--node hgx-h100 --ranks 3", "--ranks", "a divisor of 8");
+  infeasible("--node hgx-h100 --ranks 16", "--ranks", "--nodes 2 --fabric");
+  infeasible("--node hgx-a100 --algorithm nvls", "--algorithm", "ring, tree, halving-doubling");
+  infeasible("--node hgx-a100 --algorithm nvls", "--algorithm", "in_switch_reduction");
+  infeasible("--node hgx-h100 --algorithm pairwise", "--algorithm", "it does all-to-all");
+  infeasible("--node hgx-h100 --algorithm nvls --protocol ll", "--protocol", "simple");
+  infeasible("--node hgx-h100 --detail message", "--detail", "algorithm ring");
+  infeasible("--node hgx-h100 --nodes 100000 --fabric fat-tree-400g", "--nodes", "");
+  for (const char* arguments : {"--detail pass", "--detail message --exact"})
+    CHECK(trainfare(std::string("collective --node hgx-h100 --op all-reduce --size 1GiB ") +
+                    arguments)
+              .exit_code == 2);
 }
 
 TEST_CASE("bad input: exit 3, located, no output") {

@@ -275,7 +275,7 @@ Uneven draw(RandomStream& random, bool drawn_network) {
   layout.context = one_of(random, {1, 1, 2, 4});
   layout.expert = experts ? one_of(random, {1, 2, 4, 8}) : 1;
   layout.zero_stage = one_of(random, {0, 1, 2, 3});
-  layout.reshard_after_forward = random.below(2) == 0;
+  layout.reshard_after_forward = random.below(2) == 0 || layout.zero_stage < 3;
   if (layout.zero_stage > 0)
     layout.data_shard = one_of(random, {0, 0, 2, 8});
   uneven.stack.sharding.prefetch = one_of(random, {0, 1, 2});

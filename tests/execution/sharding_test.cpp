@@ -74,6 +74,7 @@ TEST_CASE(
   CHECK(full.duration < 1.1 * data_time(full));
   question.request.layout.reshard_after_forward = false;
   CHECK(data_time(question.play()) / (3 * sent(2 * n)) == Approx(1).epsilon(1e-3));
+  question.request.layout.reshard_after_forward = true;
   question.request.layout.zero_stage = 2; // reduces three times, gathers once
   CHECK(data_time(question.play()) / sent(4 * n) == Approx(1).epsilon(1e-3));
   question.request.layout.zero_stage = 1;

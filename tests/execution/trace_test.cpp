@@ -77,6 +77,7 @@ TEST_CASE("kernels lie within the passes of their track") {
     if (kernel.what != StepTrace::What::Kernel)
       continue;
     ++kernels;
+    CHECK_FALSE(kernel.kernel.empty());
     CHECK(std::any_of(t.trace.spans.begin(), t.trace.spans.end(), [&](const StepTrace::Span& pass) {
       return pass.what == StepTrace::What::Pass && pass.track == kernel.track &&
              pass.begin <= kernel.begin && kernel.end <= pass.end;

@@ -247,3 +247,91 @@ TEST_CASE("kernels that buffer the rank's own copy move n/(n-1) of the others'")
   exchange.own_copy = true;
   CHECK(time() == Approx((in_node + others * (8.0 / 7)) / second).epsilon(exact));
 }
+
+TEST_CASE("all-to-all: one latency of the wire, also over a wide-area link, n-1 hand-overs") {
+  hardware::PoolSpec pool = test::pool(FabricBuilder::MultiPlane, 1);
+  const Bytes size = megabyte;
+  const auto time = [&](Group group, Algorithm algorithm) {
+    Net net(pool);
+    return net.seconds(net.planner.plan(algorithm, CollectiveKind::AllToAll, size, group));
+  };
+  const Seconds sent = 7.0 / 8 * size / scale_up;
+  CHECK(time({8, 1}, Algorithm::Pairwise) == Approx((in_node + sent) / second).epsilon(exact));
+  pool.node.spec.accelerator.spec.collectives.emplace().spec = test::hopper_library();
+  CHECK(
+      time({8, 1}, Algorithm::Pairwise) ==
+      Approx((8.4 * microsecond + 7 * 2.8 * microsecond + in_node + sent) / second).epsilon(exact));
+  pool = test::pool(FabricBuilder::FatTree, 8, 2, 32);
+  pool.fabric.spec.sites = hardware::SitesSpec{
+      .count = 2, .bandwidth = 100 * gigabyte / second, .latency = 10 * millisecond};
+  for (const Algorithm algorithm : {Algorithm::Pairwise, Algorithm::TwoLevel}) {
+    CHECK(time({64, 1}, algorithm) > 0.010);
+    CHECK(time({64, 1}, algorithm) < 0.011);
+  }
+}
+
+TEST_CASE("what an algorithm lacks, and what can do it instead") {
+  const auto refused = [](const hardware::PoolSpec& pool, Algorithm algorithm, CollectiveKind kind,
+                          Group group) {
+    Net net(pool);
+    try {
+      net.planner.plan(algorithm, kind, gigabyte, group);
+    } catch (const InfeasibleError& error) {
+      CHECK(error.path() == "algorithm");
+      return error.message() + "; " + error.remedy();
+    }
+    return std::string();
+  };
+  const auto has = [](const std::string& text, const char* part) {
+    INFO(text);
+    CHECK(text.find(part) != std::string::npos);
+  };
+  const auto plain = test::pool(FabricBuilder::MultiPlane, 2);
+  const std::string nvls = refused(plain, Algorithm::Nvls, CollectiveKind::AllReduce, {8, 1});
+  has(nvls, "in_switch_reduction");
+  has(nvls, "what can: ring, tree, halving-doubling");
+  has(refused(reducing_pool(2), Algorithm::Nvls, CollectiveKind::AllReduce, {16, 1}), "one node");
+  has(refused(plain, Algorithm::CollNet, CollectiveKind::AllReduce, {16, 1}),
+      "in_network_reduction");
+  has(refused(plain, Algorithm::Pat, CollectiveKind::AllGather, {16, 1}), "one rank a node");
+  has(refused(plain, Algorithm::Tree, CollectiveKind::AllToAll, {16, 1}),
+      "what can: two-level, pairwise");
+  has(refused(plain, Algorithm::TwoLevel, CollectiveKind::AllToAll, {8, 1}), "several nodes");
+  const auto three = test::pool(FabricBuilder::MultiPlane, 3);
+  has(refused(three, Algorithm::HalvingDoubling, CollectiveKind::AllReduce, {24, 1}),
+      "power of two");
+}
+
+// Measured (NVIDIA/nccl issue 1455): with 3 and 4 GPUs the rate of a ring, from 5 on more.
+TEST_CASE("NVLS has a channel of at most 60 GB/s for each H100: rings win with 3 and 4") {
+  for (int gpus = 2; gpus <= 8; ++gpus) {
+    INFO(gpus << " GPUs");
+    hardware::PoolSpec pool = reducing_pool(1);
+    pool.node.spec.accelerators = pool.node.spec.nics = gpus;
+    pool.node.spec.accelerator.spec.scale_up_bandwidth = 450 * gigabyte / second;
+    auto& library = pool.node.spec.accelerator.spec.collectives.emplace().spec;
+    library = test::hopper_library();
+    library.nvls_search_rate = 60 * gigabyte / second;
+    Net net(pool);
+    const auto plan = net.planner.plan(CollectiveKind::AllReduce, 2 * gibibyte, {gpus, 1});
+    CHECK(plan.algorithm == (gpus <= 4 ? Algorithm::Ring : Algorithm::Nvls));
+  }
+}
+
+TEST_CASE("LL takes a channel for each portion of a rank's part; other protocols take all") {
+  hardware::PoolSpec pool = test::pool(FabricBuilder::MultiPlane, 1);
+  auto& library = pool.node.spec.accelerator.spec.collectives.emplace().spec;
+  library = test::hopper_library();
+  library.ll_channel_bytes = 4096 * byte;
+  Net net(pool);
+  const auto channels = [&](Bytes size, Protocol protocol) {
+    return net.planner.plan(Algorithm::Ring, CollectiveKind::AllReduce, size, {8, 1}, protocol)
+        .channels;
+  };
+  CHECK(channels(1024 * byte, Protocol::LL) == 1);
+  CHECK(channels(32 * 1024 * byte, Protocol::LL) == 1);
+  CHECK(channels(128 * 1024 * byte, Protocol::LL) == 4);
+  CHECK(channels(512 * 1024 * byte, Protocol::LL) == 16);
+  CHECK(channels(mebibyte, Protocol::LL) == 24);
+  CHECK(channels(1024 * byte, Protocol::Simple) == 24);
+}

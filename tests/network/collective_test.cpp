@@ -118,6 +118,38 @@ TEST_CASE("a flat ring over nodes runs one channel per NIC") {
   CHECK(narrow.seconds(d) == Approx(slow / second).epsilon(exact));
 }
 
+TEST_CASE("what lies inside the nodes bounds a ring where it is narrower than the NICs") {
+  const Bytes size = gigabyte;
+  const auto all_reduce = [&](const hardware::PoolSpec& pool, int ranks) {
+    Net net(pool);
+    return net.planner.plan(Algorithm::Ring, CollectiveKind::AllReduce, size, {ranks, 1});
+  };
+  const auto carried = [](const hardware::PoolSpec& pool, const Collective& c) {
+    Net net(pool);
+    Seconds most{};
+    for (std::size_t kind = 0; kind < topology::link_kinds; ++kind)
+      if (c.phases.at(0).flows[kind] > 0)
+        most = std::max(most, c.phases[0].bytes_per_flow * c.phases[0].flows[kind] /
+                                  net.planner.capacities().per_link[kind]);
+    return most;
+  };
+  // Two NICs behind a PCIe link of 26.8 GB/s: the four links of a node carry the eight channels.
+  auto shared = test::pool(FabricBuilder::FatTree, 2);
+  shared.node.spec.pcie = hardware::PcieSpec{31.5 * gigabyte / second, 0.85, 2};
+  const Collective c = all_reduce(shared, 16);
+  CHECK(flows(c.phases.at(0), LinkKind::Pcie) == 2 * flows(c.phases[0], LinkKind::Nic));
+  CHECK(carried(shared, c) / second ==
+        Approx(2 * 15.0 / 16 * (size / (4 * 31.5 * 0.85 * gigabyte / second)) / second));
+  // GPUs joined by PCIe: each port carries a ring inside the node, and all channels between nodes.
+  auto ports = test::pool(FabricBuilder::FatTree, 2);
+  ports.node.spec.accelerator.spec.host_bandwidth = 32 * gigabyte / second;
+  ports.node.spec.scale_up = hardware::ScaleUpWiring::Pcie;
+  ports.node.spec.pcie = hardware::PcieSpec{64 * gigabyte / second, 0.8, 1};
+  for (const int ranks : {8, 16})
+    CHECK(carried(ports, all_reduce(ports, ranks)) / second ==
+          Approx(2 * (ranks - 1.0) / ranks * (size / (32 * 0.8 * gigabyte / second)) / second));
+}
+
 TEST_CASE("hierarchical: the sum of its legs") {
   Net net(test::pool(FabricBuilder::MultiPlane, 16));
   const Bytes size = 700 * megabyte;
@@ -145,17 +177,17 @@ TEST_CASE("all-to-all: pairwise and two-level") {
   Net net(test::pool(FabricBuilder::MultiPlane, 32));
   const Bytes size = 300 * megabyte;
   for (const int n : {2, 8}) {
-    const Seconds inside = (n - 1) * in_node + (n - 1.0) / n * size / scale_up;
+    const Seconds inside = in_node + (n - 1.0) / n * size / scale_up;
     CHECK(net.seconds(net.planner.plan(CollectiveKind::AllToAll, size, {n, 1})) ==
           Approx(inside / second).epsilon(exact));
-    const Seconds outside = (n - 1) * under_leaf + (n - 1.0) / n * size / nic;
+    const Seconds outside = under_leaf + (n - 1.0) / n * size / nic;
     CHECK(net.seconds(net.planner.plan(CollectiveKind::AllToAll, size, {n, 8})) ==
           Approx(outside / second).epsilon(exact));
   }
   const double m = 4, g = 8, n = 32;
-  const Seconds over_nic = (m - 1) * under_leaf + (m - 1) / m * size / nic;
+  const Seconds over_nic = under_leaf + (m - 1) / m * size / nic;
   const Seconds over_scale_up =
-      (g - 1) * in_node + ((m - 1) / m * (g - 1) / g + (g - 1) / n) * size / scale_up;
+      in_node + ((m - 1) / m * (g - 1) / g + (g - 1) / n) * size / scale_up;
   const Collective c =
       net.planner.plan(Algorithm::TwoLevel, CollectiveKind::AllToAll, size, {32, 1});
   CHECK(c.phases.size() == 2);
@@ -165,7 +197,7 @@ TEST_CASE("all-to-all: pairwise and two-level") {
   const Collective p =
       net.planner.plan(Algorithm::Pairwise, CollectiveKind::AllToAll, size, {32, 1});
   CHECK(net.seconds(p) ==
-        Approx((31 * (in_node + under_leaf) + (m - 1) / m * size / nic) / second).epsilon(exact));
+        Approx((in_node + under_leaf + (m - 1) / m * size / nic) / second).epsilon(exact));
   CHECK(net.planner.plan(CollectiveKind::AllToAll, size, {32, 1}).algorithm == Algorithm::TwoLevel);
 }
 

@@ -53,13 +53,15 @@ TEST_CASE("the least capacity of a kind is that of a link that works") {
   const auto fabric = topology::build(pool);
   Lowering lowering(*fabric);
   const auto& least = lowering.capacities().per_link;
-  CHECK(least[1] / (gigabyte / second) == Approx(24));
-  CHECK(least[2] / (gigabyte / second) == Approx(4 * 48));
+  CHECK(least[static_cast<std::size_t>(topology::LinkKind::Nic)] / (gigabyte / second) ==
+        Approx(24));
+  CHECK(least[static_cast<std::size_t>(topology::LinkKind::LeafUplink)] / (gigabyte / second) ==
+        Approx(4 * 48));
   // Everybody to everybody: 8 GPUs of leaf 0 send to 24 others over the one spine that they reach.
   const Footprint& all = lowering.footprint(Pattern::AllPairs, {.size = 32, .stride = 1});
-  CHECK(all.flows[2] == Approx(8 * 24));
+  CHECK(all.flows[static_cast<std::size_t>(topology::LinkKind::LeafUplink)] == Approx(8 * 24));
   // NIC 3 carries the 24 flows of its GPU at half capacity; others, at twice the least, count half.
-  CHECK(all.flows[1] == Approx(24));
+  CHECK(all.flows[static_cast<std::size_t>(topology::LinkKind::Nic)] == Approx(24));
 }
 
 TEST_CASE("footprints are the largest loads of all routes") {
@@ -113,8 +115,8 @@ TEST_CASE("channels of a ring load all NICs of a node alike") {
     Lowering lowering(*fabric);
     const Footprint& ring = lowering.footprint(Pattern::Ring, {32, 1});
     CHECK(ring.channels == 8);
-    CHECK(ring.flows[1] == 1);
-    CHECK(ring.flows[0] <= 8);
+    CHECK(ring.flows[static_cast<std::size_t>(topology::LinkKind::Nic)] == 1);
+    CHECK(ring.flows[static_cast<std::size_t>(topology::LinkKind::ScaleUp)] <= 8);
     CHECK(lowering.footprint(Pattern::Ring, {16, 2}).channels == 4);
     CHECK(lowering.footprint(Pattern::Ring, {4, 8}).channels == 1);
     CHECK(lowering.footprint(Pattern::Ring, {4, 2}).channels == 1);

@@ -4,6 +4,8 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/random.hpp"
 #include "sim/engine/activity.hpp"
+#include "tests/network/library.hpp"
+#include "tests/network/plain_messages.hpp"
 #include "tests/topology/pools.hpp"
 
 #include <catch2/catch.hpp>
@@ -172,7 +174,7 @@ TEST_CASE("messages of rings whose hops are alike take what the closed form says
     const auto fabric = topology::build(pool);
     CollectivePlanner planner(*fabric);
     for (const CollectiveKind kind : kinds) {
-      const MessagePlay play = play_messages(*fabric, kind, size, group);
+      const MessagePlay play = test::play_messages(*fabric, kind, size, group);
       const Seconds closed =
           planner.idle_duration(planner.plan(Algorithm::Ring, kind, size, group));
       CHECK(play.duration / closed == Approx(1).epsilon(1e-9));
@@ -205,8 +207,8 @@ TEST_CASE("messages of rings whose hops are alike take what the closed form says
 
 TEST_CASE("messages inside a node by hand") {
   const auto fabric = topology::build(test::pool(FabricBuilder::RailOptimized, 1));
-  const MessagePlay play =
-      play_messages(*fabric, CollectiveKind::AllReduce, 8 * gigabyte, {.size = 8, .stride = 1});
+  const MessagePlay play = test::play_messages(*fabric, CollectiveKind::AllReduce, 8 * gigabyte,
+                                               {.size = 8, .stride = 1});
   // 2 x 7 messages of 1 GB per rank, each 3.3 us + 1 GB / (164.8 GB/s)
   CHECK(play.messages == 8 * 14);
   CHECK(play.duration / second == Approx(14 * (3.3e-6 + 1 / 164.8)).epsilon(1e-12));
@@ -219,7 +221,7 @@ TEST_CASE("messages on links of their own keep the pace of the slowest hop") {
   pool.node.spec.accelerators = pool.node.spec.nics = 1;
   const Case c = make_case(pool, {.size = 32, .stride = 1}, 1);
   for (const CollectiveKind kind : kinds) {
-    const MessagePlay play = play_messages(*c.fabric, kind, 32 * megabyte, c.group);
+    const MessagePlay play = test::play_messages(*c.fabric, kind, 32 * megabyte, c.group);
     CHECK(play.duration / second ==
           Approx(31 * passes_of(kind) * (2.8e-6 + 0.9e-6 + 1e6 / 48e9)).epsilon(1e-12));
   }
@@ -234,7 +236,7 @@ TEST_CASE("messages of random rings: bounds, the closed form where it is exact, 
     const Bytes size = draws.uniform() * 64 * megabyte + 1 * kilobyte;
     const double chunk = c.chunk(size);
     const int steps = c.steps(kind);
-    const MessagePlay play = play_messages(*c.fabric, kind, size, c.group);
+    const MessagePlay play = test::play_messages(*c.fabric, kind, size, c.group);
     const double duration = play.duration / second;
     CAPTURE(i, c.fabric->gpus(), c.group.size, c.group.stride, c.channels);
     CHECK(play.messages == c.hops.size() * static_cast<std::size_t>(steps));
@@ -276,7 +278,7 @@ TEST_CASE("messages draw on no link that cannot stop them, and nothing changes b
     const Case c = random_case(draws);
     const CollectiveKind kind = kinds[i % 3];
     const Bytes size = draws.uniform() * 16 * megabyte;
-    const MessagePlay play = play_messages(*c.fabric, kind, size, c.group);
+    const MessagePlay play = test::play_messages(*c.fabric, kind, size, c.group);
     const Plain plain = play_plainly(c, c.steps(kind), c.chunk(size));
     CAPTURE(i, c.fabric->gpus(), c.group.size, c.group.stride, c.channels);
     CHECK(play.duration / second == Approx(plain.duration).epsilon(1e-9));
@@ -292,8 +294,9 @@ TEST_CASE("groups of messages side by side: in nodes of their own as one, on sca
   pool.nodes = 8;
   const auto many = topology::build(pool);
   const Group inside{.size = 8, .stride = 1};
-  const MessagePlay alone = play_messages(*one, CollectiveKind::AllGather, gigabyte, inside);
-  const MessagePlay beside = play_messages(*many, CollectiveKind::AllGather, gigabyte, inside);
+  const MessagePlay alone = test::play_messages(*one, CollectiveKind::AllGather, gigabyte, inside);
+  const MessagePlay beside =
+      test::play_messages(*many, CollectiveKind::AllGather, gigabyte, inside);
   CHECK(beside.duration == alone.duration);
   CHECK(beside.messages == 8 * alone.messages);
 
@@ -304,8 +307,8 @@ TEST_CASE("groups of messages side by side: in nodes of their own as one, on sca
     pool.node.spec.accelerators = pool.node.spec.nics = 1;
     pool.fabric.spec.leaf_oversubscription = oversubscription;
     const auto fabric = topology::build(pool);
-    const MessagePlay play =
-        play_messages(*fabric, CollectiveKind::AllGather, 2 * gigabyte, {.size = 2, .stride = 16});
+    const MessagePlay play = test::play_messages(*fabric, CollectiveKind::AllGather, 2 * gigabyte,
+                                                 {.size = 2, .stride = 16});
     return gigabyte / (play.duration - 3.7 * microsecond);
   };
   CHECK(rate_of_pairs(32, 1) / (gigabyte / second) == Approx(48).epsilon(1e-9));
@@ -316,7 +319,7 @@ TEST_CASE("messages take the same course each time") {
   const auto fabric = topology::build(test::pool(FabricBuilder::FatTree, 4));
   const Group all{.size = 32, .stride = 1};
   const auto play = [&](Bytes size) {
-    return play_messages(*fabric, CollectiveKind::AllReduce, size, all);
+    return test::play_messages(*fabric, CollectiveKind::AllReduce, size, all);
   };
   CHECK(play(megabyte).fingerprint == play(megabyte).fingerprint);
   CHECK(play(megabyte).fingerprint != play(2 * megabyte).fingerprint);
@@ -329,7 +332,7 @@ TEST_CASE("twice the messages need no further allocation") {
     const auto fabric = topology::build(pool);
     const auto allocations_of = [&](CollectiveKind kind) {
       const std::size_t before = allocations;
-      play_messages(*fabric, kind, gigabyte, {.size = 64, .stride = 1});
+      test::play_messages(*fabric, kind, gigabyte, {.size = 64, .stride = 1});
       return allocations - before;
     };
     CHECK(allocations_of(CollectiveKind::AllReduce) == allocations_of(CollectiveKind::AllGather));
@@ -338,16 +341,34 @@ TEST_CASE("twice the messages need no further allocation") {
 
 TEST_CASE("messages that nobody has to send, and wrong requests") {
   const auto fabric = topology::build(test::pool(FabricBuilder::FatTree, 4));
-  CHECK(play_messages(*fabric, CollectiveKind::AllReduce, gigabyte, {1, 1}).messages == 0);
-  CHECK(play_messages(*fabric, CollectiveKind::AllReduce, Bytes{}, {8, 1}).duration == Seconds{});
-  CHECK(play_messages(*fabric, CollectiveKind::AllReduce, Bytes{}, {8, 1}).carried.size() ==
+  CHECK(test::play_messages(*fabric, CollectiveKind::AllReduce, gigabyte, {1, 1}).messages == 0);
+  CHECK(test::play_messages(*fabric, CollectiveKind::AllReduce, Bytes{}, {8, 1}).duration ==
+        Seconds{});
+  CHECK(test::play_messages(*fabric, CollectiveKind::AllReduce, Bytes{}, {8, 1}).carried.size() ==
         fabric->links().size());
   const auto wrong = [&](CollectiveKind kind, Group group) {
-    CHECK_THROWS_AS(play_messages(*fabric, kind, gigabyte, group), InfeasibleError);
+    CHECK_THROWS_AS(test::play_messages(*fabric, kind, gigabyte, group), InfeasibleError);
   };
   wrong(CollectiveKind::AllToAll, {8, 1});
   wrong(CollectiveKind::PointToPoint, {2, 1});
-  for (const Group group : {Group{0, 1}, Group{4, 0}, Group{-4, 1}, Group{3, 1}, Group{64, 1},
-                            Group{2, 12}, Group{1 << 30, 1 << 30}})
+  for (const Group group : {Group{3, 1}, Group{64, 1}, Group{2, 12}, Group{1 << 30, 1 << 30}})
     wrong(CollectiveKind::AllReduce, group);
+}
+
+TEST_CASE("what a protocol adds to a ring, its messages add too") {
+  auto pool = test::pool(FabricBuilder::MultiPlane, 1);
+  pool.node.spec.accelerator.spec.collectives.emplace().spec = test::hopper_library();
+  const auto fabric = topology::build(pool);
+  CollectivePlanner planner(*fabric, pool);
+  const Group group{8, 1};
+  for (const auto protocol :
+       {hardware::Protocol::LL, hardware::Protocol::LL128, hardware::Protocol::Simple})
+    for (const CollectiveKind kind : kinds) {
+      const Collective ring = planner.plan(Algorithm::Ring, kind, 10 * megabyte, group, protocol);
+      const MessagePlay play = play_messages(*fabric, ring, group);
+      CHECK(play.duration / planner.idle_duration(ring) == Approx(1).epsilon(1e-9));
+      CHECK(play.messages == static_cast<std::uint64_t>(passes_of(kind) * 7 * 8));
+    }
+  const Collective tree = planner.plan(Algorithm::Tree, kinds[0], 10 * megabyte, group);
+  CHECK_THROWS_AS(play_messages(*fabric, tree, group), InfeasibleError);
 }

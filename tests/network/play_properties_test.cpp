@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What holds for whatever collectives are played together, on random mixes of them.
-#include "sim/network/play.hpp"
+#include "tests/network/phase_play.hpp"
 
 #include "sim/base/random.hpp"
 #include "tests/topology/pools.hpp"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sim/network/play.hpp"
+#include "tests/network/phase_play.hpp"
 
 #include "tests/topology/pools.hpp"
 

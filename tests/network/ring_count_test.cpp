@@ -39,6 +39,9 @@ public:
   [[nodiscard]] int shortest_hops(int a, int b) const override {
     return fabric_.shortest_hops(a, b);
   }
+  [[nodiscard]] std::vector<topology::FreeEdge> free_edges() const override {
+    return fabric_.free_edges();
+  }
 
   [[nodiscard]] std::span<const topology::Trunk> trunks() const override {
     return fabric_.trunks();
@@ -53,6 +56,10 @@ public:
 private:
   const topology::Fabric& fabric_;
 };
+
+double flows(const Footprint& footprint, topology::LinkKind kind) {
+  return footprint.flows[static_cast<std::size_t>(kind)];
+}
 
 template <std::size_t n> int one_of(const int (&values)[n], RandomStream& random) {
   return values[random.below(n)];
@@ -74,6 +81,8 @@ std::unique_ptr<topology::Fabric> random_fabric(RandomStream& random) {
     pool.fabric.spec.pod_nodes = static_cast<int>(random.below(24));
     if (random.below(8) == 0)
       pool.fabric.spec.routing = RoutingPolicy::Static;
+    if (random.below(4) == 0) // leaves that take several NICs of a node
+      pool.fabric.spec.rails = 1 + static_cast<int>(random.below(4));
     try {
       return topology::build(pool);
     } catch (const InfeasibleError&) { // too many nodes for the ports
@@ -106,8 +115,10 @@ TEST_CASE("rings counted by position are those that are walked, to the bit") {
         REQUIRE(found.latency == walked.latency);
         REQUIRE(found.channels == walked.channels);
         counted += static_cast<int>(by_position.has_value());
-        climbing += static_cast<int>(by_position && walked.flows[2] > 0);
-        over_cores += static_cast<int>(by_position && walked.flows[3] > 0);
+        climbing +=
+            static_cast<int>(by_position && flows(walked, topology::LinkKind::LeafUplink) > 0);
+        over_cores +=
+            static_cast<int>(by_position && flows(walked, topology::LinkKind::SpineUplink) > 0);
         left_to_the_walk += static_cast<int>(!by_position);
       }
     }
@@ -126,7 +137,10 @@ TEST_CASE("a ring over 131,072 GPUs by hand") {
   const auto counted = count_rings_by_position(*fabric, {131072, 1});
   REQUIRE(counted.has_value());
   CHECK(counted->channels == 8);
-  CHECK(counted->flows == std::array<double, 7>{7, 1, 8 / 64.0, 8 / (64.0 * 16)});
+  CHECK(flows(*counted, topology::LinkKind::ScaleUp) == 7);
+  CHECK(flows(*counted, topology::LinkKind::Nic) == 1);
+  CHECK(flows(*counted, topology::LinkKind::LeafUplink) == 8 / 64.0);
+  CHECK(flows(*counted, topology::LinkKind::SpineUplink) == 8 / (64.0 * 16));
   // 2.8 us below a leaf, one of them left out, 3.7 over a spine, 4.6 over a core.
   const double expected = 7 * 16384 * 3.3 + (16384 - 2048 - 1) * 2.8 + (2048 - 32) * 3.7 + 32 * 4.6;
   CHECK(counted->latency / microsecond == Approx(expected).epsilon(1e-12));

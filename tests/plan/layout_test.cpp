@@ -35,6 +35,7 @@ hardware::PoolSpec pool_of(int nodes) {
   hardware::AcceleratorSpec& accelerator = pool.node.spec.accelerator.spec;
   accelerator.title = "test chip";
   accelerator.memory = 80 * gibibyte;
+  accelerator.streaming_multiprocessors = 132;
   return pool;
 }
 
@@ -99,6 +100,127 @@ TEST_CASE_METHOD(Fixture, "degrees that cannot be are refused with the key to ch
   layout.schedule = Schedule::OneForwardOneBackward;
   layout.virtual_stages = 2; // 14 is no multiple of 8
   CHECK(refusal(layout) == "parallelism.virtual_stages");
+}
+
+TEST_CASE_METHOD(Fixture, "experts may lie on tensor, context and data ranks") {
+  model.experts = workload::ExpertsSpec{256, 0, 8, 2048, 0};
+  ParallelismSpec layout;
+  layout.tensor = 8;
+  layout.context = 2;
+  layout.pipeline = 2;
+  layout.expert = 16; // of 64 / 16 = 2 data x 2 context ranks
+  CHECK(refusal(layout) == "parallelism.expert");
+  layout.expert_tensor = 1;
+  REQUIRE(refusal(layout).empty());
+  const Groups groups = groups_of(resolve(layout, setting), setting.gpus());
+  CHECK((groups.expert.size == 16 && groups.expert.stride == 1));
+  CHECK((groups.expert_data.size == 2 && groups.expert_data.stride == 16));
+  CHECK((groups.expert_shard.size == 2 && groups.expert_tensor.size == 1));
+  // Whatever holds an expert: all ranks of a stage hold all experts once or more.
+  for (const int cut : {1, 2, 4, 8})
+    for (const int expert : {1, 2, 4, 8, 16, 32}) {
+      layout.expert = expert;
+      layout.expert_tensor = cut;
+      if (cut * expert > 32 || (cut == 8 && expert > 4))
+        continue;
+      const ParallelismSpec resolved = resolve(layout, setting);
+      const Groups each = groups_of(resolved, setting.gpus());
+      CHECK(each.expert_tensor.size * each.expert.size * each.expert_data.size == 32);
+      StageChunk chunk;
+      chunk.expert_layers = 1;
+      const double held = resident_parameters(model, chunk, resolved).experts;
+      CHECK(held * 32 / each.expert_data.size ==
+            workload::layer_parameters(model, workload::LayerKind::Experts).experts);
+    }
+}
+
+TEST_CASE_METHOD(Fixture, "a cut of experts that cannot be is refused with the key to change") {
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  layout.expert_tensor = 2; // dense model
+  CHECK(refusal(layout) == "parallelism.expert_tensor");
+  model.experts = workload::ExpertsSpec{256, 0, 8, 2048, 0};
+  CHECK(refusal(layout).empty());
+  layout.expert_tensor = 3;
+  CHECK(refusal(layout) == "parallelism.expert_tensor");
+  layout.expert_tensor = 1;
+  layout.sequence_parallel = false;
+  CHECK(refusal(layout) == "parallelism.expert_tensor");
+  layout.sequence_parallel = true;
+  layout.expert = 8;
+  layout.rank_order = RankOrder::TensorContextPipelineData;
+  CHECK(refusal(layout) == "parallelism.rank_order");
+  layout.expert = 4; // fills the tensor group
+  CHECK(refusal(layout).empty());
+  layout.pipeline = 2;
+  const Groups groups = groups_of(resolve(layout, setting), setting.gpus());
+  CHECK((groups.expert.size == 4 && groups.expert.stride == 1));
+  CHECK((groups.expert_data.size == 8 && groups.expert_data.stride == 8));
+}
+
+TEST_CASE_METHOD(Fixture, "a stack that contradicts itself or the chip is refused") {
+  setting.stack = &stack;
+  stack.communication_sms = 132;
+  CHECK(refusal({}) == "stack.communication_sms");
+  stack = {};
+  stack.recompute_modules = {workload::Module::Norm};
+  CHECK(refusal({}) == "stack.recompute_modules");
+  stack.recompute = Recompute::Selective;
+  CHECK(refusal({}).empty());
+  stack.recompute_layers = 3;
+  CHECK(refusal({}) == "stack.recompute_layers");
+  stack = {};
+  stack.offload_layers = 1; // no link to the host
+  CHECK(refusal({}) == "stack.offload_layers");
+  stack = {};
+  ParallelismSpec layout;
+  layout.reshard_after_forward = false;
+  CHECK(refusal(layout) == "parallelism.reshard_after_forward");
+  layout.zero_stage = 3;
+  CHECK(refusal(layout).empty());
+}
+
+TEST_CASE_METHOD(Fixture, "messages between stages are cut by sequence parallelism or the stack") {
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  layout.pipeline = 2;
+  setting.layout = resolve(layout, setting);
+  const double whole = 2 * 4096.0 * 4096;
+  CHECK(boundary_message(setting) / byte == whole / 4);
+  setting.layout.sequence_parallel = false;
+  CHECK(boundary_message(setting) / byte == whole);
+  CHECK_FALSE(gathers_messages(setting));
+  stack.scatter_gather = true;
+  CHECK(boundary_message(setting) / byte == whole / 4);
+  CHECK(gathers_messages(setting));
+}
+
+TEST_CASE_METHOD(Fixture, "adapters alone have gradients and optimizer state") {
+  // Llama-3.1 8B, rank 16: 16 x (4096 + 6144) x 32 parameters of adapters.
+  setting.layout = resolve({}, setting);
+  const MemoryPlan all = memory_plan(setting);
+  model.adapters = workload::AdaptersSpec{16, {workload::AdaptedLayer::QueryKeyValue}};
+  const double adapters = 16.0 * (4096 + 6144) * 32;
+  const MemoryPlan plan = memory_plan(setting);
+  CHECK((plan.weights - all.weights) / byte == Approx(2 * adapters));
+  CHECK(plan.gradients / byte == Approx(4 * adapters));
+  CHECK(plan.optimizer / byte == Approx(12 * adapters / 64));
+}
+
+TEST_CASE_METHOD(Fixture, "memory falls with layers that are recomputed or wait in the host") {
+  setting.layout = resolve({}, setting);
+  pool.node.spec.accelerator.spec.host_bandwidth = 50e9 * (byte / second);
+  const Bytes all = memory_plan(setting).activations;
+  stack.recompute = Recompute::Full;
+  const Bytes none = memory_plan(setting).activations;
+  CHECK(none / byte == Approx(32 * 2 * 4096.0 * 4096)); // inputs of 32 layers
+  stack.recompute_layers = 8;
+  CHECK((memory_plan(setting).activations - none) / (all - none) == Approx(24.0 / 32));
+  stack.offload_layers = 12; // the 8 and 4 others
+  CHECK(memory_plan(setting).activations / all == Approx(20.0 / 32));
+  stack.recompute = Recompute::None;
+  stack.recompute_layers = 0;
+  CHECK(memory_plan(setting).activations / all == Approx(20.0 / 32));
 }
 
 TEST_CASE("groups cover all GPUs: sizes times strides") {

@@ -108,6 +108,18 @@ TEST_CASE_METHOD(Fixture,
   CHECK(sent(kept, CollectiveKind::ReduceScatter) == Approx(share * parameters.total));
 }
 
+TEST_CASE_METHOD(Fixture, "frozen weights are gathered, gradients of adapters alone reduced") {
+  model.adapters = workload::AdaptersSpec{16, {workload::AdaptedLayer::Output}};
+  const workload::Parameters parameters = workload::parameters(model);
+  CHECK(parameters.adapters == 16 * 2048.0 * 4);
+  const double share = 2 * 7.0 / 8;
+  const Pass forward = build(sharded(3), PassKind::Forward);
+  CHECK(sent(forward, CollectiveKind::AllGather) ==
+        Approx(share * (parameters.total + parameters.adapters)));
+  const Pass backward = build(sharded(3), PassKind::Backward);
+  CHECK(sent(backward, CollectiveKind::ReduceScatter) == Approx(share * parameters.adapters));
+}
+
 TEST_CASE_METHOD(Fixture, "stage 2 reduces in every backward pass; stages 0 and 1 send nothing") {
   const double share = 2 * 7.0 / 8 * workload::parameters(model).total;
   const Pass backward = build(sharded(2), PassKind::Backward);

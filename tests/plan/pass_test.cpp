@@ -2,6 +2,7 @@
 #include "sim/plan/pass.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/plan/activations.hpp"
 #include "sim/topology/fabric.hpp"
 #include "sim/workload/counts.hpp"
 
@@ -276,7 +277,7 @@ TEST_CASE_METHOD(Fixture, "casts write the copies that weight gradients read, or
                       moved(PassKind::Backward, KernelRole::WeightGradient)};
   };
   // Operands and results of the four multiplies of a layer.
-  const double tokens = 2048.0 * m.layers, narrow = 1 + 4.0 / 128;
+  const double tokens = 2048.0 * m.layers, narrow = 1 + 4.0 / 128; // with scales of blocks
   const double operands = tokens * (1024 + 1024 + 1024 + 4096);
   const double results = tokens * (2048 + 1024 + 8192 + 1024);
   stack.precision.scaling = Scaling::Tensor;
@@ -285,16 +286,21 @@ TEST_CASE_METHOD(Fixture, "casts write the copies that weight gradients read, or
   CHECK(once[2] == 0);
   chip.kernels.spec.gemm[Precision::Fp8].either_major = false; // a transposed copy beside it
   const auto twice = all();
-  CHECK(twice[0] - once[0] == Approx(narrow * operands).epsilon(1e-9));
-  CHECK(twice[1] - once[1] == Approx(narrow * results).epsilon(1e-9));
+  CHECK(twice[0] - once[0] == Approx(operands).epsilon(1e-9));
+  CHECK(twice[1] - once[1] == Approx(results).epsilon(1e-9));
   CHECK(twice[2] == 0);
   stack.precision.scaling = Scaling::Block; // cut again: narrow operands, 16-bit gradients
   const auto later = all();
-  CHECK(later[0] == Approx(once[0]).epsilon(1e-12));
-  CHECK(later[1] == Approx(once[1]).epsilon(1e-12));
+  CHECK(later[0] - once[0] == Approx((narrow - 1) * operands).epsilon(1e-9));
+  CHECK(later[1] - once[1] == Approx((narrow - 1) * results).epsilon(1e-9));
   CHECK(later[2] == Approx(2 * narrow * operands + (2 + narrow) * results).epsilon(1e-9));
-  chip.kernels.spec.gemm[Precision::Fp8].either_major = true; // blocks along both
-  CHECK(all() == twice);
+  chip.kernels.spec.gemm[Precision::Fp8].either_major = true;
+  CHECK(all() == later);
+  stack.precision.scaling = Scaling::Micro; // blocks of 32 along both axes
+  const auto both = all();
+  CHECK(both[0] - once[0] == Approx((1 + 2.0 / 32) * operands).epsilon(1e-9));
+  CHECK(both[1] - once[1] == Approx((1 + 2.0 / 32) * results).epsilon(1e-9));
+  CHECK(both[2] == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "what travels in 8 bit is permuted in 8 bit, and its gradient not cast") {
@@ -316,8 +322,8 @@ TEST_CASE_METHOD(Fixture, "what travels in 8 bit is permuted in 8 bit, and its g
   const double narrow = 1 + 4.0 / 128, copies = 4, layers = m.layers, h = 1024;
   const double rows = 2048 * copies, element = 2 - narrow;
   // Forward, four copies of each token are read and written, and the first multiply's operand
-  // needs no cast but the copy along tokens.
-  const double cast = (2 + 2 * narrow) - 2 * narrow;
+  // needs no cast.
+  const double cast = 2 + narrow;
   CHECK(wide_forward - traffic(PassKind::Forward) ==
         Approx(layers * rows * h * (2 * element + cast)).epsilon(1e-9));
   CHECK(wide_backward - traffic(PassKind::BackwardInput) ==
@@ -343,4 +349,229 @@ TEST_CASE_METHOD(Fixture,
       for (const network::Phase& phase : task.collective.phases)
         moved += phase.bytes_per_flow;
   CHECK(moved / byte == Approx(0.75 * 2 * (1 + 1 + 4) * 2.0 * 2048 * 1024 * m.layers));
+}
+
+namespace {
+
+// Bytes that the kernels of a name ask of memory, undivided by the share that they reach (0.8).
+double memory_of(const Pass& pass, std::string_view name) {
+  double sum = 0;
+  for (const PassTask& task : pass.chains[0])
+    if (task.is_kernel && task.kernel.name == name)
+      sum += task.kernel.demand.traffic / byte * 0.8;
+  return sum;
+}
+
+Bytes moved(const Pass& pass, CommunicationDimension dimension) {
+  Bytes sum{};
+  for (const PassTask& task : pass.chains[0])
+    if (!task.is_kernel && task.dimension == dimension)
+      for (const network::Phase& phase : task.collective.phases)
+        sum += phase.bytes_per_flow;
+  return sum;
+}
+
+} // namespace
+
+TEST_CASE_METHOD(Fixture, "frozen weights take no gradient, adapters do") {
+  for (const bool experts : {false, true}) {
+    workload::ModelSpec m = model(experts);
+    const Flops bare = executed(build(m, {}, PassKind::Forward));
+    m.adapters = workload::AdaptersSpec{16};
+    const double forward = executed(build(m, {}, PassKind::Forward)) / flop;
+    const double adapters = forward - bare / flop;
+    CHECK(adapters > 0);
+    const double core = 2048.0 * 4 * (2049.0 / 2) * 16 * 64 * m.layers;
+    // Frozen multiplies: input gradients alone. Adapters: both. Attention: 2.5 times forward.
+    CHECK(executed(build(m, {}, PassKind::Backward)) / flop ==
+          Approx(bare / flop - core + 2 * adapters + 2.5 * core).epsilon(1e-9));
+    CHECK(executed(build(m, {}, PassKind::Weight)) / flop == Approx(adapters).epsilon(1e-9));
+    stack.precision.gemm = Precision::Fp8; // no transposes for gradients that nobody makes
+    CHECK(memory_of(build(m, {}, PassKind::Backward), "transpose") == 0);
+    stack.precision.gemm = Precision::Bf16;
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "recomputation by module runs again what is named") {
+  const workload::ModelSpec m = model(false);
+  const auto again = [&](std::vector<workload::Module> modules, const workload::ModelSpec& of) {
+    stack.recompute = Recompute::Selective;
+    stack.recompute_modules = std::move(modules);
+    return executed(build(of, {}, PassKind::Backward), true) / flop;
+  };
+  using workload::Module;
+  const double layers = m.layers, core = 2048.0 * 4 * (2049.0 / 2) * 16 * 64 * layers;
+  const double feed_forward = 2.0 * 2048 * 3 * 1024 * 4096 * layers;
+  CHECK(again({}, m) == Approx(core));
+  CHECK(again({Module::AttentionCore}, m) == Approx(core));
+  CHECK(again({Module::Norm, Module::Activation}, m) == 0); // no multiplies
+  CHECK(again({Module::FeedForward}, m) == Approx(feed_forward));
+  CHECK(again({Module::FeedForward, Module::AttentionCore}, m) == Approx(feed_forward + core));
+  CHECK(again({Module::Experts}, m) == 0); // there are none
+  // Four of 32 experts and a shared one, and the router; dispatch and combine run again too.
+  const workload::ModelSpec sparse = model(true);
+  const double experts = 2.0 * 2048 * 1024 * (3 * 512 * (4 + 1) + 32) * layers;
+  CHECK(again({Module::Experts}, sparse) == Approx(experts));
+  ParallelismSpec layout;
+  layout.expert = 8;
+  CHECK(count(build(sparse, layout, PassKind::Backward), CommunicationDimension::Expert) ==
+        4 * sparse.layers);
+}
+
+TEST_CASE_METHOD(Fixture, "recomputation of the first layers is in proportion to them") {
+  const workload::ModelSpec m = model(true);
+  stack.recompute = Recompute::Full;
+  const Flops all = executed(build(m, {}, PassKind::Backward), true);
+  stack.recompute_layers = 3;
+  CHECK(executed(build(m, {}, PassKind::Backward), true) / all == Approx(3.0 / 4));
+  stack.recompute_layers = 9;
+  CHECK(executed(build(m, {}, PassKind::Backward), true) == all);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "experts cut over fewer ranks than the tensor group exchange more, gather less") {
+  const workload::ModelSpec m = model(true);
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  layout.expert = 4;
+  const Pass cut = build(m, layout, PassKind::Forward);
+  layout.expert_tensor = 1;
+  const Pass folded = build(m, layout, PassKind::Forward);
+  CHECK(executed(folded) / executed(cut) == Approx(1).epsilon(1e-12));
+  // Attention and the shared expert alone gather and scatter.
+  CHECK(count(folded, CommunicationDimension::Tensor) == 4 * m.layers);
+  // Its ranks are the tensor group: neighbours on one node, where they were four apart.
+  for (const PassTask& task : folded.chains[0])
+    if (!task.is_kernel && task.dimension == CommunicationDimension::Expert)
+      for (const network::Phase& phase : task.collective.phases)
+        if (phase.transfers.pattern != network::Pattern::None) {
+          CHECK(phase.transfers.group.size == 4);
+          CHECK(phase.transfers.group.stride == 1);
+        }
+  // Two ranks cut each expert: they gather each other's copies, 2 bytes of h for 2048 / 4 tokens x
+  // 4 copies x 2 ranks, of which a ring moves half, and scatter as much.
+  layout.expert_tensor = 2;
+  const Pass pairs = build(m, layout, PassKind::Forward);
+  CHECK(count(pairs, CommunicationDimension::Tensor) == 6 * m.layers);
+  const Bytes more =
+      moved(pairs, CommunicationDimension::Tensor) - moved(folded, CommunicationDimension::Tensor);
+  CHECK(more / byte == Approx(2 * 0.5 * 2 * 1024.0 * 2048 / 4 * 4 * 2 * m.layers));
+}
+
+TEST_CASE_METHOD(Fixture, "shares of a message are gathered by every stage but the first") {
+  const workload::ModelSpec m = model(false);
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  layout.pipeline = 2;
+  layout.sequence_parallel = false;
+  const auto gathers = [&](PassKind kind, int chunk) {
+    build(m, layout, kind);
+    PassBuilder builder(setting, chunks_of(m, setting.layout, 2048), planner);
+    const Pass pass = builder.build({kind, chunk, 0});
+    int n = 0;
+    for (const PassTask& task : pass.chains[0])
+      n += !task.is_kernel && task.collective.kind == network::CollectiveKind::AllGather;
+    return n;
+  };
+  CHECK(gathers(PassKind::Forward, 1) == 0);
+  stack.scatter_gather = true;
+  CHECK(gathers(PassKind::Forward, 0) == 0);
+  CHECK(gathers(PassKind::Forward, 1) == 1);
+  CHECK(gathers(PassKind::Backward, 0) == 1); // gradients come from the stage after
+  CHECK(gathers(PassKind::Backward, 1) == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "offloaded layers go to the host in forward and come back in backward") {
+  const workload::ModelSpec m = model(false);
+  machines.node.spec.accelerator.spec.host_bandwidth = 50e9 * (byte / second);
+  stack.offload_layers = 3;
+  for (const PassKind kind : {PassKind::Forward, PassKind::Backward}) {
+    const Pass pass = build(m, {}, kind);
+    CHECK(count(pass, CommunicationDimension::Host) == 3);
+    const Bytes kept = kept_activations(setting, workload::LayerKind::Dense, 0);
+    for (const PassTask& task : pass.chains[0])
+      if (!task.is_kernel)
+        CHECK(task.collective.phases.at(0).latency / second == Approx(kept / byte / 50e9));
+  }
+  setting.mode = StepMode::ForwardOnly; // nothing is kept
+  CHECK(count(build(m, {}, PassKind::Forward), CommunicationDimension::Host) == 0);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "context ranks come by keys and values in three ways, for the same work") {
+  const workload::ModelSpec m = model(false);
+  ParallelismSpec layout;
+  layout.context = 4;
+  const Pass gathered = build(m, layout, PassKind::Forward);
+  stack.context_exchange = ContextExchange::Ring;
+  const Pass ring = build(m, layout, PassKind::Forward);
+  CHECK(executed(ring) == executed(gathered));
+  CHECK(count(ring, CommunicationDimension::Context) == m.layers);
+  CHECK(moved(ring, CommunicationDimension::Context) / byte ==
+        Approx(moved(gathered, CommunicationDimension::Context) / byte));
+  // Keys and values once more, and their gradients.
+  const Pass back = build(m, layout, PassKind::Backward);
+  CHECK(moved(back, CommunicationDimension::Context) / byte ==
+        Approx(2 * moved(ring, CommunicationDimension::Context) / byte));
+  // Nothing of the attention core waits for the ring.
+  for (std::size_t i = 0; i < ring.chains[0].size(); ++i)
+    if (const PassTask& task = ring.chains[0][i];
+        task.is_kernel && task.kernel.name == "attention_core")
+      CHECK(ring.chains[0][static_cast<std::size_t>(task.after[0])].is_kernel);
+
+  stack.context_exchange = ContextExchange::AllToAll;
+  const Pass heads = build(m, layout, PassKind::Forward);
+  CHECK(executed(heads) / executed(gathered) == Approx(1).epsilon(1e-12));
+  CHECK(count(heads, CommunicationDimension::Context) == 2 * m.layers);
+  // Of 512 tokens 16 + 2 x 8 + 16 heads of 64 in 2 bytes, a quarter to each of the others.
+  CHECK(moved(heads, CommunicationDimension::Context) / byte ==
+        Approx(0.25 * 512 * (16 + 2 * 8 + 16) * 64 * 2 * m.layers));
+  CHECK(moved(build(m, layout, PassKind::Backward), CommunicationDimension::Context) / byte ==
+        Approx(moved(heads, CommunicationDimension::Context) / byte));
+  layout.context = 32; // 16 heads
+  CHECK_THROWS_AS(build(m, layout, PassKind::Forward), InfeasibleError);
+}
+
+TEST_CASE_METHOD(Fixture, "casts move what each recipe's scales ask for") {
+  const workload::ModelSpec m = model(false);
+  machines.node.spec.accelerator.spec.peak[Precision::Fp4] = 4e15 * (flop / second);
+  machines.node.spec.accelerator.spec.kernels.spec.gemm[Precision::Fp4] = {0.8, 300, 128, 128, 1};
+  // Inputs of the four multiplies of a layer, and their outputs.
+  const double inputs = 2048.0 * (1024 + 1024 + 1024 + 4096) * m.layers;
+  const double outputs = 2048.0 * (2048 + 1024 + 8192 + 1024) * m.layers;
+  const auto check = [&](Precision gemm, Scaling scaling, double forward, double turned) {
+    stack.precision.gemm = gemm;
+    stack.precision.scaling = scaling;
+    CHECK(memory_of(build(m, {}, PassKind::Forward), "cast") == Approx(forward * inputs));
+    const Pass backward = build(m, {}, PassKind::Backward);
+    CHECK(memory_of(backward, "cast") == Approx(forward * outputs));
+    CHECK(memory_of(backward, "transpose") == Approx(turned * (inputs + outputs)));
+  };
+  // 16 bit to 8 with a scale of 4 bytes for 128; turned from 8 bit to 8 bit later.
+  check(Precision::Fp8, Scaling::Block, 3 + 4.0 / 128, 2 + 8.0 / 128);
+  check(Precision::Fp8, Scaling::Tensor, 3, 2);
+  // MXFP8: both ways at once, a byte for 32.
+  check(Precision::Fp8, Scaling::Micro, 2 + 2 * (1 + 1.0 / 32), 0);
+  // NVFP4: the tensor's largest value first, then both ways, a byte for 16.
+  check(Precision::Fp4, Scaling::Block, 2 + 2 + 2 * (0.5 + 1.0 / 16), 0);
+}
+
+TEST_CASE_METHOD(Fixture, "a capacity factor sets the rows of all experts") {
+  const workload::ModelSpec m = model(true);
+  const Flops dropless = executed(build(m, {}, PassKind::Forward));
+  stack.expert_capacity = 1.5;
+  const double routed = 2.0 * 2048 * 4 * 3 * 1024 * 512 * m.layers;
+  CHECK((executed(build(m, {}, PassKind::Forward)) - dropless) / flop == Approx(0.5 * routed));
+}
+
+TEST_CASE_METHOD(Fixture, "every kernel has a name") {
+  stack.precision.gemm = Precision::Fp8;
+  workload::ModelSpec m = model(true);
+  m.adapters = workload::AdaptersSpec{8};
+  for (const PassKind kind : {PassKind::Forward, PassKind::Backward, PassKind::Weight}) {
+    const Pass pass = build(m, {}, kind);
+    for (const PassTask& task : pass.chains[0])
+      if (task.is_kernel && task.kernel.demand.all_sms > 0)
+        CHECK_FALSE(task.kernel.name.empty());
+  }
 }

@@ -80,4 +80,6 @@ TEST_CASE("communication holds at most half of the SMs") {
   CHECK(result.dispatch_sms == 15);
   CHECK(result.communication_sms == 15);
   CHECK(told.size() == 1);
+  stack.communication_sms = 30;
+  CHECK_THROWS_AS(plan::ported(stack, chip, {}, told), InfeasibleError);
 }

@@ -2,6 +2,7 @@
 #include "sim/probe/probe.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/probe/collective_report.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -138,4 +139,20 @@ TEST_CASE("probes are few and keep their order and names") {
   CHECK(probe::run(probes, toy_pool(), {}, {}).back().name == "last");
   probes.push_back(spec);
   CHECK_THROWS_AS(probe::run(probes, toy_pool(), {}, {}), InfeasibleError);
+}
+
+TEST_CASE(
+    "a call that is timed by itself takes the host's time before it, and at least that after") {
+  probe::CollectiveProbe probe{probe::Operation::AllReduce, 1e6 * byte, 8};
+  network::Collective collective;
+  collective.channels = 16;
+  const Seconds us = microsecond;
+  CHECK(probe::measured_time(probe, collective, 20 * us) == 20 * us);
+  probe.call_overhead = 30 * us;
+  CHECK(probe::measured_time(probe, collective, 20 * us) / us == Approx(50));
+  probe.host_time = 12 * us;
+  CHECK(probe::measured_time(probe, collective, 20 * us) / us == Approx(50));
+  probe.host_time_per_channel = 2 * us;
+  CHECK(probe::measured_time(probe, collective, 20 * us) / us == Approx(30 + 12 + 2 * 16));
+  CHECK(probe::measured_time(probe, collective, 100 * us) / us == Approx(130));
 }

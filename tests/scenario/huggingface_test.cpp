@@ -57,6 +57,28 @@ TEST_CASE("GPT-2 has tied embeddings, learned positions and biases") {
   CHECK(workload::parameters(model_of(folder, "huggingface: config.json")).total == 124439808.0);
 }
 
+TEST_CASE("sliding windows and activations are read") {
+  const Folder folder;
+  const auto read = [&](const std::string& type, const std::string& keys) {
+    std::string config = llama;
+    config.replace(config.find("\"model_type\": \"llama\""), 21,
+                   "\"model_type\": \"" + type + "\", " + keys);
+    folder.write("config.json", config);
+    return model_of(folder, "huggingface: config.json");
+  };
+  CHECK(read("mistral", R"("sliding_window": 4096)").attention.window == 4096);
+  CHECK(read("mistral", R"("sliding_window": null)").attention.window == 0);
+  CHECK(read("qwen2", R"("sliding_window": 4096, "use_sliding_window": false)").attention.window ==
+        0);
+  using workload::FeedForwardKind;
+  CHECK(read("llama", R"("hidden_act": "silu")").feed_forward == FeedForwardKind::SwiGlu);
+  CHECK(read("llama", R"("hidden_act": "gelu_pytorch_tanh")").feed_forward ==
+        FeedForwardKind::GeGlu);
+  folder.write("config.json",
+               gpt2.substr(0, gpt2.size() - 1) + R"(, "activation_function": "relu2"})");
+  CHECK(model_of(folder, "huggingface: config.json").feed_forward == FeedForwardKind::SquaredRelu);
+}
+
 TEST_CASE("what is wrong with a config.json is told at its place") {
   const Folder folder;
   const auto message = [&](const std::string& config, const std::string& keys) {
@@ -69,6 +91,13 @@ TEST_CASE("what is wrong with a config.json is told at its place") {
                              "you mean 'llama'?"));
   CHECK_THAT(message("{\"model_type\": \"llama\"}", named),
              Catch::Contains("the key 'num_hidden_layers' is missing"));
+  CHECK_THAT(message("{\"model_type\": \"llama\", \"hidden_act\": \"sine\"}", named),
+             Catch::Contains("config.json:1:39 activation 'sine' is none that is known for a gated "
+                             "feed-forward"));
+  CHECK_THAT(message("{\"model_type\": \"qwen2\", \"sliding_window\": 8, "
+                     "\"use_sliding_window\": true, \"max_window_layers\": 2}",
+                     named),
+             Catch::Contains("only the layers from max_window_layers on have the window"));
   CHECK_THAT(message("[]", named), Catch::Contains("found a list instead of a config.json"));
   CHECK_THAT(message(llama, "huggingface: none.json"), Catch::Contains("3:22"));
   CHECK_THAT(message(llama, named + ", extends: deepseek-v3"),

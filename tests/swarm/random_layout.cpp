@@ -51,7 +51,7 @@ void choose_sharding(Choices& choices, Layout& layout) {
   if (zero_stage > 0 && choices.chance(30))
     layout.tree["data_shard"] =
         layout.expert * common_power(layout.data * layout.context / layout.expert, 64, 8);
-  if (choices.chance(30))
+  if (layout.tree["zero_stage"] == 3 && choices.chance(30))
     layout.tree["reshard_after_forward"] = false;
 }
 

@@ -169,8 +169,8 @@ TEST_CASE("a pod's uplinks carry its downlinks over the oversubscription") {
   for (const Link& link : fabric->links())
     total[static_cast<std::size_t>(link.kind)] += link.capacity / (gigabyte / second);
   // Both directions of 6,144 uplinks of 48 GB/s.
-  CHECK(total[2] == Approx(2 * 6144 * 48));
-  CHECK(total[3] == Approx(2 * 6144 * 48 / 7.0));
+  CHECK(total[static_cast<std::size_t>(LinkKind::LeafUplink)] == Approx(2 * 6144 * 48));
+  CHECK(total[static_cast<std::size_t>(LinkKind::SpineUplink)] == Approx(2 * 6144 * 48 / 7.0));
 }
 
 TEST_CASE("one node has no fabric and needs none that matches") {

@@ -54,8 +54,8 @@ TEST_CASE("queue pairs share a flow: each tier carries all of it, up and down, i
       }
       CHECK(distinct.size() == route(*fabric, 1, b).size());
       CHECK(carried[0] == 0);
-      for (const std::size_t kind : {1U, 2U, 3U})
-        CHECK(carried[kind] == Approx(2));
+      for (const LinkKind kind : {LinkKind::Nic, LinkKind::LeafUplink, LinkKind::SpineUplink})
+        CHECK(carried[static_cast<std::size_t>(kind)] == Approx(2));
     }
   }
 }
@@ -170,4 +170,29 @@ TEST_CASE("an all-to-all too large to hash is drawn with the law of its hashes")
     CHECK(draws.most == Approx(hashes.most).epsilon(0.02));
     CHECK(draws.least == Approx(hashes.least).epsilon(0.02));
   }
+}
+
+TEST_CASE("loads of hashed flows are those of their routes") {
+  auto rails = test::pool(hardware::FabricBuilder::RailOptimized, 12, 3, 32);
+  rails.fabric.spec.pod_nodes = 4;
+  auto planes = test::pool(hardware::FabricBuilder::MultiPlane, 16, 3, 8);
+  planes.fabric.spec.pod_nodes = 8;
+  auto shared = test::four_pods(); // two GPUs to a NIC
+  shared.node.spec.nics = 4;
+  for (const hardware::PoolSpec& pool :
+       {test::four_leaves(), test::four_pods(), rails, planes, shared})
+    for (const int queue_pairs : {1, 3, 4, 6}) {
+      INFO(pool.nodes << " nodes, " << queue_pairs << " queue pairs");
+      const auto fabric = build(hashed(pool, 7, queue_pairs));
+      std::vector<Transfer> transfers;
+      for (int a = 0; a < fabric->gpus(); ++a)
+        for (int b = a % 3; b < fabric->gpus(); b += 3)
+          if (a != b)
+            transfers.push_back({.from = a, .to = b, .flows = 1.0 + b % 2});
+      std::vector<double> fast(fabric->links().size()), routed(fast.size());
+      fabric->add_loads(transfers, fast);
+      fabric->Fabric::add_loads(transfers, routed);
+      for (std::size_t i = 0; i < fast.size(); ++i)
+        REQUIRE(fast[i] == Approx(routed[i]).epsilon(1e-12));
+    }
 }

@@ -30,21 +30,35 @@ inline int walk(const sim::topology::Fabric& fabric, int a, int b,
     const auto found = reached.find(vertex);
     return found == reached.end() ? 0.0 : found->second.first;
   };
-  const int gpus = fabric.gpus();
+  // Over vertices that are joined without a link, at most two such edges in a row.
+  const auto edges = fabric.free_edges();
+  const auto step_freely = [&](std::uint32_t to) {
+    const auto neighbours = [&edges](std::uint32_t vertex) {
+      std::vector<std::uint32_t> all;
+      for (const auto& [one, other] : edges)
+        if (one == vertex || other == vertex)
+          all.push_back(one == vertex ? other : one);
+      return all;
+    };
+    for (const std::uint32_t near : neighbours(to)) {
+      if (flow_at(near) > 1 - 1e-12)
+        return move(near, to, 1);
+      for (const std::uint32_t far : neighbours(near))
+        if (far != to && flow_at(far) > 1 - 1e-12) {
+          move(far, near, 1);
+          return move(near, to, 1);
+        }
+    }
+  };
   for (const sim::topology::RouteStep& step : steps) {
     const sim::topology::Link& link = fabric.links()[step.link];
-    if (flow_at(link.from) < step.share - 1e-12) // a NIC is reached from one of its GPUs
-      for (int g = 0; g < gpus; ++g)
-        if (flow_at(static_cast<std::uint32_t>(g)) > 1 - 1e-12 && fabric.nic_vertex(g) == link.from)
-          move(static_cast<std::uint32_t>(g), link.from, 1);
-    const int at = static_cast<int>(link.from); // a GPU takes what has reached its NIC
-    if (at < gpus && flow_at(link.from) < step.share - 1e-12)
-      move(fabric.nic_vertex(at), link.from, 1);
+    if (flow_at(link.from) < step.share - 1e-12)
+      step_freely(link.from);
     REQUIRE(flow_at(link.from) >= step.share - 1e-12);
     move(link.from, link.to, step.share);
   }
   if (flow_at(goal) < 1 - 1e-12)
-    move(fabric.nic_vertex(b), goal, 1);
+    step_freely(goal);
   for (const auto& [vertex, state] : reached)
     CHECK(state.first == Approx(vertex == goal ? 1.0 : 0.0).margin(1e-12));
   return reached[goal].second;

@@ -12,8 +12,8 @@ namespace {
 
 // Bytes per token and hidden element, all in 16 bit, FP32 statistics aside.
 double bytes_per_sbh(const ModelSpec& model, const Shard& shard) {
-  const ActivationElements kept = activation_elements(model, LayerKind::Dense, shard);
-  return 2 * (kept.inputs + kept.others) / (shard.tokens() * model.hidden);
+  return 2 * activation_elements(model, LayerKind::Dense, shard).kept().total() /
+         (shard.tokens() * model.hidden);
 }
 
 } // namespace
@@ -42,7 +42,7 @@ TEST_CASE("a GPT layer keeps what Korthikanti et al. count") {
   shard.sequence_parallel = false;
   const ActivationElements kept = activation_elements(model, LayerKind::Dense, shard);
   CHECK(2 * kept.boundary / (2048 * 12288.0) / 23 == Approx(0.0871).epsilon(0.003));
-  CHECK(kept.attention_core == 0);
+  CHECK(kept.kept({Module::AttentionCore}).total() == kept.kept().total());
   CHECK(kept.fixed == 2048.0 * 96 / 8 * 4 * byte);
 }
 
@@ -53,8 +53,8 @@ TEST_CASE(
   const ModelSpec model = gpt_3();
   const auto per_sbh = [&model](const Shard& shard, bool selective) {
     const ActivationElements kept = activation_elements(model, LayerKind::Dense, shard);
-    const double dropped = selective ? 2 * kept.attention_core : 0;
-    return (2 * (kept.inputs + kept.others) + kept.fixed / byte - dropped) / (2048 * 12288.0);
+    const ModuleSet again = selective ? ModuleSet{Module::AttentionCore} : ModuleSet{};
+    return (2 * kept.kept(again).total() + kept.fixed / byte) / (2048 * 12288.0);
   };
   Shard shard{.sequence_length = 2048};
   shard.fused_attention = false;
@@ -75,9 +75,9 @@ TEST_CASE(
 TEST_CASE("a parallel block keeps one norm") {
   ModelSpec model = gpt_3();
   const Shard shard{.sequence_length = 2048};
-  const ActivationElements two = activation_elements(model, LayerKind::Dense, shard);
+  const KeptElements two = activation_elements(model, LayerKind::Dense, shard).kept();
   model.parallel_block = true;
-  const ActivationElements one = activation_elements(model, LayerKind::Dense, shard);
+  const KeptElements one = activation_elements(model, LayerKind::Dense, shard).kept();
   CHECK(two.inputs - one.inputs == 2048 * 12288.0);
   CHECK(two.others - one.others == 2048 * 12288.0);
 }
@@ -88,10 +88,20 @@ TEST_CASE("a Llama layer by hand") {
   const Shard shard{.sequence_length = 8192, .sequences = 2};
   const ActivationElements kept = activation_elements(llama_3_8b(), LayerKind::Dense, shard);
   const double tokens = 16384;
-  CHECK(kept.inputs == tokens * (2 * 4096 + 3 * 14336));
-  CHECK(kept.others == tokens * (2 * 4096 + 4096 + 2 * 1024 + 4096));
-  CHECK(kept.cheap == tokens * (2 * 4096 + 14336));
-  CHECK(kept.cheap_inputs == kept.cheap);
+  const KeptElements all = kept.kept();
+  CHECK(all.inputs == tokens * (2 * 4096 + 3 * 14336));
+  CHECK(all.others == tokens * (2 * 4096 + 4096 + 2 * 1024 + 4096));
+  const auto dropped = [&](const ModuleSet& again) {
+    CHECK(kept.kept(again).others == all.others);
+    return all.inputs - kept.kept(again).inputs;
+  };
+  CHECK(dropped({Module::Norm}) == tokens * 2 * 4096);
+  CHECK(dropped({Module::Activation}) == tokens * 14336);
+  CHECK(dropped({Module::Norm, Module::Activation}) == tokens * (2 * 4096 + 14336));
+  // From the normalised input on: gate, up and product, which is in it already.
+  CHECK(dropped({Module::FeedForward}) == tokens * 3 * 14336);
+  CHECK(dropped({Module::FeedForward, Module::Activation}) == tokens * 3 * 14336);
+  CHECK(dropped({Module::Experts, Module::ExpertActivation, Module::LatentUpProjection}) == 0);
   CHECK(kept.boundary == tokens * 4096);
   CHECK(kept.fixed == tokens * 32 * 4 * byte);
 }
@@ -104,12 +114,18 @@ TEST_CASE("a DeepSeek-V3 expert layer by hand") {
   const double routed = 8 * 1.25;
   const double expected =
       2 * 7168 + 1536 + 512 + 64 + 128 * 128 + 2 * 256 + routed * 7168 + 2 * (routed + 1) * 2048;
-  CHECK(kept.inputs + kept.others - kept.cheap == Approx(4096 * expected).epsilon(1e-14));
+  const ModuleSet cheap{Module::Norm, Module::LatentUpProjection, Module::Activation,
+                        Module::ExpertActivation};
+  const KeptElements all = kept.kept(), rest = kept.kept(cheap);
+  CHECK(rest.total() == Approx(4096 * expected).epsilon(1e-14));
   // Cheap: norm outputs, normalised latents, expanded query, key and value, products.
-  CHECK(kept.cheap ==
+  CHECK(all.total() - rest.total() ==
         Approx(4096 * (2 * 7168 + 1536 + 512 + 128 * (192 + 192 + 128) + (routed + 1) * 2048)));
   // Of these only the expanded query, key and value are no operands of a matrix multiply.
-  CHECK(kept.cheap - kept.cheap_inputs == Approx(4096.0 * 128 * (192 + 192 + 128)));
+  CHECK(all.others - rest.others == Approx(4096.0 * 128 * (192 + 192 + 128)));
+  // All between the normalised input of the experts and what they add to the residual.
+  CHECK(all.total() - kept.kept({Module::Experts}).total() ==
+        Approx(4096 * (2 * 256 + routed * 7168 + 3 * (routed + 1) * 2048)));
 }
 
 TEST_CASE("activations are shared out by tensor and context parallelism") {
@@ -125,10 +141,45 @@ TEST_CASE("activations are shared out by tensor and context parallelism") {
         const ActivationElements all = activation_elements(model, kind, whole);
         const ActivationElements one = activation_elements(model, kind, part);
         const double ranks = tensor * context;
-        CHECK(ranks * one.inputs == Approx(all.inputs).epsilon(1e-12));
-        CHECK(ranks * one.others == Approx(all.others).epsilon(1e-12));
-        CHECK(ranks * one.cheap == Approx(all.cheap).epsilon(1e-12));
+        for (const ModuleSet& again :
+             {ModuleSet{}, ModuleSet{Module::Norm}, ModuleSet{Module::LatentUpProjection},
+              ModuleSet{Module::FeedForward, Module::Experts}}) {
+          const KeptElements whole_kept = all.kept(again), part_kept = one.kept(again);
+          CHECK(ranks * part_kept.inputs == Approx(whole_kept.inputs).epsilon(1e-12));
+          CHECK(ranks * part_kept.others == Approx(whole_kept.others).epsilon(1e-12));
+        }
         CHECK(ranks * one.boundary == Approx(all.boundary).epsilon(1e-12));
         CHECK(ranks * one.fixed / all.fixed == Approx(1).epsilon(1e-12));
       }
+}
+
+TEST_CASE("frozen multiplies do not keep their inputs, adapters do") {
+  // Llama-3.1 8B, rank 16 beside the query-key-value projection: the norm before it stays, the
+  // other norm's result and the product go; the adapter keeps 16 elements of each token.
+  ModelSpec model = llama_3_8b();
+  const Shard shard{.sequence_length = 8192};
+  const double tokens = 8192;
+  const KeptElements trained = activation_elements(model, LayerKind::Dense, shard).kept();
+  model.adapters = AdaptersSpec{16, {AdaptedLayer::QueryKeyValue}};
+  const KeptElements frozen = activation_elements(model, LayerKind::Dense, shard).kept();
+  CHECK(trained.inputs - frozen.inputs == tokens * (4096 + 14336));
+  CHECK(frozen.others - trained.others == tokens * 16);
+  model.adapters = AdaptersSpec{16};
+  const KeptElements all = activation_elements(model, LayerKind::Dense, shard).kept();
+  CHECK(all.inputs == trained.inputs);
+  CHECK(all.others - trained.others == tokens * 4 * 16);
+}
+
+TEST_CASE("experts that tensor ranks do not cut keep whole inner dimensions of fewer rows") {
+  // Four tensor ranks with sequence parallelism: each dispatches a quarter of the copies. Cut over
+  // all four, every rank works on all rows; whole, on its quarter: the same elements.
+  const ModelSpec model = deepseek_v3();
+  Shard shard{.tensor = 4, .expert = 8, .sequence_parallel = true, .sequence_length = 4096};
+  const KeptElements cut = activation_elements(model, LayerKind::Experts, shard).kept();
+  for (const int expert_tensor : {1, 2, 4}) {
+    shard.expert_tensor = expert_tensor;
+    const KeptElements kept = activation_elements(model, LayerKind::Experts, shard).kept();
+    CHECK(kept.inputs == Approx(cut.inputs).epsilon(1e-14));
+    CHECK(kept.others == Approx(cut.others).epsilon(1e-14));
+  }
 }

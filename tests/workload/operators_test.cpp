@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include <algorithm>
+#include <array>
 #include <random>
 #include <string>
 
@@ -97,7 +98,93 @@ TEST_CASE("operators and closed formulas count the same FLOPs") {
         training_flops_per_token(model, shard.sequence_length, shard.attended_length);
     REQUIRE(3 * forward.causal / (shard.tokens() * training.causal) == Approx(1).epsilon(1e-12));
     REQUIRE(3 * forward.full / (shard.tokens() * training.full) == Approx(1).epsilon(1e-12));
+    REQUIRE(forward.causal / (shard.tokens() * training.forward_causal) ==
+            Approx(1).epsilon(1e-12));
   }
+}
+
+TEST_CASE("with adapters, operators and closed formulas count the same FLOPs and parameters") {
+  std::mt19937_64 bits(9);
+  const std::array all{AdaptedLayer::QueryKeyValue, AdaptedLayer::Output,
+                       AdaptedLayer::FeedForwardUp, AdaptedLayer::FeedForwardDown};
+  for (int i = 0; i < 300; ++i) {
+    ModelSpec model = random_model(bits);
+    const ModelSpec bare = model;
+    model.adapters = AdaptersSpec{static_cast<int>(1 + bits() % 64), {all[bits() % 4]}};
+    for (const AdaptedLayer layer : all)
+      if (bits() % 2 == 0)
+        model.adapters->layers.push_back(layer);
+    const Shard shard{.sequence_length = 2048};
+    const TrainingFlops training = training_flops_per_token(model, 2048);
+    const FlopCount forward = model_flops(model, shard);
+    REQUIRE(forward.causal / (2048 * training.forward_causal) == Approx(1).epsilon(1e-12));
+    // Frozen multiplies run forward and for the input gradient, everything else three times.
+    const Flops frozen = 2 * parameters(bare).active_matrices * flop;
+    REQUIRE((3 * forward.causal - 2048 * frozen) / (2048 * training.causal) ==
+            Approx(1).epsilon(1e-12));
+    REQUIRE(parameters(model).total == parameters(bare).total);
+    double weights = 0;
+    for (int layer = 0; layer < model.layers; ++layer) {
+      const LayerOperators operators = layer_operators(model, layer_kind(model, layer), shard);
+      for (const auto* part : {&operators.attention, &operators.router, &operators.experts,
+                               &operators.shared, &operators.feed_forward})
+        for (const Operator& op : *part) {
+          REQUIRE(op.frozen == !op.adapter);
+          weights += op.adapter ? op.weight_elements : 0;
+        }
+    }
+    const double modules = model.multi_token_prediction;
+    const AdapterParameters module = adapter_parameters(model, layer_kind(model, model.layers));
+    REQUIRE(parameters(model).adapters - modules * (module.dense + module.experts) ==
+            Approx(weights).epsilon(1e-12));
+  }
+}
+
+TEST_CASE("LoRA of rank 8 beside Llama-2's query-key-value projection has 4,194,304 parameters") {
+  // 8 x (4096 + 3 x 4096) x 32 layers; the library peft counts as many for rank 8 on query and
+  // value apart, 2 x 8 x (4096 + 4096) x 32.
+  ModelSpec model = llama_3(32, 4096, 32, 11008);
+  model.attention.kv_heads = 0;
+  model.adapters = AdaptersSpec{8, {AdaptedLayer::QueryKeyValue}};
+  CHECK(parameters(model).adapters == 4194304);
+}
+
+TEST_CASE("tensor ranks share an adapter") {
+  ModelSpec model = llama_3_70b();
+  model.adapters = AdaptersSpec{16};
+  const Shard whole{.sequence_length = 4096};
+  const Shard part{.tensor = 8, .sequence_parallel = true, .sequence_length = 4096};
+  CHECK(8 * model_flops(model, part).causal / model_flops(model, whole).causal ==
+        Approx(1).epsilon(1e-12));
+}
+
+TEST_CASE("a frozen norm makes its input gradient only; a frozen embedding nothing") {
+  ModelSpec model = llama_3_8b();
+  model.adapters = AdaptersSpec{16, {AdaptedLayer::Output}};
+  const Shard shard{.sequence_length = 1024};
+  const Operator norm =
+      named(layer_operators(model, LayerKind::Dense, shard).attention, "attention_norm");
+  CHECK(norm.backward_elements == Approx(3 * 1024 * 4096.0));
+  CHECK(norm.backward_kernels == 1);
+  CHECK(named(embedding_operators(model, shard), "embedding_lookup").backward_elements == 0);
+  CHECK(named(head_operators(model, shard), "logits_projection").frozen);
+}
+
+TEST_CASE("experts cut over fewer ranks than the tensor group do the same work in all") {
+  const ModelSpec model = deepseek_v3();
+  Shard shard{.tensor = 4, .expert = 8, .sequence_parallel = true, .sequence_length = 4096};
+  const FlopCount cut = forward_flops(layer_operators(model, LayerKind::Experts, shard).experts);
+  for (const int expert_tensor : {1, 2, 4}) {
+    shard.expert_tensor = expert_tensor;
+    const LayerOperators layer = layer_operators(model, LayerKind::Experts, shard);
+    CHECK(forward_flops(layer.experts).causal / cut.causal == Approx(1).epsilon(1e-14));
+    const Operator& up = named(layer.experts, "expert_gate_up_projection");
+    CHECK(up.n == 2 * 2048.0 / expert_tensor);
+    // A quarter of the tokens' eight copies from each rank whose rows are gathered.
+    CHECK(up.groups * up.m == 4096 / 4 * 8.0 * expert_tensor);
+  }
+  shard.expert_tensor = 3;
+  CHECK_THROWS_AS(layer_operators(model, LayerKind::Experts, shard), InfeasibleError);
 }
 
 TEST_CASE("the parts of all ranks add up to the whole") {
@@ -226,7 +313,7 @@ TEST_CASE("unfused attention: two multiplies with softmax and dropout between th
   CHECK(named(list, "attention_residual_add").forward_elements == 3.5 * 4 * 2048 * 6144);
   // Selective recomputation computes these four again.
   CHECK(std::count_if(list.begin(), list.end(),
-                      [](const Operator& o) { return o.attention_core; }) == 4);
+                      [](const Operator& o) { return o.module == Module::AttentionCore; }) == 4);
 }
 
 TEST_CASE("prediction modules: operators and closed formula") {
@@ -248,11 +335,11 @@ TEST_CASE("shapes of a DeepSeek-V3 expert layer on 64 expert-parallel ranks") {
   const Operator& down = named(layer.attention, "query_down_projection");
   CHECK((down.m == 4096 && down.n == 1536 && down.k == 7168));
   const Operator& up = named(layer.attention, "query_up_projection");
-  CHECK((up.m == 4096 && up.n == 24576 && up.k == 1536 && up.recomputed_cheaply));
+  CHECK((up.m == 4096 && up.n == 24576 && up.k == 1536 && up.module == Module::LatentUpProjection));
   const Operator& kv_down = named(layer.attention, "kv_down_projection");
-  CHECK((kv_down.n == 576 && kv_down.k == 7168 && !kv_down.recomputed_cheaply));
+  CHECK((kv_down.n == 576 && kv_down.k == 7168 && !kv_down.module));
   const Operator& kv_up = named(layer.attention, "kv_up_projection");
-  CHECK((kv_up.n == 32768 && kv_up.k == 512 && kv_up.recomputed_cheaply));
+  CHECK((kv_up.n == 32768 && kv_up.k == 512 && kv_up.module == Module::LatentUpProjection));
   const Operator& output = named(layer.attention, "output_projection");
   CHECK((output.n == 7168 && output.k == 16384));
   const Operator& core = named(layer.attention, "attention_core");

@@ -7,10 +7,13 @@
 
 namespace sim::network::algorithm {
 
-bool collnet_applies(CollectiveKind kind, Group group, const Lowering& lowering) {
+std::string_view collnet_lacks(CollectiveKind kind, Group group, const Lowering& lowering) {
+  if (kind != CollectiveKind::AllReduce)
+    return only_all_reduce;
+  if (!lowering.switches().network)
+    return "the network's switches do not reduce (in_network_reduction of a fabric)";
   const auto levels = lowering.levels(group);
-  return kind == CollectiveKind::AllReduce && lowering.switches().network && levels &&
-         levels->outer > 1;
+  return levels && levels->outer > 1 ? "" : "it needs ranks that lie alike in several nodes";
 }
 
 void append_collnet(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {

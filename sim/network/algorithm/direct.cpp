@@ -5,8 +5,8 @@
 
 namespace sim::network::algorithm {
 
-bool direct_applies(CollectiveKind kind, Group, const Lowering&) {
-  return kind == CollectiveKind::PointToPoint;
+std::string_view direct_lacks(CollectiveKind kind, Group, const Lowering&) {
+  return kind == CollectiveKind::PointToPoint ? "" : "it is for point-to-point";
 }
 
 void append_direct(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {

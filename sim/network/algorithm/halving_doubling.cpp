@@ -8,8 +8,12 @@
 
 namespace sim::network::algorithm {
 
-bool halving_doubling_applies(CollectiveKind kind, Group group, const Lowering&) {
-  return is_ring_kind(kind) && std::has_single_bit(static_cast<unsigned>(group.size));
+std::string_view halving_doubling_lacks(CollectiveKind kind, Group group, const Lowering&) {
+  if (!is_ring_kind(kind))
+    return only_ring_kinds;
+  return std::has_single_bit(static_cast<unsigned>(group.size))
+             ? ""
+             : "it needs a power of two of ranks";
 }
 
 void append_halving_doubling(const Request& request, Lowering& lowering,

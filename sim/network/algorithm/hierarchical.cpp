@@ -6,8 +6,10 @@
 
 namespace sim::network::algorithm {
 
-bool hierarchical_applies(CollectiveKind kind, Group group, const Lowering& lowering) {
-  return is_ring_kind(kind) && has_two_levels(group, lowering);
+std::string_view hierarchical_lacks(CollectiveKind kind, Group group, const Lowering& lowering) {
+  if (!is_ring_kind(kind))
+    return only_ring_kinds;
+  return has_two_levels(group, lowering) ? "" : needs_two_levels;
 }
 
 void append_hierarchical(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {

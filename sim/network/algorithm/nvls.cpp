@@ -7,9 +7,13 @@
 
 namespace sim::network::algorithm {
 
-bool nvls_applies(CollectiveKind kind, Group group, const Lowering& lowering) {
+std::string_view nvls_lacks(CollectiveKind kind, Group group, const Lowering& lowering) {
+  if (!is_ring_kind(kind))
+    return only_ring_kinds;
+  if (!lowering.switches().scale_up)
+    return no_scale_up_reduction;
   const auto levels = lowering.levels(group);
-  return is_ring_kind(kind) && lowering.switches().scale_up && levels && levels->outer == 1;
+  return levels && levels->outer == 1 ? "" : "it needs all ranks in one node";
 }
 
 void append_nvls(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {

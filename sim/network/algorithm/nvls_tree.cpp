@@ -5,9 +5,12 @@
 
 namespace sim::network::algorithm {
 
-bool nvls_tree_applies(CollectiveKind kind, Group group, const Lowering& lowering) {
-  return kind == CollectiveKind::AllReduce && lowering.switches().scale_up &&
-         has_two_levels(group, lowering);
+std::string_view nvls_tree_lacks(CollectiveKind kind, Group group, const Lowering& lowering) {
+  if (kind != CollectiveKind::AllReduce)
+    return only_all_reduce;
+  if (!lowering.switches().scale_up)
+    return no_scale_up_reduction;
+  return has_two_levels(group, lowering) ? "" : needs_two_levels;
 }
 
 void append_nvls_tree(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {

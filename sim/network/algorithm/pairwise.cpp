@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
 // Pairwise all-to-all: each rank sends size/n to each other rank. As NCCL posts all sends at once,
-// the messages are one bundle of flows; n-1 latencies are paid. Time: (n-1) latency + (n-1)/n size
-// / bandwidth.
+// the messages are one bundle of flows and pay one latency of the wire; each is handed over by
+// itself (transport.hpp). Time: latency + (n-1) hand-overs + (n-1)/n size / bandwidth.
 #include "sim/network/algorithm/table.hpp"
 
 namespace sim::network::algorithm {
 
-bool pairwise_applies(CollectiveKind kind, Group, const Lowering&) {
-  return kind == CollectiveKind::AllToAll;
+std::string_view pairwise_lacks(CollectiveKind kind, Group, const Lowering&) {
+  return kind == CollectiveKind::AllToAll ? "" : only_all_to_all;
 }
 
 void append_pairwise(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {

@@ -9,10 +9,11 @@
 
 namespace sim::network::algorithm {
 
-bool pat_applies(CollectiveKind kind, Group group, const Lowering& lowering) {
+std::string_view pat_lacks(CollectiveKind kind, Group group, const Lowering& lowering) {
+  if (kind != CollectiveKind::AllGather && kind != CollectiveKind::ReduceScatter)
+    return "it does all-gather and reduce-scatter";
   const auto levels = lowering.levels(group);
-  return (kind == CollectiveKind::AllGather || kind == CollectiveKind::ReduceScatter) && levels &&
-         levels->inner == 1;
+  return levels && levels->inner == 1 ? "" : "it needs one rank a node";
 }
 
 void append_pat(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {

@@ -6,8 +6,10 @@
 
 namespace sim::network::algorithm {
 
-bool ring_applies(CollectiveKind kind, Group, const Lowering&) {
-  return is_ring_kind(kind) || kind == CollectiveKind::Broadcast;
+std::string_view ring_lacks(CollectiveKind kind, Group, const Lowering&) {
+  return is_ring_kind(kind) || kind == CollectiveKind::Broadcast
+             ? ""
+             : "it does all-reduce, reduce-scatter, all-gather and broadcast";
 }
 
 void append_ring(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {

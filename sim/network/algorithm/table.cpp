@@ -7,17 +7,17 @@ namespace sim::network::algorithm {
 
 std::span<const Entry> table() {
   static constexpr std::array entries{
-      Entry{Algorithm::Ring, ring_applies, append_ring, true},
-      Entry{Algorithm::Hierarchical, hierarchical_applies, append_hierarchical, true},
-      Entry{Algorithm::TwoLevel, two_level_applies, append_two_level, true},
-      Entry{Algorithm::Pairwise, pairwise_applies, append_pairwise, true},
-      Entry{Algorithm::Direct, direct_applies, append_direct, true},
-      Entry{Algorithm::Tree, tree_applies, append_tree},
-      Entry{Algorithm::HalvingDoubling, halving_doubling_applies, append_halving_doubling},
-      Entry{Algorithm::Nvls, nvls_applies, append_nvls},
-      Entry{Algorithm::NvlsTree, nvls_tree_applies, append_nvls_tree},
-      Entry{Algorithm::CollNet, collnet_applies, append_collnet},
-      Entry{Algorithm::Pat, pat_applies, append_pat}};
+      Entry{Algorithm::Ring, ring_lacks, append_ring, true},
+      Entry{Algorithm::Hierarchical, hierarchical_lacks, append_hierarchical, true},
+      Entry{Algorithm::TwoLevel, two_level_lacks, append_two_level, true},
+      Entry{Algorithm::Pairwise, pairwise_lacks, append_pairwise, true},
+      Entry{Algorithm::Direct, direct_lacks, append_direct, true},
+      Entry{Algorithm::Tree, tree_lacks, append_tree},
+      Entry{Algorithm::HalvingDoubling, halving_doubling_lacks, append_halving_doubling},
+      Entry{Algorithm::Nvls, nvls_lacks, append_nvls},
+      Entry{Algorithm::NvlsTree, nvls_tree_lacks, append_nvls_tree},
+      Entry{Algorithm::CollNet, collnet_lacks, append_collnet},
+      Entry{Algorithm::Pat, pat_lacks, append_pat}};
   return entries;
 }
 
@@ -47,13 +47,13 @@ Phase in_switch_phase(Group group, Bytes sent, Lowering& lowering) {
           .transfers = {.pattern = Pattern::InSwitch, .group = group}};
 }
 
-Phase all_pairs_phase(Group group, Bytes message, double rounds, Lowering& lowering) {
+Phase all_pairs_phase(Group group, Bytes message, double hand_overs, Lowering& lowering) {
   const Footprint& footprint = lowering.footprint(Pattern::AllPairs, group);
-  return {.latency = rounds * footprint.latency,
-          .hops = rounds,
+  return {.latency = footprint.latency,
+          .hops = hand_overs,
           .bytes_per_flow = message,
           .flows = footprint.flows,
-          .transfers = {.pattern = Pattern::AllPairs, .group = group, .rounds = rounds}};
+          .transfers = {.pattern = Pattern::AllPairs, .group = group}};
 }
 
 } // namespace sim::network::algorithm

@@ -8,8 +8,8 @@
 
 namespace sim::network::algorithm {
 
-bool tree_applies(CollectiveKind kind, Group, const Lowering&) {
-  return kind == CollectiveKind::AllReduce;
+std::string_view tree_lacks(CollectiveKind kind, Group, const Lowering&) {
+  return kind == CollectiveKind::AllReduce ? "" : only_all_reduce;
 }
 
 void append_tree(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {

@@ -7,8 +7,10 @@
 
 namespace sim::network::algorithm {
 
-bool two_level_applies(CollectiveKind kind, Group group, const Lowering& lowering) {
-  return kind == CollectiveKind::AllToAll && has_two_levels(group, lowering);
+std::string_view two_level_lacks(CollectiveKind kind, Group group, const Lowering& lowering) {
+  if (kind != CollectiveKind::AllToAll)
+    return only_all_to_all;
+  return has_two_levels(group, lowering) ? "" : needs_two_levels;
 }
 
 void append_two_level(const Request& request, Lowering& lowering, std::vector<Phase>& phases) {

@@ -5,6 +5,6 @@
 
 namespace sim::topology::builder {
 
-Wiring fat_tree(const hardware::NodeSpec&) { return {}; }
+Wiring fat_tree(const hardware::PoolSpec&) { return {}; }
 
 } // namespace sim::topology::builder

@@ -168,8 +168,12 @@ void check_reach(const hardware::PoolSpec& pool, Blueprint& blueprint) {
 Blueprint draw_graph(const hardware::PoolSpec& pool) {
   const GraphSpec& graph = graph_of(pool);
   Blueprint blueprint;
-  for (const GraphVertexSpec& vertex : graph.vertices)
-    blueprint.switches.push_back(vertex.kind);
+  for (std::size_t v = 0; v < graph.vertices.size(); ++v) {
+    if (graph.vertices[v].kind == hardware::SwitchTier::ScaleUp)
+      throw InfeasibleError(key("vertices", v) + ".kind", "scale-up switches are parts of a node",
+                            "leaf, spine, core or border");
+    blueprint.switches.push_back(graph.vertices[v].kind);
+  }
   std::vector<std::int64_t> ports(graph.vertices.size());
   draw_links(pool, blueprint, ports);
   seat(pool, blueprint, ports);

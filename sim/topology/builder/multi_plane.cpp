@@ -5,8 +5,8 @@
 
 namespace sim::topology::builder {
 
-Wiring multi_plane(const hardware::NodeSpec& node) {
-  return {.planes = node.nics, .rail_aligned = true};
+Wiring multi_plane(const hardware::PoolSpec& pool) {
+  return {.planes = pool.node.spec.nics, .rail_aligned = true};
 }
 
 } // namespace sim::topology::builder

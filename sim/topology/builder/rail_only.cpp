@@ -7,8 +7,8 @@
 
 namespace sim::topology::builder {
 
-Wiring rail_only(const hardware::NodeSpec& node) {
-  return {.planes = node.nics, .rail_aligned = true};
+Wiring rail_only(const hardware::PoolSpec& pool) {
+  return {.planes = pool.node.spec.nics, .rail_aligned = true};
 }
 
 } // namespace sim::topology::builder

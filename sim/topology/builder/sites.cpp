@@ -6,6 +6,7 @@
 #include "sim/topology/switched_fabric.hpp"
 
 #include <algorithm>
+#include <optional>
 #include <string>
 
 namespace sim::topology::builder {
@@ -47,8 +48,11 @@ Blueprint draw_site(hardware::PoolSpec site, int nodes) {
   site.weak_switches.clear();
   site.nodes = std::max(nodes, 2);
   const Entry& entry = entry_of(site.fabric.spec.builder);
-  Blueprint drawn =
-      entry.tree != nullptr ? blueprint_of(site, entry.tree(site.node.spec)) : entry.draw(site);
+  const std::optional<Wiring> tree =
+      entry.tree != nullptr ? std::optional(entry.tree(site)) : std::nullopt;
+  site.node.spec.pcie.reset(); // the insides of nodes are no part of a site's network
+  site.node.spec.scale_up = hardware::ScaleUpWiring::Switch;
+  Blueprint drawn = tree ? blueprint_of(site, *tree) : entry.draw(site);
   drawn.switch_of_nic.resize(static_cast<std::size_t>(nodes * site.node.spec.nics));
   return drawn;
 }

@@ -13,7 +13,7 @@ namespace sim::topology::builder {
 
 struct Entry {
   hardware::FabricBuilder builder;
-  Wiring (*tree)(const hardware::NodeSpec& node); // or null
+  Wiring (*tree)(const hardware::PoolSpec& pool); // or null
   // Of more than one node; throws InfeasibleError where the nodes do not fit.
   Blueprint (*draw)(const hardware::PoolSpec& pool);
   // NICs that a drawn wiring carries at most.
@@ -22,10 +22,10 @@ struct Entry {
 std::span<const Entry> table();
 const Entry& entry_of(hardware::FabricBuilder builder);
 
-Wiring rail_optimized(const hardware::NodeSpec& node);
-Wiring fat_tree(const hardware::NodeSpec& node);
-Wiring multi_plane(const hardware::NodeSpec& node);
-Wiring rail_only(const hardware::NodeSpec& node);
+Wiring rail_optimized(const hardware::PoolSpec& pool);
+Wiring fat_tree(const hardware::PoolSpec& pool);
+Wiring multi_plane(const hardware::PoolSpec& pool);
+Wiring rail_only(const hardware::PoolSpec& pool);
 
 Blueprint draw_dragonfly(const hardware::PoolSpec& pool);
 std::int64_t dragonfly_seats(const hardware::PoolSpec& pool);

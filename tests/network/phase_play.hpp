@@ -1,15 +1,49 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sim/network/play.hpp"
+// The check on closed forms: collectives on an engine, one resource per kind of link, one activity
+// per phase that draws on it with its flows. Phases follow one another; with_next phases start
+// together. Alone this takes idle_duration(); together, what max-min fairness leaves.
+#pragma once
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/engine/activity.hpp"
+#include "sim/network/collective.hpp"
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <vector>
 
 namespace sim::network {
-namespace {
 
-void start(const Phase& phase, engine::Engine& engine, const LinkResources& links,
-           const KernelLoad& load, bool holds_sms, std::uint32_t tag) {
+// Empty for a kind of link that the fabric does not have.
+using LinkResources = std::array<std::optional<engine::ResourceId>, topology::link_kinds>;
+
+// What a collective's kernel takes of its GPU, besides the links. Nothing by default.
+struct KernelLoad {
+  engine::PoolId sm_pool = 0;
+  double held_sms = 0; // while any phase lives
+  engine::ResourceId memory = 0;
+  double memory_per_flow_byte =
+      0; // device-memory traffic of each byte that enters or leaves the GPU
+};
+
+// A collective under way.
+struct CollectiveRun {
+  const Collective* collective = nullptr;
+  std::size_t next_phase = 0;
+  int outstanding = 0; // activities of the running phases
+
+  // Starts the next phases that run together, all with the same tag. False when none is left: it
+  // has ended.
+  bool advance(engine::Engine& engine, const LinkResources& links, const KernelLoad& load,
+               std::uint32_t tag);
+};
+
+inline void start(const Phase& phase, engine::Engine& engine, const LinkResources& links,
+                  const KernelLoad& load, bool holds_sms, std::uint32_t tag) {
   std::array<engine::Draw, topology::link_kinds + 1> draws{};
   std::size_t count = 0;
   double flows_at_gpu = 0;
@@ -33,9 +67,7 @@ void start(const Phase& phase, engine::Engine& engine, const LinkResources& link
   engine.start(spec);
 }
 
-} // namespace
-
-LinkResources add_link_resources(engine::Engine& engine, const LinkCapacities& capacities) {
+inline LinkResources add_link_resources(engine::Engine& engine, const LinkCapacities& capacities) {
   LinkResources links;
   for (std::size_t kind = 0; kind < links.size(); ++kind)
     if (capacities.per_link[kind] > BytesPerSecond{})
@@ -43,8 +75,8 @@ LinkResources add_link_resources(engine::Engine& engine, const LinkCapacities& c
   return links;
 }
 
-bool CollectiveRun::advance(engine::Engine& engine, const LinkResources& links,
-                            const KernelLoad& load, std::uint32_t tag) {
+inline bool CollectiveRun::advance(engine::Engine& engine, const LinkResources& links,
+                                   const KernelLoad& load, std::uint32_t tag) {
   bool more = true;
   while (more && next_phase < collective->phases.size()) {
     const Phase& phase = collective->phases[next_phase++];
@@ -56,8 +88,10 @@ bool CollectiveRun::advance(engine::Engine& engine, const LinkResources& links,
   return outstanding > 0;
 }
 
-std::vector<Seconds> play(engine::Engine& engine, const LinkResources& links,
-                          std::span<const Collective> collectives) {
+// Starts all collectives now and plays them to their ends: how long each took. Requires an idle
+// engine.
+inline std::vector<Seconds> play(engine::Engine& engine, const LinkResources& links,
+                                 std::span<const Collective> collectives) {
   SIM_ASSERT(engine.idle());
   const Seconds begin = engine.now();
   std::vector<CollectiveRun> runs(collectives.size());
