@@ -43,58 +43,56 @@ void push_memory(double bytes, hardware::MemoryKind kind, int kernels, KernelRol
   out.push_back({hardware::demand(kernel, *context.accelerator), Flops{}, role, kernels, name});
 }
 
-// Reads a narrow tensor and writes it along the other axis, requantised.
-double transpose_bytes(double elements, const PrecisionSpec& precision) {
-  return elements * 2 * stored_bytes(precision);
-}
-
 // The second copy of a narrow operand, along tokens, that its weight gradient reads.
 enum class SecondCopy { None, WithCast, Later };
-// Needed where blocks of scales lie along K, or tensor cores take operands along K alone. The cast
+// Needed where scales run along one axis, or tensor cores take operands along K alone. The cast
 // writes both (Transformer Engine); DeepSeek's 1 x 128 tiles are cut again when the weight gradient
-// runs, so that one copy is kept (arXiv 2412.19437, section 3.5.2).
-SecondCopy second_copy(const Operator& op, hardware::Precision precision,
-                       const LoweringContext& context) {
+// runs, so that one copy is kept (arXiv 2412.19437, section 3.5.2). Frozen weights have none.
+SecondCopy second_copy(const Operator& op, const LoweringContext& context) {
+  const PrecisionSpec& recipe = context.stack->precision;
   if (op.frozen)
     return SecondCopy::None;
-  const Scaling scaling = context.stack->precision.scaling;
-  if (precision == hardware::Precision::Fp4 || scaling == Scaling::Micro)
+  if (recipe.gemm == hardware::Precision::Fp4 || recipe.scaling == Scaling::Micro)
     return SecondCopy::WithCast;
+  if (recipe.scaling == Scaling::Block)
+    return SecondCopy::Later;
   const auto& kernels = context.accelerator->kernels.spec.gemm;
-  const auto found = kernels.find(precision);
+  const auto found = kernels.find(recipe.gemm);
   const bool either_major = found != kernels.end() && found->second.either_major;
-  if (scaling == Scaling::Tensor)
-    return either_major ? SecondCopy::None : SecondCopy::WithCast;
-  return either_major ? SecondCopy::WithCast : SecondCopy::Later;
+  return either_major ? SecondCopy::None : SecondCopy::WithCast;
 }
 
-// Reads 16 bit and writes the narrow type, once or twice; FP4 is read once more, before, for the
-// largest value.
+// Reads 16 bit and writes the narrow type, once or twice; NVFP4 looks for the tensor's largest
+// value before.
 double cast_bytes(double elements, const PrecisionSpec& precision, SecondCopy second) {
   const bool largest = precision.gemm == hardware::Precision::Fp4;
   return elements * ((largest ? 2 : 1) * wide +
                      (second == SecondCopy::WithCast ? 2 : 1) * stored_bytes(precision));
 }
-
-// An operand of a product and of a weight gradient, which may have arrived narrow.
-void push_cast(double elements, const Operator& op, bool arrives_narrow,
-               hardware::Precision precision, KernelRole role, const LoweringContext& context,
-               std::vector<PlannedKernel>& out) {
-  const PrecisionSpec& recipe = context.stack->precision;
-  const SecondCopy second = second_copy(op, precision, context);
-  double bytes = 0;
-  if (!arrives_narrow)
-    bytes = cast_bytes(elements, recipe, second);
-  else if (second == SecondCopy::WithCast)
-    bytes = transpose_bytes(elements, recipe);
-  const bool four_bit = precision == hardware::Precision::Fp4;
-  // One scale for all is a stream of elements; blocks find the largest of each first.
-  const bool stream = !four_bit && recipe.scaling == Scaling::Tensor;
-  push_memory(bytes, stream ? hardware::MemoryKind::Elementwise : hardware::MemoryKind::Cast,
-              four_bit && !arrives_narrow ? 2 : 1, role, "cast", context, out);
+// Reads a narrow tensor and writes it transposed, requantised along the other axis.
+double transpose_bytes(double elements, const PrecisionSpec& precision) {
+  return elements * 2 * stored_bytes(precision);
 }
 
-// Bytes of an element that travels in the dispatch's precision.
+// An operand of a product and of a weight gradient, which may have arrived narrow.
+void push_cast(double elements, bool arrives_narrow, const Operator& op, KernelRole role,
+               const LoweringContext& context, std::vector<PlannedKernel>& out) {
+  const PrecisionSpec& precision = context.stack->precision;
+  const SecondCopy second = second_copy(op, context);
+  double bytes = 0;
+  if (!arrives_narrow)
+    bytes = cast_bytes(elements, precision, second);
+  else if (second == SecondCopy::WithCast)
+    bytes = transpose_bytes(elements, precision);
+  // One scale for all is a stream of elements; blocks find the largest of each first.
+  const bool stream = precision.scaling == Scaling::Tensor;
+  const int kernels = precision.gemm == hardware::Precision::Fp4 ? 2 : 1;
+  push_memory(bytes, stream ? hardware::MemoryKind::Elementwise : hardware::MemoryKind::Cast,
+              kernels, role, "cast", context, out);
+}
+
+// Bytes of an element that travels in the dispatch's precision, with its part of one FP32 scale per
+// 128 elements.
 double dispatched_width(const LoweringContext& context) {
   const hardware::Precision dispatch = context.stack->precision.dispatch;
   return narrow(dispatch) ? hardware::bytes_per_element(dispatch) / byte + 4.0 / 128 : wide;
@@ -191,7 +189,7 @@ void lower_forward(const Operator& op, const LoweringContext& context, KernelRol
   if (op.kind == OperatorKind::Gemm) {
     const hardware::Precision precision = precision_of(op, *context.stack);
     if (narrow(precision))
-      push_cast(op.input_elements, op, input_quantised, precision, role, context, out);
+      push_cast(op.input_elements, input_quantised, op, role, context, out);
     push_gemm(op, hardware::GemmDirection::Forward, precision, role, context, out);
   } else if (op.kind == OperatorKind::BatchedGemm) {
     push_gemm(op, hardware::GemmDirection::Forward, hardware::Precision::Bf16, role, context, out);
@@ -210,8 +208,7 @@ void lower_input_gradient(const Operator& op, const LoweringContext& context,
   if (op.kind == OperatorKind::Gemm) {
     const hardware::Precision precision = precision_of(op, *context.stack);
     if (narrow(precision))
-      push_cast(op.output_elements, op, gradient_arrives_narrow(op, context), precision, role,
-                context, out);
+      push_cast(op.output_elements, gradient_arrives_narrow(op, context), op, role, context, out);
     push_gemm(op, hardware::GemmDirection::InputGradient, precision, role, context, out);
   } else if (op.kind == OperatorKind::BatchedGemm) {
     push_batched_gradients(op, role, context, out);
@@ -231,7 +228,7 @@ void lower_weight_gradient(const Operator& op, const LoweringContext& context,
   constexpr KernelRole role = KernelRole::WeightGradient;
   const hardware::Precision precision = precision_of(op, *context.stack);
   const PrecisionSpec& recipe = context.stack->precision;
-  if (narrow(precision) && second_copy(op, precision, context) == SecondCopy::Later) {
+  if (narrow(precision) && second_copy(op, context) == SecondCopy::Later) {
     // Activations are kept narrow, gradients in 16 bit unless they have travelled narrow.
     const double gradient = gradient_arrives_narrow(op, context)
                                 ? transpose_bytes(op.output_elements, recipe)

@@ -33,10 +33,11 @@ double stored_bytes(const PrecisionSpec& precision);
 
 // Append the kernels of one operator. With 8-bit matrix multiplies: forward casts its activation
 // operand, the input gradient casts the output's gradient. Where weight gradients need copies along
-// tokens, casts write them too (MXFP8; NVFP4, after a pass for the tensor's largest value, arXiv
-// 2509.25149), or, with DeepSeek-V3's blocks, the weight gradient makes them of the narrow
-// activation and the 16-bit gradient (DeepSeek-V3 report, sections 3.3 and 3.5.2). Frozen weights
-// need none. `input_quantised`: the operand arrives in the GEMM precision (expert dispatch).
+// tokens, casts write them too (one scale per tensor on Hopper; MXFP8 and NVFP4, whose scales run
+// along one axis, NVFP4 after a pass for the tensor's largest value, arXiv 2509.25149), or, with
+// DeepSeek-V3's blocks, the weight gradient makes them of the narrow activation and the 16-bit
+// gradient (DeepSeek-V3 report, sections 3.3 and 3.5.2). `input_quantised`: the operand arrives in
+// the GEMM precision (expert dispatch).
 void lower_forward(const workload::Operator& op, const LoweringContext& context, KernelRole role,
                    bool input_quantised, std::vector<PlannedKernel>& out);
 void lower_input_gradient(const workload::Operator& op, const LoweringContext& context,

@@ -209,6 +209,8 @@ MemoryPlan memory_plan(const StepSetting& setting, const std::vector<StageChunk>
   // 1); what was computed again is kept until then.
   StackSpec selective = *setting.stack;
   selective.recompute = Recompute::Selective;
+  selective.recompute_modules.clear();
+  selective.recompute_layers = 0;
   StepSetting deferring = setting;
   deferring.stack = &selective;
   Seen seen(setting.layout, chunks);

@@ -278,7 +278,7 @@ TEST_CASE_METHOD(Fixture, "casts write the copies that weight gradients read, or
                       moved(PassKind::Backward, KernelRole::WeightGradient)};
   };
   // Operands and results of the four multiplies of a layer.
-  const double tokens = 2048.0 * m.layers, narrow = 1 + 4.0 / 128;
+  const double tokens = 2048.0 * m.layers, narrow = 1 + 4.0 / 128; // with scales of blocks
   const double operands = tokens * (1024 + 1024 + 1024 + 4096);
   const double results = tokens * (2048 + 1024 + 8192 + 1024);
   stack.precision.scaling = Scaling::Tensor;
@@ -287,16 +287,21 @@ TEST_CASE_METHOD(Fixture, "casts write the copies that weight gradients read, or
   CHECK(once[2] == 0);
   chip.kernels.spec.gemm[Precision::Fp8].either_major = false; // a transposed copy beside it
   const auto twice = all();
-  CHECK(twice[0] - once[0] == Approx(narrow * operands).epsilon(1e-9));
-  CHECK(twice[1] - once[1] == Approx(narrow * results).epsilon(1e-9));
+  CHECK(twice[0] - once[0] == Approx(operands).epsilon(1e-9));
+  CHECK(twice[1] - once[1] == Approx(results).epsilon(1e-9));
   CHECK(twice[2] == 0);
   stack.precision.scaling = Scaling::Block; // cut again: narrow operands, 16-bit gradients
   const auto later = all();
-  CHECK(later[0] == Approx(once[0]).epsilon(1e-12));
-  CHECK(later[1] == Approx(once[1]).epsilon(1e-12));
+  CHECK(later[0] - once[0] == Approx((narrow - 1) * operands).epsilon(1e-9));
+  CHECK(later[1] - once[1] == Approx((narrow - 1) * results).epsilon(1e-9));
   CHECK(later[2] == Approx(2 * narrow * operands + (2 + narrow) * results).epsilon(1e-9));
-  chip.kernels.spec.gemm[Precision::Fp8].either_major = true; // blocks along both
-  CHECK(all() == twice);
+  chip.kernels.spec.gemm[Precision::Fp8].either_major = true;
+  CHECK(all() == later);
+  stack.precision.scaling = Scaling::Micro; // blocks of 32 along both axes
+  const auto both = all();
+  CHECK(both[0] - once[0] == Approx((1 + 2.0 / 32) * operands).epsilon(1e-9));
+  CHECK(both[1] - once[1] == Approx((1 + 2.0 / 32) * results).epsilon(1e-9));
+  CHECK(both[2] == 0);
 }
 
 TEST_CASE_METHOD(Fixture, "what travels in 8 bit is permuted in 8 bit, and its gradient not cast") {
@@ -318,8 +323,8 @@ TEST_CASE_METHOD(Fixture, "what travels in 8 bit is permuted in 8 bit, and its g
   const double narrow = 1 + 4.0 / 128, copies = 4, layers = m.layers, h = 1024;
   const double rows = 2048 * copies, element = 2 - narrow;
   // Forward, four copies of each token are read and written, and the first multiply's operand
-  // needs no cast but the copy along tokens.
-  const double cast = (2 + 2 * narrow) - 2 * narrow;
+  // needs no cast.
+  const double cast = 2 + narrow;
   CHECK(wide_forward - traffic(PassKind::Forward) ==
         Approx(layers * rows * h * (2 * element + cast)).epsilon(1e-9));
   CHECK(wide_backward - traffic(PassKind::BackwardInput) ==
@@ -535,21 +540,23 @@ TEST_CASE_METHOD(Fixture, "casts move what each recipe's scales ask for") {
   // Inputs of the four multiplies of a layer, and their outputs.
   const double inputs = 2048.0 * (1024 + 1024 + 1024 + 4096) * m.layers;
   const double outputs = 2048.0 * (2048 + 1024 + 8192 + 1024) * m.layers;
-  const auto check = [&](Precision gemm, Scaling scaling, double forward, double turned) {
+  const auto check = [&](Precision gemm, Scaling scaling, double forward, double turned_inputs,
+                         double turned_outputs) {
     stack.precision.gemm = gemm;
     stack.precision.scaling = scaling;
     CHECK(memory_of(build(m, {}, PassKind::Forward), "cast") == Approx(forward * inputs));
     const Pass backward = build(m, {}, PassKind::Backward);
     CHECK(memory_of(backward, "cast") == Approx(forward * outputs));
-    CHECK(memory_of(backward, "transpose") == Approx(turned * (inputs + outputs)));
+    CHECK(memory_of(backward, "transpose") ==
+          Approx(turned_inputs * inputs + turned_outputs * outputs));
   };
-  // 16 bit to 8 with a scale of 4 bytes for 128; turned from 8 bit to 8 bit later.
-  check(Precision::Fp8, Scaling::Block, 3 + 4.0 / 128, 2 + 8.0 / 128);
-  check(Precision::Fp8, Scaling::Tensor, 3, 2);
+  // 16 bit to 8 with a scale of 4 bytes for 128; cut again later, inputs from 8 bit.
+  check(Precision::Fp8, Scaling::Block, 3 + 4.0 / 128, 2 + 8.0 / 128, 3 + 4.0 / 128);
+  check(Precision::Fp8, Scaling::Tensor, 3, 0, 0); // one copy does for both
   // MXFP8: both ways at once, a byte for 32.
-  check(Precision::Fp8, Scaling::Micro, 2 + 2 * (1 + 1.0 / 32), 0);
+  check(Precision::Fp8, Scaling::Micro, 2 + 2 * (1 + 1.0 / 32), 0, 0);
   // NVFP4: the tensor's largest value first, then both ways, a byte for 16.
-  check(Precision::Fp4, Scaling::Block, 2 + 2 + 2 * (0.5 + 1.0 / 16), 0);
+  check(Precision::Fp4, Scaling::Block, 2 + 2 + 2 * (0.5 + 1.0 / 16), 0, 0);
 }
 
 TEST_CASE_METHOD(Fixture, "a capacity factor sets the rows of all experts") {
