@@ -61,28 +61,41 @@ bool starts_with(const std::string& text, const std::string& start) {
   return text.compare(0, start.size(), start) == 0;
 }
 
-// A finding about the scenario's text, as one about the option that gave the value.
-Diagnostic of_option(Diagnostic finding) {
+// Makes of a finding about the scenario's text one about the option that gave the value.
+void restate(Diagnostic& finding) {
   if (finding.location.file == source)
     for (const Place& place : places)
       if (finding.location.line == place.line) {
-        finding.location = {"--" + std::string(place.option), 0, 0};
+        finding.location.file = "--";
+        finding.location.file += place.option;
+        finding.location.line = finding.location.column = 0;
         if (const std::string path = std::string(place.path) + ": ";
             starts_with(finding.message, path))
           finding.message.erase(0, path.size());
+        return;
       }
-  return finding;
 }
 
 scenario::Loaded load(const Arguments& given, const std::string& operation) {
   try {
     return scenario::load_text(scenario_text(given, operation), source, given.load_options());
   } catch (const ScenarioError& error) {
-    std::vector<Diagnostic> findings;
-    for (const Diagnostic& finding : error.diagnostics())
-      findings.push_back(of_option(finding));
+    std::vector<Diagnostic> findings = error.diagnostics();
+    for (Diagnostic& finding : findings)
+      restate(finding);
     throw ScenarioError(std::move(findings));
   }
+}
+
+// What cannot be, said of the option to change.
+[[noreturn]] void refuse(std::string_view option, const std::string& message,
+                         const std::string& remedy) {
+  Diagnostic finding;
+  finding.location.file = "--";
+  finding.location.file += option;
+  finding.message = message;
+  finding.remedy = remedy;
+  throw LocatedInfeasibleError(finding);
 }
 
 // Runs `work`; what cannot be is said of the option to change.
@@ -93,8 +106,7 @@ template <class Work> auto of_options(const scenario::Loaded& loaded, Work&& wor
     } catch (const InfeasibleError& error) {
       const auto match = [&](const Place& place) {
         if (error.path() == place.path || starts_with(error.path(), std::string(place.path) + "."))
-          throw LocatedInfeasibleError(
-              {{"--" + std::string(place.option), 0, 0}, error.message(), error.remedy()});
+          refuse(place.option, error.message(), error.remedy());
       };
       std::for_each(planned.begin(), planned.end(), match);
       std::for_each(places.begin(), places.end(), match);
@@ -111,13 +123,12 @@ int ranks_of(const Arguments& given, const hardware::PoolSpec& pool) {
   if (gpus % ranks == 0)
     return ranks;
   const int node = pool.node->accelerators;
-  throw LocatedInfeasibleError(
-      {{"--ranks", 0, 0},
-       "groups of " + std::to_string(ranks) + " do not fill the " + std::to_string(gpus) +
-           " GPUs of " + std::to_string(pool.nodes) + (pool.nodes == 1 ? " node" : " nodes"),
-       ranks % node == 0 && ranks > gpus
-           ? "--nodes " + std::to_string(ranks / node) + " --fabric NAME gives as many"
-           : "a divisor of " + std::to_string(gpus)});
+  refuse("ranks",
+         "groups of " + std::to_string(ranks) + " do not fill the " + std::to_string(gpus) +
+             " GPUs of " + std::to_string(pool.nodes) + (pool.nodes == 1 ? " node" : " nodes"),
+         ranks % node == 0 && ranks > gpus
+             ? "--nodes " + std::to_string(ranks / node) + " --fabric NAME gives as many"
+             : "a divisor of " + std::to_string(gpus));
 }
 
 template <class Enum, std::size_t N, class Name>

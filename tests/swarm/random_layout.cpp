@@ -46,12 +46,13 @@ void choose_schedule(Choices& choices, const Model& model, Layout& layout) {
 }
 
 void choose_sharding(Choices& choices, Layout& layout) {
-  const int zero_stage = choices.one_of({0, 1, 1, 1, 2, 3, 3});
-  layout.tree["zero_stage"] = layout.dual_pipe ? std::min(zero_stage, 1) : zero_stage;
+  const int wanted = choices.one_of({0, 1, 1, 1, 2, 3, 3});
+  const int zero_stage = layout.dual_pipe ? std::min(wanted, 1) : wanted;
+  layout.tree["zero_stage"] = zero_stage;
   if (zero_stage > 0 && choices.chance(30))
     layout.tree["data_shard"] =
         layout.expert * common_power(layout.data * layout.context / layout.expert, 64, 8);
-  if (layout.tree["zero_stage"] == 3 && choices.chance(30))
+  if (zero_stage == 3 && choices.chance(30))
     layout.tree["reshard_after_forward"] = false;
 }
 
