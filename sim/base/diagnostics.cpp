@@ -76,7 +76,14 @@ std::string nearest_name(const std::string& name, const std::vector<std::string>
   if (name.size() > longest)
     return {};
   const std::size_t limit = std::max<std::size_t>(2, name.size() / 3);
+  // A name whose form was left out: "h800" for "h800-sxm".
   const std::string* nearest = nullptr;
+  for (const std::string& candidate : names)
+    if (!name.empty() && candidate.starts_with(name + "-") &&
+        (nearest == nullptr || candidate.size() < nearest->size()))
+      nearest = &candidate;
+  if (nearest != nullptr)
+    return *nearest;
   std::size_t least = limit + 1;
   for (const std::string& candidate : names) {
     const std::size_t shorter = std::min(name.size(), candidate.size());

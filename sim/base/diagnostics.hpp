@@ -59,8 +59,8 @@ class InternalError : public std::logic_error {
 
 [[noreturn]] void fail_internal(const char* condition, const char* file, int line);
 
-// The entry of `names` nearest to `name` by edit distance, or empty when none is near enough to be
-// a likely slip.
+// The shortest entry of `names` that goes on after `name` with "-...", else the nearest by edit
+// distance; empty when none is near enough to be a likely slip.
 std::string nearest_name(const std::string& name, const std::vector<std::string>& names);
 
 } // namespace base

@@ -114,9 +114,8 @@ StepResult StepSimulator::State::simulate(const StepSetting& setting, BytesPerSe
 
 const StepResult& StepSimulator::State::step(const Request& request, Fidelity how) {
   const StepSetting setting = setting_of(request);
-  const auto key =
-      std::tuple(pass_order(setting), setting.batch, request.storage, how.detail, how.exact,
-                 how.engine_only);
+  const auto key = std::tuple(pass_order(setting), setting.batch, request.storage, how.detail,
+                              how.exact, how.engine_only);
   const auto found = steps.find(key);
   if (found != steps.end())
     return found->second;

@@ -44,8 +44,8 @@ TEST_CASE("the nearest name is a likely slip or nothing") {
   CHECK(nearest_name("pipelines", names) == "pipeline");
   CHECK(nearest_name("colour", names).empty());
   CHECK(nearest_name("", names).empty());
-  CHECK(nearest_name("x", {"a", "b"}).empty()); // nothing in common
-  CHECK(nearest_name("h20", {"h200", "h20-96"}) == "h200");
+  CHECK(nearest_name("x", {"a", "b"}).empty());               // nothing in common
+  CHECK(nearest_name("h20", {"h200", "h20-96"}) == "h20-96"); // its form was left out
   CHECK(nearest_name("any", {}).empty());
 }
 

@@ -69,6 +69,8 @@ TEST_CASE("all latencies and synchronisation zero, all rates times two: half the
         "cluster.node.accelerator.special_function_peak=7.8 TFLOP/s",
         "cluster.node.accelerator.memory_bandwidth=6700 GB/s",
         "cluster.node.accelerator.scale_up_bandwidth=900 GB/s",
+        "cluster.node.pcie.bandwidth=128 GB/s",
+        "cluster.node.accelerator.collectives.nvls_search_rate=120 GB/s",
         "cluster.node.nic.bandwidth=100 GB/s", "cluster.fabric.link_bandwidth=100 GB/s"})
     twice.push_back(set);
   std::vector<std::string> once = still;

@@ -69,12 +69,18 @@ const std::vector<NumericKey>& all_keys() {
     std::vector<NumericKey> made;
     std::istringstream reference(scenario::reference_text());
     std::string place;
+    bool in_scenario = true; // some entries of the catalogue are no part of a scenario
     for (std::string line; std::getline(reference, line);) {
       const std::string heading = "### Catalogue: `";
-      if (line.starts_with(heading))
-        place = places.at(line.substr(heading.size(), line.size() - heading.size() - 1));
-      else if (const auto key = key_of(line, place))
+      if (line.starts_with(heading)) {
+        const auto known =
+            places.find(line.substr(heading.size(), line.size() - heading.size() - 1));
+        in_scenario = known != places.end();
+        if (in_scenario)
+          place = known->second;
+      } else if (const auto key = key_of(line, place); key && in_scenario) {
         made.push_back(*key);
+      }
     }
     return made;
   }();
