@@ -38,7 +38,7 @@ std::string program_help() {
                      "times, hours and "
                      "dollars.\n\nusage: trainfare COMMAND [OPTIONS] ARGUMENTS\n\n";
   for (const Command& command : commands())
-    text += fmt::format("  {:<12}{:<33}{}\n", command.name, command.arguments, command.summary);
+    text += fmt::format("  {:<12}{:<40}{}\n", command.name, command.arguments, command.summary);
   return text +
          "\n  trainfare COMMAND --help   the options of a command\n  trainfare --version\n\n"
          "exit codes: 0 done, 1 an assertion of the scenario failed, 2 wrong usage, 3 bad input,\n"

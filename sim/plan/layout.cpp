@@ -93,7 +93,9 @@ void check_stack(const StackSpec& stack, const ParallelismSpec& layout,
                       name_of(stack.recompute)),
           "recompute: full");
   require(stack.offload_layers == 0 || layout.schedule == Schedule::OneForwardOneBackward,
-          "stack.offload_layers", "DualPipe's pairs would copy both ways at once",
+          "stack.offload_layers",
+          fmt::format("copies to the host are modelled beside 1F1B, not {}",
+                      rule_of(layout.schedule).title),
           "schedule: 1f1b, or 0");
   require(stack.offload_layers == 0 || accelerator.host_bandwidth > BytesPerSecond{},
           "stack.offload_layers", "no link to the host is known of " + accelerator.title,

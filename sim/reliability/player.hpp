@@ -76,6 +76,7 @@ private:
   void slow_down(std::size_t cause);
   void corrupt(std::size_t cause);
   void expose(std::size_t corruption);
+  void forget_undone(std::int64_t kept);
   void notice_slow(std::size_t part);
   void heal(std::size_t part);
   void interrupt(std::size_t cause, RunTime state, bool memory);
@@ -118,7 +119,14 @@ private:
   RunTime restart_{}, exchange_{};
   std::vector<Gap> gaps_;
   std::vector<SlowPart> slow_parts_;
-  std::vector<std::pair<std::size_t, RunTime>> corruptions_; // class, since
+  struct Corruption {
+    std::size_t cause;
+    RunTime since;
+    std::int64_t steps; // done by then
+    engine::EventId exposed;
+  };
+  std::vector<Corruption> corruptions_;
+  std::vector<std::uint32_t> hidden_; // of these, in the job's state and not noticed
   std::vector<RepairShop::Begun> begun_;
 
   bool finished_ = false;

@@ -63,18 +63,38 @@ void JobPlayer::interrupt(std::size_t cause, RunTime state, bool memory) {
     kept = std::max(kept, copied);
     result_.memory_restores += from_memory_ ? 1 : 0;
   }
+  forget_undone(kept);
   keep(kept);
 }
 
+// What happened after the state that is fallen back to is gone with the steps that are lost.
+void JobPlayer::forget_undone(std::int64_t kept) {
+  std::erase_if(hidden_, [&](std::uint32_t index) {
+    const bool undone = corruptions_[index].steps >= kept;
+    if (undone)
+      events_.cancel(corruptions_[index].exposed);
+    return undone;
+  });
+}
+
 void JobPlayer::corrupt(std::size_t cause) {
-  corruptions_.emplace_back(cause, now_);
-  events_.push(now_ + spec_.classes[cause].detection, engine::Priority::Failure,
-               {EventKind::Exposed, static_cast<std::uint32_t>(corruptions_.size() - 1)});
+  RunTime done = progress_.time_of(done_) + settled_;
+  if (phase_ == Phase::Working)
+    done += std::min(segment_ - settled_, RunTime{static_cast<std::int64_t>(
+                                              double((now_ - phase_start_).nanoseconds) * speed_)});
+  const auto index = static_cast<std::uint32_t>(corruptions_.size());
+  corruptions_.push_back(
+      {cause, now_, progress_.whole_steps(done),
+       events_.push_cancellable(now_ + spec_.classes[cause].detection, engine::Priority::Failure,
+                                {EventKind::Exposed, index})});
+  hidden_.push_back(index);
 }
 
 // Everything since the corruption is worth nothing.
 void JobPlayer::expose(std::size_t corruption) {
-  const auto [cause, since] = corruptions_[corruption];
+  const std::size_t cause = corruptions_[corruption].cause;
+  const RunTime since = corruptions_[corruption].since;
+  std::erase(hidden_, static_cast<std::uint32_t>(corruption));
   const JobFailureClass& c = spec_.classes[cause];
   count_failure(cause);
   ++result_.rollbacks;

@@ -23,8 +23,6 @@ const std::map<std::string, Formula>& total_formulas() {
   static const std::map<std::string, Formula> formulas{
       {"wall_clock_hours", {"sum of the stages, one after another", {"stages.*.wall_clock_hours"}}},
       {"gpu_hours", {"sum of the stages", {"stages.*.gpu_hours"}}},
-      {"cost_usd",
-       {"GPU-hours x price of the pool, added up (the lines of the bill)", {"totals.gpu_hours"}}},
       {"rental_usd",
        {"GPU-hours x rent, written out or the market's on the day", {"totals.gpu_hours"}}},
       {"amortised_usd",
@@ -53,16 +51,11 @@ const std::map<std::string, Formula>& total_formulas() {
 
 const std::map<std::string, Formula>& stage_formulas() {
   static const std::map<std::string, Formula> formulas{
-      {"gpu_hours", {"wall_clock_hours x gpus", {"wall_clock_hours", "gpus"}}},
+      {"gpu_hours",
+       {"wall_clock_hours x (gpus + spare_gpus)", {"wall_clock_hours", "gpus", "spare_gpus"}}},
       {"cost_usd",
        {"share of the bill by GPU time: totals.cost_usd x gpu_hours / totals.gpu_hours",
         {"gpu_hours", "totals.gpu_hours", "totals.cost_usd"}}},
-      {"goodput",
-       {"useful time over wall_clock_hours; useful leaves out what follows",
-        {"failures.lost_work_hours", "failures.recovery_hours", "failures.checkpoint_stall_hours",
-         "wall_clock_hours"}}},
-      {"tokens_per_second_per_gpu",
-       {"tokens of a step over step_time_s x gpus", {"step_time_s", "gpus"}}},
       {"mfu",
        {"model FLOPs of a step over step_time_s x gpus x BF16 peak (" +
             std::string(mfu_convention) + ")",
@@ -103,9 +96,29 @@ const std::map<std::string, Formula>& stage_formulas() {
   return formulas;
 }
 
+// What failures, planned stops and checkpoints cost of the wall-clock time.
+const std::vector<std::string>& interruptions() {
+  static const std::vector<std::string> columns{
+      "failures.lost_work_hours",  "failures.detection_hours",        "failures.repair_hours",
+      "failures.recovery_hours",   "failures.checkpoint_stall_hours", "failures.degradation_hours",
+      "failures.maintenance_hours"};
+  return columns;
+}
+
+Formula goodput_formula() {
+  Formula formula{"useful time over wall_clock_hours; useful leaves out what follows",
+                  interruptions()};
+  formula.from.emplace_back("wall_clock_hours");
+  return formula;
+}
+
+Formula tokens_rate_formula(StageKind kind) {
+  if (kind == StageKind::Inference)
+    return {"tokens generated over wall-clock time x gpus", {"tokens", "gpus"}};
+  return {"tokens of a step over step_time_s x gpus", {"step_time_s", "gpus"}};
+}
+
 Formula wall_clock_formula(StageKind kind) {
-  const std::vector<std::string> failures{"failures.lost_work_hours", "failures.recovery_hours",
-                                          "failures.checkpoint_stall_hours"};
   Formula formula;
   if (kind == StageKind::ReinforcementLearning)
     formula = {"parts of all iterations, + failures",
@@ -115,7 +128,7 @@ Formula wall_clock_formula(StageKind kind) {
   else
     formula = {"steps x step time of each level of the batch, + failures",
                {"steps", "step_time_s"}};
-  formula.from.insert(formula.from.end(), failures.begin(), failures.end());
+  formula.from.insert(formula.from.end(), interruptions().begin(), interruptions().end());
   return formula;
 }
 
@@ -141,6 +154,7 @@ public:
       return std::nullopt;
     Explanation e;
     e.path = path;
+    e.column = quantity->column->name;
     e.value = quantity->value;
     e.unit = quantity->column->unit;
     e.formula = quantity->column->help;
@@ -174,8 +188,14 @@ private:
     return longest;
   }
 
-  static std::optional<Formula> formula_of(const std::string& path, const StageResult* stage) {
+  [[nodiscard]] std::optional<Formula> formula_of(const std::string& path,
+                                                  const StageResult* stage) const {
     if (stage == nullptr) {
+      if (path == "totals.cost_usd") {
+        const bool rented = result_.bill.convention == "rental";
+        return Formula{"the bill by its convention, " + result_.bill.convention,
+                       {rented ? "totals.rental_usd" : "totals.amortised_usd"}};
+      }
       if (path.starts_with("ledger.") && path.ends_with(".gpu_hours"))
         return Formula{"sum of the stages",
                        {"stages.*.ledger_gpu_hours." +
@@ -186,6 +206,10 @@ private:
     const std::string column = path.substr(prefix(*stage).size());
     if (column == "wall_clock_hours")
       return wall_clock_formula(stage->kind);
+    if (column == "goodput")
+      return goodput_formula();
+    if (column == "tokens_per_second_per_gpu")
+      return tokens_rate_formula(stage->kind);
     if (column == "step_time_s")
       return step_time_formula(stage->kind);
     const auto found = stage_formulas().find(column);
@@ -200,8 +224,10 @@ private:
     if (!from.starts_with(every))
       return {stage == nullptr ? from : prefix(*stage) + from};
     std::vector<std::string> paths;
+    const std::string column = from.substr(every.size());
     for (const StageResult& each : result_.run.stages)
-      paths.push_back(prefix(each) + from.substr(every.size()));
+      if (column != "tokens" || each.kind != StageKind::Inference) // these train on none
+        paths.push_back(prefix(each) + column);
     return paths;
   }
 
@@ -224,9 +250,9 @@ Explanation explain(const Result& result, const std::string& path) {
 
 std::vector<scenario::Input> inputs_of(const Explanation& explanation,
                                        const std::vector<scenario::Input>& inputs) {
-  const std::string& path = explanation.path;
-  const auto holds = [&](const char* part) { return path.find(part) != std::string::npos; };
-  const bool of_step = path.starts_with("stages.") &&
+  const std::string& column = explanation.column;
+  const auto holds = [&](const char* part) { return column.find(part) != std::string::npos; };
+  const bool of_step = explanation.path.starts_with("stages.") &&
                        (holds("step_") || holds("communication.") || holds("memory_") ||
                         holds("mfu") || holds("hfu") || holds("tflops") || holds("layout."));
   const bool of_money = holds("usd"), of_energy = holds("energy") || holds("co2");

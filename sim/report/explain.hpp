@@ -14,7 +14,8 @@ namespace sim::report {
 
 // One link of the chain. A quantity that was explained above is not explained again.
 struct Explanation {
-  std::string path; // "stages.pre-training.step_time_s"
+  std::string path;   // "stages.pre-training.step_time_s"
+  std::string column; // "step_time_s"
   double value = 0;
   std::string unit;
   std::string formula; // in words and columns; or what the column means

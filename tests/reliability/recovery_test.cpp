@@ -203,6 +203,19 @@ TEST_CASE("a corruption costs all that was done since, and the way back to a cle
   CHECK(forgotten.times.lost_work > forgotten.rollbacks * seconds(5000));
 }
 
+TEST_CASE("what was corrupted after the state that is fallen back to is gone with it") {
+  JobSpec job = plain_job(40'000'000, 1, 1, 1, 100, 0, 0);
+  job.classes = {hourly(Effect::Corrupt)};
+  job.classes[0].law.rate = 1.0 / (500 * second);
+  job.classes[0].detection = seconds(1000);
+  job.duration = seconds(2'000'000);
+  const JobResult result = play(job, 31);
+  // The first corruption after a rollback, 500 s later on average, is noticed 1,000 s after that.
+  CHECK(result.rollbacks <= 2000);
+  const double expected = 2'000'000.0 / 1500, error = 500.0 / 1500 * std::sqrt(expected);
+  CHECK(double(result.rollbacks) == Approx(expected).margin(4 * error));
+}
+
 TEST_CASE("slow parts cost what they slow, until they heal or are exchanged") {
   JobSpec job = plain_job(100000, 10, 1, 1, 100, 0, 0);
   job.classes = {hourly(Effect::Slow)};

@@ -92,6 +92,29 @@ TEST_CASE("the chain from the bill leads to kernels, and its sums add up") {
   CHECK(kernels >= computed - played.update.base() - 1e-9);
 }
 
+TEST_CASE("wall-clock time is steps and all that failures cost; spares are GPUs too") {
+  scenario::LoadOptions options;
+  options.sets = {"reliability=spot", "reliability.recovery.spares=4",
+                  "checkpoint.interval=1800 s"};
+  const Result result =
+      run(scenario::load(std::string(SOURCE_DIR) + "/scenarios/minimal.yaml", options));
+  const training::StageResult& stage = result.run.stages.front();
+  REQUIRE(stage.failures.failures > 0);
+  const std::string prefix = "stages." + stage.name + ".";
+  const Explanation chain = explain(result, prefix + "gpu_hours");
+  const Explanation* wall = find(chain, prefix + "wall_clock_hours");
+  REQUIRE(wall != nullptr);
+  const Explanation *steps = find(*wall, prefix + "steps"),
+                    *time = find(*wall, prefix + "step_time_s");
+  REQUIRE((steps != nullptr && time != nullptr));
+  const double computed = steps->value * time->value / 3600;
+  CHECK(computed + sum(*wall) - steps->value - time->value == Approx(wall->value).epsilon(1e-6));
+  const Explanation *gpus = find(chain, prefix + "gpus"),
+                    *spare = find(chain, prefix + "spare_gpus");
+  REQUIRE((gpus != nullptr && spare != nullptr));
+  CHECK(wall->value * (gpus->value + spare->value) == Approx(chain.value).epsilon(1e-9));
+}
+
 TEST_CASE("inputs have their place, and those of a chip their source") {
   const scenario::Loaded loaded = load_minimal();
   const Result result = run(loaded);
