@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/base/country.hpp"
 #include "sim/base/time.hpp"
 #include "sim/cli/options.hpp"
 #include "sim/report/rules_writer.hpp"
@@ -16,9 +17,7 @@ constexpr std::uint64_t draws = 32; // of a chip's uncertain numbers
 
 std::string country(const Arguments& given, const char* option) {
   const std::string text = given.text(option);
-  const bool code = text.size() == 2 && std::all_of(text.begin(), text.end(),
-                                                    [](char c) { return c >= 'A' && c <= 'Z'; });
-  if (!text.empty() && !code)
+  if (!text.empty() && !is_country(text))
     throw UsageError("--" + std::string(option) + ": '" + text +
                      "' is no country code; write two letters of ISO 3166, such as CN");
   return text;

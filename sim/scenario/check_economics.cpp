@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/check_economics.hpp"
+#include "sim/base/country.hpp"
 
 #include <algorithm>
 
@@ -62,14 +63,7 @@ void check_price(const Scenario& scenario, const Say& say) {
     say("price.convention", "there is no rent", "write rental or market");
 }
 
-namespace {
-
-bool is_country(const std::string& text) {
-  return text.size() == 2 &&
-         std::all_of(text.begin(), text.end(), [](char c) { return c >= 'A' && c <= 'Z'; });
-}
-
-} // namespace
+namespace {} // namespace
 
 void check_export_controls(const Scenario& scenario, const Say& say) {
   if (!scenario.export_controls)
