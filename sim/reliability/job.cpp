@@ -192,9 +192,9 @@ void JobPlayer::begin_segment() {
 
 void JobPlayer::set_speed() {
   double slow = 1;
-  for (const SlowPart& part : slow_parts_)
-    if (part.active)
-      slow = std::min(slow, spec_.classes[part.cause].speed);
+  for (std::size_t cause = 0; cause < slow_of_class_.size(); ++cause)
+    if (slow_of_class_[cause] > 0)
+      slow = std::min(slow, spec_.classes[cause].speed);
   const double speed = slow * share_;
   if (speed == speed_)
     return;

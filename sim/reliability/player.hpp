@@ -7,6 +7,10 @@
 #include "sim/reliability/checkpoint_history.hpp"
 #include "sim/reliability/job.hpp"
 
+#include <functional>
+#include <queue>
+#include <vector>
+
 namespace sim::reliability {
 
 enum class EventKind : std::uint32_t {
@@ -43,7 +47,7 @@ private:
   // A part that is slow until it heals or its node is exchanged.
   struct SlowPart {
     std::size_t cause = 0;
-    bool active = false, evicting = false;
+    bool evicting = false;
     engine::EventId healed, noticed;
   };
   // Replicas that a shrunk job lacks, until their nodes are back.
@@ -74,6 +78,7 @@ private:
   void failure(std::size_t cause);
   void count_failure(std::size_t cause);
   void slow_down(std::size_t cause);
+  void release(std::size_t part);
   void corrupt(std::size_t cause);
   void expose(std::size_t corruption);
   void forget_undone(std::int64_t kept);
@@ -119,6 +124,10 @@ private:
   RunTime restart_{}, exchange_{};
   std::vector<Gap> gaps_;
   std::vector<SlowPart> slow_parts_;
+  std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>>
+      free_slots_;                          // of slow_parts_
+  std::vector<std::int64_t> slow_of_class_; // active parts
+  std::int64_t evicting_ = 0;
   struct Corruption {
     std::size_t cause;
     RunTime since;

@@ -16,10 +16,10 @@ void JobPlayer::draw_failure(std::size_t cause) {
 }
 
 void JobPlayer::count_failure(std::size_t cause) {
-  ++result_.causes[cause].failures;
-  if (spec_.classes[cause].effect == Effect::Slow)
-    return;
-  if (++result_.failures > limit::failures)
+  const std::int64_t of_cause = ++result_.causes[cause].failures;
+  const bool slow = spec_.classes[cause].effect == Effect::Slow;
+  result_.failures += slow ? 0 : 1;
+  if (std::max(of_cause, result_.failures) > limit::failures)
     fail_limit(limit::failures, "failures: the job hardly advances", "reliability",
                "fewer failures, more frequent checkpoints, or a shorter restart");
 }
@@ -106,13 +106,16 @@ void JobPlayer::expose(std::size_t corruption) {
 
 void JobPlayer::slow_down(std::size_t cause) {
   const JobFailureClass& c = spec_.classes[cause];
-  std::size_t slot = 0;
-  while (slot < slow_parts_.size() && slow_parts_[slot].active)
-    ++slot;
-  if (slot == slow_parts_.size())
+  if (free_slots_.empty()) {
+    free_slots_.push(slow_parts_.size());
     slow_parts_.emplace_back();
+  }
+  const std::size_t slot = free_slots_.top();
+  free_slots_.pop();
+  slow_of_class_.resize(spec_.classes.size());
+  ++slow_of_class_[cause];
   SlowPart& part = slow_parts_[slot];
-  part = {cause, true, false, {}, {}};
+  part = {cause, false, {}, {}};
   const auto index = static_cast<std::uint32_t>(slot);
   if (c.repair.time > Seconds{})
     part.healed = events_.push_cancellable(now_ + repair_time(c.repair, choices_[cause]),
@@ -123,15 +126,24 @@ void JobPlayer::slow_down(std::size_t cause) {
   set_speed();
 }
 
-void JobPlayer::heal(std::size_t index) {
+// It is slow no more, or gone.
+void JobPlayer::release(std::size_t index) {
   SlowPart& part = slow_parts_[index];
-  events_.cancel(part.noticed);
-  part.active = part.evicting = false;
+  evicting_ -= part.evicting ? 1 : 0;
+  --slow_of_class_[part.cause];
+  part.evicting = false;
+  free_slots_.push(index);
+}
+
+void JobPlayer::heal(std::size_t index) {
+  events_.cancel(slow_parts_[index].noticed);
+  release(index);
   set_speed();
 }
 
 void JobPlayer::notice_slow(std::size_t index) {
   slow_parts_[index].evicting = true;
+  ++evicting_;
   events_.cancel(slow_parts_[index].healed);
   if (phase_ == Phase::Working)
     plan_stop(Stop::Eviction);
@@ -146,9 +158,8 @@ double JobPlayer::healthy_share() const {
 
 // What came up while the job was busy otherwise.
 Stop JobPlayer::pending_stop() const {
-  for (const SlowPart& part : slow_parts_)
-    if (part.evicting)
-      return Stop::Eviction;
+  if (evicting_ > 0)
+    return Stop::Eviction;
   if (healthy_share() > share_)
     return Stop::Growth;
   return maintenance_due_ ? Stop::Maintenance : Stop::None;
@@ -177,10 +188,10 @@ void JobPlayer::stopped() {
 }
 
 void JobPlayer::acquire_nodes() {
-  for (SlowPart& part : slow_parts_)
-    if (part.evicting) {
-      part.active = part.evicting = false;
-      to_exchange_.push_back(part.cause);
+  for (std::size_t i = 0; i < slow_parts_.size() && evicting_ > 0; ++i)
+    if (slow_parts_[i].evicting) {
+      to_exchange_.push_back(slow_parts_[i].cause);
+      release(i);
     }
   for (const std::size_t cause : to_exchange_)
     exchange(cause);
