@@ -14,7 +14,7 @@ using workload::ModuleSet;
 Bytes bytes_of(const StepSetting& setting, const workload::ActivationElements& elements,
                const ModuleSet& again) {
   constexpr double wide = 2; // bytes of a 16-bit element
-  const double operand = std::min(wide, stored_bytes(setting.stack->precision));
+  const double operand = std::min(wide, stored_size(setting.stack->precision) / byte);
   const workload::KeptElements kept = elements.kept(again);
   return (operand * kept.inputs + wide * kept.others) * byte + elements.fixed;
 }

@@ -67,11 +67,11 @@ SecondCopy second_copy(const Operator& op, const LoweringContext& context) {
 double cast_bytes(double elements, const PrecisionSpec& precision, SecondCopy second) {
   const bool largest = precision.gemm == hardware::Precision::Fp4;
   return elements * ((largest ? 2 : 1) * wide +
-                     (second == SecondCopy::WithCast ? 2 : 1) * stored_bytes(precision));
+                     (second == SecondCopy::WithCast ? 2 : 1) * (stored_size(precision) / byte));
 }
 // Reads a narrow tensor and writes it transposed, requantised along the other axis.
 double transpose_bytes(double elements, const PrecisionSpec& precision) {
-  return elements * 2 * stored_bytes(precision);
+  return elements * 2 * (stored_size(precision) / byte);
 }
 
 // An operand of a product and of a weight gradient, which may have arrived narrow.
@@ -167,17 +167,17 @@ void push_batched_gradients(const Operator& op, KernelRole role, const LoweringC
 
 } // namespace
 
-double stored_bytes(const PrecisionSpec& precision) {
-  const double width = hardware::bytes_per_element(precision.gemm) / byte;
+Bytes stored_size(const PrecisionSpec& precision) {
+  const Bytes width = hardware::bytes_per_element(precision.gemm);
   if (precision.gemm == hardware::Precision::Fp4)
-    return width + 1.0 / 16;
+    return width + 1.0 / 16 * byte;
   if (!narrow(precision.gemm))
     return width;
   switch (precision.scaling) {
   case Scaling::Block:
-    return width + 4.0 / 128;
+    return width + 4.0 / 128 * byte;
   case Scaling::Micro:
-    return width + 1.0 / 32;
+    return width + 1.0 / 32 * byte;
   case Scaling::Tensor:
     break;
   }

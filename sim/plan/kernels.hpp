@@ -28,8 +28,8 @@ struct LoweringContext {
   const hardware::AcceleratorSpec* accelerator = nullptr;
 };
 
-// Bytes of an element of a tensor in the precision of matrix multiplies, with its share of a scale.
-double stored_bytes(const PrecisionSpec& precision);
+// An element of a tensor in the precision of matrix multiplies, with its share of a scale.
+Bytes stored_size(const PrecisionSpec& precision);
 
 // Append the kernels of one operator. With 8-bit matrix multiplies: forward casts its activation
 // operand, the input gradient casts the output's gradient. Where weight gradients need copies along
