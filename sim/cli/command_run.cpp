@@ -76,8 +76,7 @@ std::optional<report::Sensitivity> sensitivities(const study::SensitivityRequest
 
 constexpr std::uint64_t fewest_samples = 16;
 
-Outcome run_command(const Command& command, const std::vector<std::string>& arguments) {
-  Arguments given(command);
+void declare(Arguments& given) {
   given.with_scenario().with_case().with_format(true).with_out(
       "write to FILE instead of standard output");
   given.with_text("trace", "FILE",
@@ -91,6 +90,11 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
       .with_flag("no-model-error", "replications: times as simulated, without the model's error")
       .with_jobs()
       .with_fidelity();
+}
+
+Outcome run_command(const Command& command, const std::vector<std::string>& arguments) {
+  Arguments given(command);
+  declare(given);
   if (!given.parse(arguments, 1, 1))
     return given.help();
   const std::string& file = given.positional().front();
