@@ -25,6 +25,7 @@ struct SimulateOptions {
   execution::Fidelity fidelity{};
   bool trace = false;     // of the last step of every training stage
   bool inventory = false; // of what its busiest rank runs
+  bool timeline = false;  // of what each stage does when
 };
 
 // Dollars of a stage or category are a share of the bill, derived last.

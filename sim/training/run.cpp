@@ -98,6 +98,7 @@ PreparedStage prepare_named(StageContext& context) {
         }))
       throw InfeasibleError("stages", "it takes less than a nanosecond",
                             "more work, or slower machines");
+    prepared.job.timeline = context.input.timeline;
     prepared.fingerprint = context.course.value();
     return prepared;
   } catch (const InfeasibleError& error) {
@@ -211,6 +212,7 @@ StageResult run_stage(const PreparedStage& prepared, std::uint64_t seed, std::ui
   if (prepared.job.duration > RunTime{})
     count_work(prepared, job.steps, result);
   count_failures(prepared, job, result);
+  result.timeline = job.timeline;
   result.wall = job.wall;
   result.useful = job.times.useful;
   SIM_ASSERT(result.ledger.total() ==
