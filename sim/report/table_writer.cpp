@@ -129,17 +129,33 @@ std::string failures_text(const Result& r, const StageResult& s) {
   return wrapped(text, 4);
 }
 
+// Parts of a loop, and what the last iterations are like.
+std::string loop_text(const StageResult& s) {
+  std::string text = fmt::format("  {}: {} rollouts", s.name, count(s.rollouts));
+  const char* separator = "; ";
+  for (const auto& [name, time] :
+       {std::pair{"rollout", s.rollout}, std::pair{"reference", s.reference},
+        std::pair{"log-probabilities", s.log_probabilities}, std::pair{"reward model", s.reward},
+        std::pair{"critic", s.critic}, std::pair{"updates", s.update},
+        std::pair{"transfer", s.transfer}})
+    if (time > Seconds{}) {
+      text += fmt::format("{}{} {} h", separator, name, significant(time / hour));
+      separator = ", ";
+    }
+  if (s.rollout_gpus > 0)
+    text += fmt::format("; {} of {} GPUs generate", count(s.rollout_gpus), count(s.gpus));
+  text += fmt::format("; last iterations {} s, generation {} of their parts",
+                      significant(s.iteration_time / second), percent(100 * s.generation_share));
+  if (s.staleness > 0)
+    text += fmt::format(", weights {} versions old", significant(s.staleness));
+  return wrapped(text, 4);
+}
+
 std::string events_text(const Result& r) {
   std::string out;
   for (const StageResult& s : r.run.stages) {
     if (s.kind == training::StageKind::ReinforcementLearning)
-      out += wrapped(
-          fmt::format(
-              "  {}: {} rollouts; rollout {} h, reference {} h, updates {} h, transfer {} h",
-              s.name, count(s.rollouts), significant(s.rollout / hour),
-              significant(s.reference / hour), significant(s.update / hour),
-              significant(s.transfer / hour)),
-          4);
+      out += loop_text(s);
     const training::FailureCounts& f = s.failures;
     if (f.failures > 0 || f.planned > 0 || f.checkpoints > 0)
       out += failures_text(r, s);
