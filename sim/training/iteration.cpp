@@ -75,8 +75,10 @@ Iteration last_training(const LoopSides& sides) {
 
 double mean_staleness(const LoopSides& sides, double under_way, double outputs,
                       std::int64_t max_staleness) {
-  const bool queue_full = sides.training > sides.rollout;
-  return queue_full ? double(max_staleness) : std::min(double(max_staleness), under_way / outputs);
+  const double bound = double(max_staleness);
+  if (sides.training >= sides.rollout)
+    return bound;
+  return std::min(bound, under_way / outputs + sides.training / sides.rollout);
 }
 
 } // namespace sim::training

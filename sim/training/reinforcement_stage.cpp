@@ -260,14 +260,15 @@ void Loop::tell_last(const Portion& portion, StageResult& result) const {
   const LoopSides& sides = portion.sides;
   result.iteration_time = steady_iteration(spec_.placement, sides).duration;
   result.generation_share = sides.rollout / (sides.rollout + sides.training + sides.exchange);
-  if (spec_.placement == Placement::OneStepOff)
+  // A rollout that starts afresh beside the updates on the last one: at least one version.
+  if (overlaps(spec_.placement))
     result.staleness = 1;
-  else if (spec_.placement == Placement::Asynchronous)
-    result.staleness = spec_.partial_rollouts
-                           ? mean_staleness(sides, portion.rollout.under_way,
-                                            double(spec_.outputs_per_rollout), spec_.max_staleness)
-                           : mean_staleness(sides, double(spec_.outputs_per_rollout),
-                                            double(spec_.outputs_per_rollout), spec_.max_staleness);
+  if (spec_.placement == Placement::Asynchronous &&
+      (spec_.partial_rollouts || sides.training > sides.rollout)) {
+    const double outputs = portion.rollout.experience.responses;
+    result.staleness =
+        mean_staleness(sides, portion.rollout.under_way, outputs, spec_.max_staleness);
+  }
   result.staleness += portion.rollout.carried;
 }
 
