@@ -166,7 +166,11 @@ void Values::draw(Node& node, const Node& laws, const std::string& path,
   Draw stream;
   if (replication_)
     stream.emplace(seed_, "inputs/" + origin + path, *replication_);
-  const auto& [name, name_location, law] = laws.members[0];
+  const auto& [name, name_location, written] = laws.members[0];
+  // A law's numbers may be fitted constants: the median of one that is uncertain.
+  Node law = written;
+  for (Member& member : law.members)
+    resolve(member.value, path, origin);
   std::optional<Amount> amount;
   std::optional<Node> choice;
   if (name == "uniform")
@@ -187,6 +191,9 @@ void Values::draw(Node& node, const Node& laws, const std::string& path,
     node.text = amount ? amount_text(*amount) : choice->text;
     node.quoted = choice && choice->quoted;
     node.law = law_text;
+    for (const Member& member : law.members)
+      if (member.value.record >= 0)
+        node.record = member.value.record;
   }
 }
 
