@@ -131,7 +131,7 @@ template <class V> void fields(V& v, RewardSpec& s) {
   v("workers", s.workers, non_negative, "Rules: processors beside the rollout; absent: enough.");
 }
 template <class V> void fields(V& v, ResamplingSpec& s) {
-  v("usable", s.usable, required(Rule{.low = 0, .high = 1, .low_open = true}),
+  v("usable", s.usable, required(Rule{.low = 0.001, .high = 1}),
     "Share of responses in groups of unequal rewards.");
   v("outputs", s.outputs, Rule{.low = 0, .high = 1e9},
     "Responses of one rollout; absent: outputs_per_rollout.");
