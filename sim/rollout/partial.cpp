@@ -56,8 +56,8 @@ std::vector<Cohort> cohorts_of(const std::vector<OutputGroup>& groups, double pr
     for (double done = 0; done < group.length; done += span)
       cohorts.push_back(
           {std::min(span, group.length - done), double(group.outputs), prompt + done});
-  std::sort(cohorts.begin(), cohorts.end(),
-            [](const Cohort& a, const Cohort& b) { return a.remaining < b.remaining; });
+  std::stable_sort(cohorts.begin(), cohorts.end(),
+                   [](const Cohort& a, const Cohort& b) { return a.remaining < b.remaining; });
   return cohorts;
 }
 

@@ -265,7 +265,7 @@ void Loop::tell_last(const Portion& portion, StageResult& result) const {
     result.staleness = 1;
   if (spec_.placement == Placement::Asynchronous &&
       (spec_.partial_rollouts || sides.training > sides.rollout)) {
-    const double outputs = portion.rollout.experience.responses;
+    const double outputs = portion.rollout.generated;
     result.staleness =
         mean_staleness(sides, portion.rollout.under_way, outputs, spec_.max_staleness);
   }

@@ -202,6 +202,28 @@ TEST_CASE("weights reach the engine at the rate of NICs, or of what joins the po
   CHECK(run_one(stage).transfer / second / 10 == Approx(2 * counted / 1e9).epsilon(1e-9));
 }
 
+TEST_CASE("offload to disk takes what storage gives all GPUs, a refreshed reference a copy") {
+  StageSpec stage = plain_loop(Placement::Colocated, 0);
+  stage.reinforcement->reference_model = true;
+  const auto transfer = [&stage] {
+    RunInput input = small_run();
+    input.checkpoint.storage_bandwidth = 32e9 * (byte / second); // of 32 GPUs
+    input.stages = {stage};
+    return simulate_run(input).stages.at(0).transfer / second;
+  };
+  const double resident = transfer();
+  stage.reinforcement->offload = true;
+  const double host = transfer();
+  stage.reinforcement->offload_to = OffloadTarget::Disk;
+  CHECK(transfer() - resident == Approx(25 * (host - resident)).epsilon(1e-9));
+  stage.reinforcement->offload_to = OffloadTarget::Host;
+  stage.reinforcement->reference_refresh_steps = 4;
+  const double refreshed = transfer();
+  stage.reinforcement->reference_refresh_steps = 40;
+  CHECK(refreshed > host);
+  CHECK(transfer() - host == Approx((refreshed - host) / 10).epsilon(1e-6));
+}
+
 TEST_CASE("placements that do not fit the pools are refused") {
   CHECK(path_of(plain_loop(Placement::Colocated, 1)) == "stages.rl.reinforcement.placement");
   CHECK(path_of(plain_loop(Placement::OneStepOff, 0)) == "stages.rl.reinforcement.placement");
