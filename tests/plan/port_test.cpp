@@ -50,7 +50,7 @@ TEST_CASE("a missing precision becomes the first substitute that the chip has, w
   CHECK(stack.precision.combine == Precision::Bf16);
   CHECK(stack.precision.weight_bytes == 2 * byte);
   REQUIRE(told.size() == 3);
-  CHECK(told[0] == "stack.precision.gemm: fp8 -> bf16 (A800 has no fp8)");
+  CHECK(told[0] == "stack.precision.gemm: fp8 -> bf16 (A800 has no fp8), assumes equal loss");
   CHECK(told[1] == "stack.precision.weight_bytes: 1 B -> 2 B (the working copy is bf16)");
   CHECK(told[2] == "stack.precision.dispatch: fp8 -> bf16 (A800 has no fp8)");
 }
