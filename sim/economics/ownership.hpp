@@ -12,12 +12,6 @@ namespace sim::economics {
 // The catalogue's name of an accelerator, whether it was changed in place or not.
 std::string list_name(const std::string& accelerator);
 
-// The rent quote of the market that holds on the day, and the newest purchase quote that is not
-// after it; null when there is none.
-const RentalQuote* rental_quote_on(const PriceListSpec& list, const std::string& market, Date date);
-const PurchaseQuote* purchase_quote_on(const PriceListSpec& list, const std::string& market,
-                                       Date date);
-
 // The rent that holds on the day; empty when the list has none in the market then, or not at that
 // level.
 std::optional<DollarsPerGpuSecond> rent_on(const PriceListSpec& list, const std::string& market,

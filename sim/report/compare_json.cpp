@@ -3,6 +3,8 @@
 #include "sim/report/attribution_writer.hpp"
 #include "sim/report/compare_writer.hpp"
 #include "sim/report/json_writer.hpp"
+#include "sim/report/quantities.hpp"
+#include "sim/report/rules_writer.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -36,6 +38,17 @@ ordered_json compared_json(const Compared& c) {
                           {{"includes", c.result.scenario.scope.includes},
                            {"excludes", c.result.scenario.scope.excludes}}},
                          {"substitutions", c.result.run.substitutions}};
+  if (!c.result.export_controls.empty())
+    object["export_controls"] = export_controls_json(c.result.export_controls);
+  for (const PublishedRow& row : published_rows(c.result)) {
+    ordered_json published = {{"quantity", row.quantity},
+                              {"role", name_of(row.role)},
+                              {"published", row.published},
+                              {"simulated", row.simulated}};
+    if (row.error_percent)
+      published["error_percent"] = *row.error_percent;
+    object["published"].push_back(std::move(published));
+  }
   if (c.h100)
     object["h100_equivalents"] = {{"tpp", optional_number(c.h100->tpp)},
                                   {"bf16_dense", optional_number(c.h100->bf16)},

@@ -6,6 +6,7 @@
 #include "sim/report/attribution_writer.hpp"
 #include "sim/report/csv_writer.hpp"
 #include "sim/report/quantities.hpp"
+#include "sim/report/rules_writer.hpp"
 #include "sim/report/table_writer.hpp"
 #include "sim/report/text_table.hpp"
 
@@ -139,7 +140,7 @@ std::string chips_text(const std::vector<Compared>& compared) {
     const std::size_t end = std::min(begin + side_by_side, compared.size());
     std::vector<std::string> own = heads;
     for (std::size_t i = begin; i < end; ++i)
-      own.push_back(compared[i].label.substr(0, 12));
+      own.push_back(compared[i].label.substr(0, compared.size() > 4 ? 12 : 17));
     TextTable table(own);
     for (const auto& row : rows) {
       std::vector<std::string> cells{row[0]};
@@ -155,6 +156,31 @@ std::string chips_text(const std::vector<Compared>& compared) {
                          dates[i].because,
                      4);
   return out;
+}
+
+// What was measured of each, where it says so.
+std::string published_text(const std::vector<Compared>& compared) {
+  TextTable table({"Published", "run", "published", "simulated", "error", "role"}, 2);
+  bool any = false;
+  for (const Compared& c : compared)
+    for (const PublishedRow& row : published_rows(c.result)) {
+      any = true;
+      table.add({row.quantity, c.label, significant(row.published), significant(row.simulated),
+                 row.error_percent ? percent(*row.error_percent) : "",
+                 std::string(name_of(row.role))});
+    }
+  return any ? "\n" + table.text() : "";
+}
+
+// What export rules say of each, where it asks.
+std::string controls_text(const std::vector<Compared>& compared) {
+  std::vector<economics::PoolControl> controls;
+  for (const Compared& c : compared)
+    for (economics::PoolControl control : c.result.export_controls) {
+      control.pool = c.label + (control.pool == "main" ? "" : "/" + control.pool);
+      controls.push_back(std::move(control));
+    }
+  return controls.empty() ? "" : "\n" + export_controls_text(controls);
 }
 
 std::string precision_note(const std::vector<Compared>& compared) {
@@ -187,7 +213,11 @@ std::string intervals_text(const Comparison& comparison) {
                  i == 0 ? "" : fmt::format("x{:.3f}", r.p05),
                  i == 0 ? "" : fmt::format("x{:.3f}", r.p95)});
     }
-  return "\n" + table.text();
+  return "\n" + table.text() +
+         wrapped(
+             "  Intervals hold the uncertain inputs and failures that are drawn, not the error of "
+             "the model: what nobody gave a range has none.",
+             4);
 }
 
 std::string tokens_note(const Comparison& comparison) {
@@ -225,7 +255,8 @@ std::string write_comparison_table(const Comparison& comparison) {
       out += "\n" +
              block_text(compared, section, found, begin, std::min(begin + others, compared.size()));
   }
-  out += chips_text(compared) + intervals_text(comparison);
+  out += chips_text(compared) + controls_text(compared) + intervals_text(comparison) +
+         published_text(compared);
   for (const AttributionPair& pair : comparison.attributions)
     out += attribution_text(pair);
   return out + precision_note(compared) + tokens_note(comparison);

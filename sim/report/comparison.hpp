@@ -39,9 +39,9 @@ struct PairedTotal {
 struct Comparison {
   std::vector<Compared> compared;
   std::string equal = "tokens"; // what the runs have in common
-  std::vector<AttributionPair> attributions;
+  std::vector<AttributionPair> attributions = {};
   std::size_t replications = 0;
-  std::vector<PairedTotal> totals;
+  std::vector<PairedTotal> totals = {};
 };
 
 // One quantity of all of them.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/rule_book.hpp"
 
-#include "sim/economics/ownership.hpp"
 #include "sim/economics/spec.hpp"
 #include "sim/scenario/reader.hpp"
 

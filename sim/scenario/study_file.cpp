@@ -63,7 +63,7 @@ private:
     if (const Node* step = node.find("step")) {
       const std::optional<double> number = parse_number(step->text);
       goal.step = number && *number >= 1 && *number <= most_step ? std::int64_t(*number) : 0;
-      if (!number || double(goal.step) != *number)
+      if (goal.step == 0 || double(goal.step) != *number)
         findings_.add(step->location, "solve.step: '" + step->text + "' is no whole number",
                       "1 or more: whole numbers that are multiples of it");
     }
@@ -108,8 +108,12 @@ private:
   StudyPoint point(const Node& node) {
     StudyPoint point;
     point.location = node.location;
-    if (!expect_map(node, "a point", {"label", "set"}, {"label", "set"}))
+    const bool by_case = node.find("case") != nullptr;
+    if (!expect_map(node, "a point", {"label", "set", "case"},
+                    by_case ? std::vector<std::string>{"label"}
+                            : std::vector<std::string>{"label", "set"}))
       return point;
+    point.case_name = text(node, "case");
     point.label = text(node, "label");
     point.sets = settings(node, "set");
     return point;

@@ -8,6 +8,7 @@
 //     - name: chip                                   # points with several values each
 //       points:
 //         - {label: H800, set: {cluster.node: hgx-h800}}
+//         - {label: H100, case: h100}              # a case of the base, with or without `set`
 //         - {label: H20, set: {cluster.node: hgx-h20-8x400, price.rental: 1.1 USD/GPU-hour}}
 //     - {path: cluster.nodes, values: [32, 64]}      # or one key and its values
 //   columns: [totals.gpu_hours, totals.cost_usd]     # optional
@@ -33,6 +34,7 @@ struct StudyPoint {
   std::string label;
   std::vector<PlacedSet> sets; // in the order of application
   Location location;
+  std::string case_name = {}; // in place of the base's; empty: none
 };
 
 struct StudyAxis {

@@ -151,6 +151,7 @@ public:
     Run& run = runs_[i];
     run.load = load_options(request_, i);
     run.loaded = std::make_unique<Loaded>(scenario::load(request_.runs[i].file, run.load));
+    report::check_quantities(*run.loaded);
     run.result = located(*run.loaded, [&] { return simulate(*run.loaded, options_); });
   }
 

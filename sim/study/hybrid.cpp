@@ -2,7 +2,7 @@
 #include "sim/study/hybrid.hpp"
 
 #include "sim/base/diagnostics.hpp"
-#include "sim/base/quantity_text.hpp"
+#include "sim/economics/ownership.hpp"
 #include "sim/scenario/canonical.hpp"
 
 #include <fmt/format.h>
@@ -187,6 +187,9 @@ void drop_texts(Scenario& s) {
   s.provenance.clear();
   s.probes.clear();
   s.export_controls.reset();
+  s.parallelism = {}; // layouts are held apart
+  for (training::StageSpec& stage : s.stages)
+    stage.parallelism.reset();
 }
 
 void forget_names(PoolSpec& pool) { pool.node->accelerator.name.clear(); }
@@ -233,7 +236,15 @@ std::string rates_of(const AcceleratorSpec& chip) {
 std::string price_of(const Scenario& s) {
   if (s.price.rental)
     return fmt::format("{:.4g} USD/h", *s.price.rental / dollar_per_gpu_hour);
-  return s.price.market.empty() ? "owned" : s.price.market + " market";
+  if (s.price.market.empty() || s.price.convention == economics::Convention::Owned)
+    return "owned";
+  const auto list = s.price_lists.find(economics::list_name(some_pool(s).node->accelerator.name));
+  const Date day = s.price.date.known() ? s.price.date : s.calendar.start;
+  const auto rent = list == s.price_lists.end()
+                        ? std::nullopt
+                        : economics::rent_on(list->second, s.price.market, day, s.price.level);
+  return rent ? fmt::format("{:.4g} USD/h", *rent / dollar_per_gpu_hour)
+              : s.price.market + " market";
 }
 
 std::string value_of(Property property, const Scenario& s) {
@@ -274,6 +285,8 @@ StageLayouts layouts_of(const training::RunResult& run) {
   for (const training::StageResult& stage : run.stages)
     if (stage.kind != training::StageKind::Inference) {
       plan::ParallelismSpec layout = stage.step.layout;
+      if (layout.data_shard == layout.data * layout.context)
+        layout.data_shard = 0; // all of them, whatever their number
       layout.data = 0;
       layouts.emplace(stage.name, layout);
     }

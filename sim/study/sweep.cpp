@@ -181,9 +181,12 @@ SweepOutcome sweep(const SweepRequest& request, const ParallelOptions& options) 
   std::atomic<std::size_t> remembered{0};
   const auto run_point = [&](std::size_t index) {
     scenario::LoadOptions load_options = base_options;
-    for (const StudyPoint* value : point_at(request.study.axes, index))
+    for (const StudyPoint* value : point_at(request.study.axes, index)) {
       load_options.placed_sets.insert(load_options.placed_sets.end(), value->sets.begin(),
                                       value->sets.end());
+      if (!value->case_name.empty())
+        load_options.case_name = value->case_name;
+    }
     const scenario::Loaded loaded = scenario::load(request.study.base, load_options);
     const std::string key = key_of(loaded, load_options.seed, columns, request.study.goal);
     if (const std::optional<std::string> row = journal.find(key)) {
