@@ -95,6 +95,14 @@ void require_same_scope(const Loaded& first, const Loaded& other) {
                         "make the scopes one, or compare with --allow-scope-mismatch"}});
 }
 
+void require_known(const std::vector<std::string>& quantities, const Loaded& loaded) {
+  for (const std::string& path : quantities)
+    if (report::find_column(loaded.scenario, path) == nullptr)
+      throw ScenarioError({{{"--quantity", 1, 1},
+                            loaded.file + ": the result has no quantity '" + path + "'",
+                            report::unknown_path_remedy(loaded.scenario, path)}});
+}
+
 // What the longest training stage trains, as its key.
 struct Amount {
   std::string path;
@@ -368,6 +376,8 @@ report::Comparison compare(const ComparisonRequest& request, const ParallelOptio
   comparer.resize(count);
   parallel_for(
       count, [&](std::size_t i) { comparer.begin(i); }, options);
+  for (std::size_t i = 0; i < count; ++i)
+    require_known(request.attributed, comparer.loaded(i));
   if (!request.scope_mismatch)
     for (std::size_t i = 1; i < count; ++i)
       require_same_scope(comparer.loaded(0), comparer.loaded(i));

@@ -104,9 +104,13 @@ void take_network(PoolSpec& to, const PoolSpec& from) {
   node.pcie = other.pcie;
   node.storage = other.storage;
   node.accelerator->host_bandwidth = other.accelerator->host_bandwidth;
-  const Seconds scale_up_latency = to.fabric->scale_up_latency;
+  const hardware::FabricSpec own = to.fabric.spec;
   to.fabric.spec = from.fabric.spec;
-  to.fabric->scale_up_latency = scale_up_latency;
+  to.fabric->scale_up_latency = own.scale_up_latency; // the others' business
+  to.fabric->switch_power = own.switch_power;
+  to.fabric->switch_price = own.switch_price;
+  to.fabric->cable_price = own.cable_price;
+  to.fabric->nic_price = own.nic_price;
 }
 
 void take_count(PoolSpec& to, const PoolSpec& from) {

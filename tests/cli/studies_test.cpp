@@ -128,6 +128,10 @@ TEST_CASE("compare: scopes that differ are bad input unless allowed") {
   CHECK(contains(refused.err, "error: scope: it differs"));
   CHECK(trainfare("compare --allow-scope-mismatch " + files).exit_code == 0);
   CHECK(trainfare("compare --equal weight " + files).exit_code == 2);
+  const Ran unknown =
+      trainfare("compare --allow-scope-mismatch --quantity totals.cost_us " + files);
+  CHECK(unknown.exit_code == 3);
+  CHECK(contains(unknown.err, "did you mean 'totals.cost_usd'"));
 }
 
 TEST_CASE("solve: a closed form from the command line, and its errors") {
