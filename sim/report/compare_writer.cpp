@@ -120,9 +120,9 @@ std::string chips_text(const std::vector<Compared>& compared) {
           std::pair{"H100 equivalents, BF16", &H100Equivalents::bf16},
           std::pair{"H100 equivalents, FP8", &H100Equivalents::fp8},
           std::pair{"H100 equivalents, simulated", &H100Equivalents::simulated}})
-      add(name, [&](std::size_t i) {
+      add(name, [&compared, member = part](std::size_t i) {
         const auto& h100 = compared[i].h100;
-        return h100 && (*h100).*part ? with_commas(*((*h100).*part)) : std::string("-");
+        return h100 && (*h100).*member ? with_commas(*((*h100).*member)) : std::string("-");
       });
   const std::vector<RunDates> dates = dates_of(compared);
   if (!dates.empty()) {

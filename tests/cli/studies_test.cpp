@@ -152,6 +152,15 @@ TEST_CASE("solve: a closed form from the command line, and its errors") {
   CHECK(contains(reach.err, "minimal.yaml:"));
 }
 
+TEST_CASE("threads change no byte of a comparison", "[threads]") {
+  const std::string compared = "compare --json --attribute --replications 4 '" + scenarios +
+                               "studies/v3-chips.yaml:h800' '" + scenarios +
+                               "studies/v3-chips.yaml:h20' --jobs ";
+  const Ran one = trainfare(compared + "1"), four = trainfare(compared + "4");
+  REQUIRE(one.exit_code == 0);
+  CHECK(one.out == four.out);
+}
+
 // The whole of them takes a minute: tools/studies.
 TEST_CASE("every shipped study reads, and every case of its scenarios can be", "[slow]") {
   int sweeps = 0, cases = 0;

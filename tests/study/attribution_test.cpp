@@ -27,9 +27,9 @@ Result run(const std::string& file, const Sets& sets) {
   return simulate(scenario::load(SOURCE_DIR "/scenarios/" + file, load), options);
 }
 
-report::AttributionTable attributed(const Result& first, const Result& second,
+report::AttributionTable attributed(const Result& first, const Result& other,
                                     bool reoptimise = false) {
-  return study::attribute({&first, &second, {hours, cost, energy}, reoptimise}).tables.back();
+  return study::attribute({&first, &other, {hours, cost, energy}, reoptimise}).tables.back();
 }
 
 std::map<std::string, double> shares_of(const report::AttributionTable& table,
@@ -42,7 +42,7 @@ std::map<std::string, double> shares_of(const report::AttributionTable& table,
   return shares;
 }
 
-void check_exact(const report::AttributionTable& table, const Result& first, const Result& second) {
+void check_exact(const report::AttributionTable& table, const Result& first, const Result& other) {
   for (const report::Attribution& a : table.quantities) {
     INFO(a.quantity);
     double sum = a.from;
@@ -53,7 +53,7 @@ void check_exact(const report::AttributionTable& table, const Result& first, con
     }
     CHECK(sum == a.to); // to the last bit
     CHECK(a.from == Approx(report::find_quantity(first, a.quantity)->value).epsilon(1e-13));
-    CHECK(a.to == Approx(report::find_quantity(second, a.quantity)->value).epsilon(1e-13));
+    CHECK(a.to == Approx(report::find_quantity(other, a.quantity)->value).epsilon(1e-13));
   }
 }
 
@@ -71,10 +71,9 @@ const Sets six{"cluster.node={extends: hgx-h20-8x400, nic: {bandwidth: 200 Gb/s}
 
 TEST_CASE("one property that differs makes the whole difference") {
   const Result first = run("minimal.yaml", {});
-  const Result second =
-      run("minimal.yaml", {"cluster.node.accelerator.memory_bandwidth=2000 GB/s"});
-  const report::AttributionTable table = attributed(first, second);
-  check_exact(table, first, second);
+  const Result other = run("minimal.yaml", {"cluster.node.accelerator.memory_bandwidth=2000 GB/s"});
+  const report::AttributionTable table = attributed(first, other);
+  check_exact(table, first, other);
   REQUIRE(table.subsets == 2);
   const auto shares = shares_of(table, hours);
   REQUIRE(shares.size() == 2); // and the layout
@@ -83,9 +82,9 @@ TEST_CASE("one property that differs makes the whole difference") {
 }
 
 TEST_CASE("six properties of DeepSeek-V3 add up exactly; price and power take no run") {
-  const Result first = run("deepseek-v3.yaml", {}), second = run("deepseek-v3.yaml", six);
-  const report::AttributionTable table = attributed(first, second);
-  check_exact(table, first, second);
+  const Result first = run("deepseek-v3.yaml", {}), other = run("deepseek-v3.yaml", six);
+  const report::AttributionTable table = attributed(first, other);
+  check_exact(table, first, other);
   for (const auto& [key, share] : shares_of(table, hours)) {
     INFO(key);
     if (key == "power" || key == "price" || key == "memory-size" || key == "layout")
@@ -144,11 +143,11 @@ TEST_CASE("H800 against H100: V3 and a dense model of tensor parallelism have th
 
 TEST_CASE("with layouts searched for nothing is slower than with the first run's") {
   const Result first = run("minimal.yaml", {}),
-               second = run("minimal.yaml", {"cluster.node=hgx-h800"});
-  const report::AttributionPair pair = study::attribute({&first, &second, {hours}, true});
+               other = run("minimal.yaml", {"cluster.node=hgx-h800"});
+  const report::AttributionPair pair = study::attribute({&first, &other, {hours}, true});
   REQUIRE(pair.tables.size() == 2);
   for (const report::AttributionTable& table : pair.tables)
-    check_exact(table, first, second);
+    check_exact(table, first, other);
   // Either end's own layout is among those tried: searching takes hours away from both.
   const auto frozen = shares_of(pair.tables[0], hours), free = shares_of(pair.tables[1], hours);
   CHECK(frozen.at("layout") == 0);
@@ -157,11 +156,11 @@ TEST_CASE("with layouts searched for nothing is slower than with the first run's
 
 TEST_CASE("a layout that the other machine cannot hold is told, and searched for on demand") {
   const Result first = run("deepseek-v3.yaml", {});
-  const Result second =
+  const Result other =
       run("deepseek-v3.yaml", {"cluster.node=hgx-a800", "cluster.fabric=fat-tree-200g",
                                "port={precision: [bf16], layout: auto}"});
   try {
-    study::attribute({&first, &second, {hours}, false});
+    study::attribute({&first, &other, {hours}, false});
     FAIL("BF16 activations do not fit");
   } catch (const InfeasibleError& error) {
     CHECK(error.remedy().find("--reoptimise") != std::string::npos);
