@@ -152,6 +152,26 @@ TEST_CASE("solve: a closed form from the command line, and its errors") {
   CHECK(contains(reach.err, "minimal.yaml:"));
 }
 
+TEST_CASE("a chip without links and with less memory runs by the port rules, each of them listed") {
+  const std::string l20 =
+      "run --json '" + minimal +
+      "' --set cluster.node.accelerator=l20 --set cluster.node.accelerator.kernels=hopper --set "
+      "cluster.node.accelerator.streaming_multiprocessors=92 --set "
+      "'cluster.node.accelerator.special_function_peak=3.7 TFLOP/s' --set "
+      "'cluster.node.pcie={bandwidth: 32 GB/s, efficiency: 0.85}'";
+  const Ran unasked = trainfare(l20);
+  CHECK(unasked.exit_code == 3);
+  CHECK(contains(unasked.err, "port: {scale_up: pcie}"));
+  const Ran ran = trainfare(l20 + " --set 'port={layout: auto, scale_up: pcie}'");
+  INFO(ran.err);
+  REQUIRE(ran.exit_code == 0);
+  const json told = json::parse(ran.out)["substitutions"];
+  REQUIRE(told.size() >= 2);
+  CHECK(told[0] == "node.scale_up: switch -> pcie (NVIDIA L20 has no links of its own)");
+  CHECK(contains(told[1].get<std::string>(), "stages.pre-training.parallelism: "));
+  CHECK(contains(told[1].get<std::string>(), "44.7 GiB of NVIDIA L20"));
+}
+
 TEST_CASE("threads change no byte of a comparison", "[threads]") {
   const std::string compared = "compare --json --attribute --replications 4 '" + scenarios +
                                "studies/v3-chips.yaml:h800' '" + scenarios +
