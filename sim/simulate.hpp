@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -67,8 +68,9 @@ public:
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;
 
-  // For any number of threads at once. Throws InfeasibleError.
-  [[nodiscard]] Result run(std::uint64_t replication) const;
+  // `slower`: what the times of each stage's work are multiplied by; empty: as simulated. For any
+  // number of threads at once. Throws InfeasibleError.
+  [[nodiscard]] Result run(std::uint64_t replication, std::span<const double> slower = {}) const;
 
 private:
   struct State;
