@@ -133,11 +133,13 @@ struct StackSpec {
 };
 
 enum class PortLayout { Auto, Keep };
+enum class PortScaleUp { Pcie, Keep };
 
 // Rules for what the target hardware lacks. Each substitution made is listed in the result.
 struct PortSpec {
   std::vector<hardware::Precision> precision; // in order of preference; empty: no substitution
   PortLayout layout = PortLayout::Keep;       // auto: search when the given layout does not fit
+  PortScaleUp scale_up = PortScaleUp::Keep;   // pcie: where the accelerator has no links of its own
 };
 
 inline constexpr Rule any_degree{.low = 1, .high = 1 << 20};
@@ -275,6 +277,8 @@ template <class V> void fields(V& v, PortSpec& s) {
   v("precision", s.precision, anything,
     "Precisions to fall back to, in order, where the accelerator lacks the stack's.");
   v("layout", s.layout, anything, "auto: search for a layout where the given one does not fit.");
+  v("scale_up", s.scale_up, anything,
+    "pcie: GPUs of an accelerator without links of its own are joined over PCIe.");
 }
 
 } // namespace sim::plan
@@ -324,6 +328,10 @@ template <> struct EnumNames<plan::RankOrder> {
 template <> struct EnumNames<plan::PortLayout> {
   static constexpr std::array names{std::pair{plan::PortLayout::Auto, std::string_view{"auto"}},
                                     std::pair{plan::PortLayout::Keep, std::string_view{"keep"}}};
+};
+template <> struct EnumNames<plan::PortScaleUp> {
+  static constexpr std::array names{std::pair{plan::PortScaleUp::Pcie, std::string_view{"pcie"}},
+                                    std::pair{plan::PortScaleUp::Keep, std::string_view{"keep"}}};
 };
 template <> inline constexpr std::string_view catalogue_kind<plan::StackSpec> = "stacks";
 } // namespace base

@@ -179,7 +179,8 @@ void Checker::pools() {
 
 void Checker::pool(const hardware::PoolSpec& pool, const std::string& path) {
   const hardware::NodeSpec& node = pool.node.spec;
-  check_accelerator(node, path + ".node", [this](const auto&... texts) { say(texts...); });
+  check_accelerator(node, scenario_.port, path + ".node",
+                    [this](const auto&... texts) { say(texts...); });
   if (node.idle_power > node.power)
     say(path + ".node.idle_power", "more power without work than with it",
         "must not be above power");
