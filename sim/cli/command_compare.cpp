@@ -58,6 +58,7 @@ Outcome compare_command(const Command& command, const std::vector<std::string>& 
       .with_text("quantity", "PATH", "likewise of this quantity alone")
       .with_flag("allow-scope-mismatch", "compare although the dollars cover different things")
       .with_text("replications", "N", "intervals: N draws of failures and uncertain inputs")
+      .with_flag("no-model-error", "replications: times as simulated, without the model's error")
       .with_format(true)
       .with_out("write to FILE instead of standard output")
       .with_jobs()
@@ -79,6 +80,9 @@ Outcome compare_command(const Command& command, const std::vector<std::string>& 
   request.attributed = attributed_of(given);
   request.reoptimise = given.flag("reoptimise");
   request.replications = given.number("replications", 0, 1, limit::replications);
+  const study::ModelError model(scenario::load_evidence(request.load.catalog_directory));
+  request.model = &model;
+  request.model_drawn = !given.flag("no-model-error");
   study::ParallelOptions parallel;
   parallel.jobs = given.jobs();
   const report::Comparison comparison = study::compare(request, parallel);

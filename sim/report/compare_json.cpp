@@ -5,6 +5,7 @@
 #include "sim/report/json_writer.hpp"
 #include "sim/report/quantities.hpp"
 #include "sim/report/rules_writer.hpp"
+#include "sim/report/uncertainty_writer.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -49,6 +50,8 @@ ordered_json compared_json(const Compared& c) {
       published["error_percent"] = *row.error_percent;
     object["published"].push_back(std::move(published));
   }
+  if (c.validity)
+    object["validity"] = to_json(*c.validity);
   if (c.h100)
     object["h100_equivalents"] = {{"tpp", optional_number(c.h100->tpp)},
                                   {"bf16_dense", optional_number(c.h100->bf16)},

@@ -214,10 +214,10 @@ std::string intervals_text(const Comparison& comparison) {
                  i == 0 ? "" : fmt::format("x{:.3f}", r.p95)});
     }
   return "\n" + table.text() +
-         wrapped(
-             "  Intervals hold the uncertain inputs and failures that are drawn, not the error of "
-             "the model: what nobody gave a range has none.",
-             4);
+         wrapped("  Intervals hold the uncertain inputs and failures that are drawn and, unless it "
+                 "was left "
+                 "out, the model's error, by the errors of measured runs.",
+                 4);
 }
 
 std::string tokens_note(const Comparison& comparison) {
@@ -246,6 +246,8 @@ std::string write_comparison_table(const Comparison& comparison) {
       out += wrapped("    set " + c.adjusted, 6);
     for (const std::string& substitution : r.run.substitutions)
       out += wrapped("    substituted " + substitution, 6);
+    if (c.validity && !c.validity->beyond.empty())
+      out += wrapped("    beyond what was measured: " + joined(c.validity->beyond, "; "), 6);
   }
   const std::vector<Row> rows = compared_rows(compared);
   constexpr std::size_t others = 3; // beside the first, within the width of the page

@@ -4,6 +4,7 @@
 
 #include "sim/report/attribution.hpp"
 #include "sim/report/distribution.hpp"
+#include "sim/report/uncertainty.hpp"
 #include "sim/simulate.hpp"
 
 #include <cstddef>
@@ -27,9 +28,11 @@ struct Compared {
   Result result;
   std::string adjusted = {}; // "stages.pre-training.tokens = 9.1e12, for ..."; empty: as it stands
   std::optional<H100Equivalents> h100 = std::nullopt;
+  std::optional<Validity> validity = std::nullopt; // which measured runs it rests on
 };
 
-// A total over replications with common random numbers: of each run, and of its ratio to the first,
+// A total over replications with common random numbers (failures, inputs, the model's error): of
+// each run, and of its ratio to the first,
 // replication by replication.
 struct PairedTotal {
   std::string quantity;

@@ -9,6 +9,7 @@
 #include "sim/study/attribution.hpp"
 #include "sim/study/located.hpp"
 #include "sim/study/monotone_search.hpp"
+#include "sim/study/validity.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -206,6 +207,8 @@ public:
     c.label = request_.runs[i].label;
     c.h100 = equivalents(i);
     c.adjusted = runs_[i].adjusted;
+    if (request_.model != nullptr && !runs_[i].result->run.stages.empty())
+      c.validity = validity_of(*runs_[i].result, *request_.model);
     c.result = std::move(*runs_[i].result);
     return c;
   }
@@ -333,7 +336,7 @@ void replicate(const ComparisonRequest& request, const Comparer& comparer,
   const SimulateOptions simulated = simulate_options(request);
   std::vector<std::unique_ptr<const Simulation>> prepared(runs);
   for (std::size_t i = 0; i < runs; ++i)
-    if (!comparer.loaded(i).uncertain)
+    if (!comparer.loaded(i).uncertain())
       prepared[i] = std::make_unique<const Simulation>(comparer.loaded(i), simulated);
   std::vector<std::vector<double>> values(runs * count);
   parallel_for(
@@ -342,11 +345,16 @@ void replicate(const ComparisonRequest& request, const Comparer& comparer,
         const std::size_t i = task % runs;
         const std::uint64_t replication = task / runs;
         const auto run = [&] {
+          std::vector<double> slower;
+          if (request.model != nullptr && request.model_drawn)
+            slower = drawn_factors(*request.model, comparer.loaded(i).scenario, request.load.seed,
+                                   replication);
           if (prepared[i])
-            return prepared[i]->run(replication);
+            return prepared[i]->run(replication, slower);
           LoadOptions load = comparer.load(i);
           load.replication = replication;
-          return Simulation(scenario::load(request.runs[i].file, load), simulated).run(replication);
+          return Simulation(scenario::load(request.runs[i].file, load), simulated)
+              .run(replication, slower);
         };
         const Result result = located(comparer.loaded(i), run);
         for (const std::string& path : paths)
@@ -386,7 +394,7 @@ report::Comparison compare(const ComparisonRequest& request, const ParallelOptio
   parallel_for(
       count, [&](std::size_t i) { comparer.equalise(i); }, options);
   report::Comparison comparison;
-  comparison.equal = std::string(name_of(request.equal));
+  comparison.equal = std::string(sim::name_of(request.equal));
   comparison.compared.resize(count);
   parallel_for(
       count, [&](std::size_t i) { comparison.compared[i] = comparer.compared(i); }, options);

@@ -5,6 +5,7 @@
 #include "sim/execution/detail.hpp"
 #include "sim/report/comparison.hpp"
 #include "sim/scenario/load.hpp"
+#include "sim/study/model_error.hpp"
 #include "sim/study/parallel.hpp"
 
 #include <array>
@@ -35,6 +36,10 @@ struct ComparisonRequest {
   std::vector<std::string> attributed;
   bool reoptimise = false;
   std::size_t replications = 0; // of common random numbers; 0: none
+  // Errors of measured runs: what a result rests on is told, and replications draw them (one sign
+  // and quantile for all runs of a replication). Null: neither.
+  const ModelError* model = nullptr;
+  bool model_drawn = true; // false: replications leave it out
 };
 
 // Throws ScenarioError (text; scopes that differ), LocatedInfeasibleError, InfeasibleError
