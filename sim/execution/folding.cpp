@@ -111,9 +111,9 @@ private:
       colours.push_back(mixed(colour, 1));
     }
     for (const Trunk& trunk : machine_.trunks)
-      colours.push_back(mixed(mixed(bits(trunk.capacity.base()),
-                                    (trunk.can_bind ? 1 : 0) ^ bits(trunk.storage.base())),
-                              2));
+      colours.push_back(mixed(
+          mixed(bits(trunk.capacity.base()), (trunk.can_bind ? 1 : 0) ^ bits(trunk.storage.base())),
+          2));
     classes_.resize(numbering_.number(colours, class_of_));
     for (const std::uint32_t c : class_of_)
       ++classes_[c].size;

@@ -27,6 +27,8 @@ public:
   bool follow();
   // Somebody shares wherever the path leads.
   [[nodiscard]] bool impossible() const { return impossible_; }
+  // Nothing is left for it.
+  [[nodiscard]] bool all_told() const { return all_told_; }
 
 private:
   static constexpr std::size_t pass_kinds = 5;
@@ -49,6 +51,8 @@ private:
     const plan::ScheduledPass* program = nullptr;
     std::size_t first_row = 0; // of its chain's outputs
     std::uint32_t first = 0, next = 0, pause = 0, stop = 0, last_weights = none;
+    std::uint32_t limit = 0;      // beyond it, its messages could meet its own gradients
+    std::uint32_t halt = 0;       // the path goes no further
     bool running = false;         // the first was under way when the path began
     double end = 0;               // of the pass before `next`
     double since = 0;             // end of what ran when the path began
@@ -104,6 +108,16 @@ private:
   bool passes_fit();
   void end_at_first_meeting(double known);
 
+  // path_tail.cpp: lane by lane to where gradients could come near.
+  [[nodiscard]] bool data_keeps_apart() const;
+  void find_limits();
+  [[nodiscard]] double first_halt() const;
+  [[nodiscard]] std::vector<double> soonest_sent();
+  [[nodiscard]] bool tail_is_certain();
+  void hand_back_tail();
+  void join_at_halt(Lane& lane);
+  void await_inputs(const Lane& lane);
+
   void undo(Lane& lane, double from);
   void hand_back(std::size_t& passes);
   void book(Lane& lane, std::uint32_t ended, std::uint32_t started);
@@ -124,8 +138,11 @@ private:
   std::vector<std::vector<Load>> loads_;                      // by trunk
   std::map<std::pair<engine::ResourceId, Id>, double> drawn_; // by passes, at most
   std::vector<Meeting> meetings_;
+  bool by_lane_ = false;    // lanes halt one by one
   bool learned_ = false;    // a kind of pass was seen for the first time
   bool impossible_ = false; // somebody shares, wherever the path would lead
+  bool all_told_ = false;
+  double begin_ = 0;
   double end_ = std::numeric_limits<double>::infinity();
 };
 

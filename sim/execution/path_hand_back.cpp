@@ -45,7 +45,9 @@ void Player::Path::forget(const Lane& lane, const ScheduledPass& op, std::size_t
 // Books what has ended by the end of the path, and starts the engine with what is under way.
 void Player::Path::hand_back(std::size_t& passes) {
   if (end_ == never) {
-    finish_all();
+    for (const Lane& lane : lanes_)
+      passes += lane.next - lane.first;
+    by_lane_ ? hand_back_tail() : finish_all();
     return;
   }
   player_.start_engine_at(end_);

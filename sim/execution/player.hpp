@@ -64,7 +64,8 @@ private:
   struct ActorState {
     std::uint32_t next = 0; // in its program
     bool busy = false;
-    bool held = false; // the pass has ended and waits for the parameters
+    bool held = false;  // the pass has ended and waits for the parameters
+    bool ahead = false; // busy with what the longest path has told already
     bool parameters_ended = true;
     bool early_started = false, early_ended = false;
     bool computing = false;   // a task of the pass occupies the GPU
@@ -181,6 +182,10 @@ private:
   void publish(Id actor, int chunk, int micro_batch, bool forward);
   // Stage that reads what a stage has made: the next chunk forward, the one before backward.
   [[nodiscard]] int reader_of(int stage, int chunk, int micro_batch, bool forward) const;
+  [[nodiscard]] int owner_of(int chunk, int micro_batch) const {
+    return owner_[static_cast<std::size_t>(chunk) * micro_batches_ +
+                  static_cast<std::size_t>(micro_batch)];
+  }
   [[nodiscard]] Id message_team(Id actor, int reader_stage) const;
   void arrive(Id sender, int chunk, int micro_batch, bool forward);
   void end_tag(std::uint32_t tag);
@@ -245,6 +250,8 @@ private:
   [[nodiscard]] bool path_is_open() const;
   void follow_path();
   void start_engine_at(double time);
+  void start_latency(std::uint32_t tag, Seconds duration);
+  void end_ahead(Id actor);
 
   // player_trunks.cpp
   void link_trunks();

@@ -56,6 +56,21 @@ void Player::start_engine_at(double time) {
     }
 }
 
+// Nothing but time passes.
+void Player::start_latency(std::uint32_t tag, Seconds duration) {
+  engine::ActivitySpec spec;
+  spec.latency = duration;
+  spec.tag = tag;
+  engine_.start(spec);
+}
+
+// The engine has come to where the longest path left an actor.
+void Player::end_ahead(Id id) {
+  ActorState& state = actors_[id];
+  state.busy = state.ahead = false;
+  try_start(id);
+}
+
 // Tried again after each stretch that the engine had to play; later, where little was gained.
 void Player::follow_path() {
   path_open_ = path_is_open();
@@ -65,7 +80,7 @@ void Player::follow_path() {
     path_ = std::make_shared<Path>(*this);
   engine_.update_rates();
   const bool gained = path_->follow();
-  path_open_ = !path_->impossible();
+  path_open_ = !path_->impossible() && !path_->all_told();
   path_backoff_ = gained ? 0 : std::min(longest_pause, 2 * path_backoff_ + 1);
   path_pause_ = path_backoff_;
 }
@@ -81,16 +96,19 @@ Player::Path::Path(Player& player)
     turn_.push_back(static_cast<std::uint32_t>(chunk * turns_ / chunks_));
   make_lanes();
   find_meetings();
+  by_lane_ = data_keeps_apart();
+  if (by_lane_)
+    find_limits();
 }
 
 // False, and nothing has changed, where the engine has to play on.
 bool Player::Path::follow() {
-  const double begin = player_.now();
+  begin_ = player_.now();
   end_ = never;
   if (!find_lanes() || !find_messages())
     return false;
   std::uint32_t window = first_window;
-  for (double known = begin; known < end_ && !impossible_;) {
+  for (double known = begin_; known < end_ && !impossible_;) {
     known = advance_window(window);
     end_at_first_meeting(std::min(known, end_));
     window = std::min(2 * window, longest_window);
@@ -99,7 +117,9 @@ bool Player::Path::follow() {
     impossible_ = impossible_ || !passes_fit();
     learned_ = false;
   }
-  if (impossible_ || !(end_ > begin)) {
+  if (by_lane_ && !impossible_ && (end_ < never || !tail_is_certain()))
+    end_ = std::min(end_, first_halt());
+  if (impossible_ || !(end_ > begin_)) {
     for (Lane& lane : lanes_)
       undo(lane, -1);
     for (const Message& message : messages_)
@@ -115,7 +135,7 @@ bool Player::Path::follow() {
 // what is still to come waits for an actor whose window is over.
 double Player::Path::advance_window(std::uint32_t window) {
   for (Lane& lane : lanes_)
-    lane.pause = lane.next + std::min(window, lane.stop - lane.next);
+    lane.pause = lane.next + std::min(window, lane.halt - lane.next);
   for (bool moved = true; moved && !impossible_;) {
     moved = false;
     for (Lane& lane : lanes_)
@@ -125,7 +145,7 @@ double Player::Path::advance_window(std::uint32_t window) {
   }
   double known = never;
   for (const Lane& lane : lanes_)
-    if (lane.next == lane.pause && lane.next < lane.stop)
+    if (lane.next == lane.pause && lane.next < lane.halt)
       known = std::min(known, lane.end);
   return known;
 }
@@ -152,6 +172,7 @@ bool Player::Path::find_lanes() {
   for (Lane& lane : lanes_) {
     const ActorState& state = player_.actors_[lane.actor];
     lane.first = lane.next = state.next;
+    lane.halt = by_lane_ ? std::max(lane.first, lane.limit) : lane.stop;
     lane.running = state.busy;
     lane.end = lane.since = state.idle_since;
     lane.idle = lane.exposed = 0;
