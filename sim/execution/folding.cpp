@@ -9,6 +9,7 @@
 #include <numeric>
 #include <span>
 #include <tuple>
+#include <utility>
 
 namespace sim::execution {
 namespace {
@@ -137,17 +138,31 @@ private:
     }
   }
 
-  void list_edges() {
-    std::vector<std::uint64_t> kinds;
+  // There are few different ones, and equal ones lie together.
+  void label_loads() {
+    labels_.reserve(machine_.loads.size());
+    std::vector<std::pair<std::size_t, double>> known; // pattern, flows
+    std::uint32_t last = 0;
     for (const Team& team : machine_.teams) {
-      std::uint64_t pattern = 1;
+      std::size_t pattern = 0;
       for (const Use& use : machine_.uses_of(team)) {
-        for (const network::TrunkLoad& load : machine_.loads_of(use))
-          kinds.push_back(mixed(bits(load.flows), pattern));
+        for (const network::TrunkLoad& load : machine_.loads_of(use)) {
+          const std::pair kind{pattern, load.flows};
+          if (last >= known.size() || known[last] != kind) {
+            const auto found = std::find(known.begin(), known.end(), kind);
+            last = static_cast<std::uint32_t>(found - known.begin());
+            if (found == known.end())
+              known.push_back(kind);
+          }
+          labels_.push_back(last);
+        }
         ++pattern;
       }
     }
-    numbering_.number(kinds, labels_);
+  }
+
+  void list_edges() {
+    label_loads();
     first_edge_.assign(class_of_.size() + 2, 0);
     for_each_edge([this](std::uint32_t team, std::uint32_t other, std::uint32_t) {
       ++first_edge_[team + 2];

@@ -146,14 +146,22 @@ const PassScript& LayoutPlay::numbered_script(const plan::PassKey& key, double s
 
 // What passes put on trunks must be known before the machine is built.
 void LayoutPlay::learn_patterns(const plan::PipelineProgram& program) {
-  for (const auto& rank : program.ranks) {
-    std::vector<plan::PassKey> seen;
-    for (const plan::ScheduledPass& pass : rank)
-      if (std::find(seen.begin(), seen.end(), pass.pass) == seen.end()) {
-        seen.push_back(pass.pass);
-        script(pass.pass, 1, true);
+  const auto chunks = static_cast<std::size_t>(program.chunks);
+  std::vector<char> seen(plan::pass_kinds * chunks); // lone passes, by kind and chunk
+  std::set<plan::PassKey> pairs;
+  for (const auto& rank : program.ranks)
+    for (const plan::ScheduledPass& pass : rank) {
+      if (pass.pass.kind == plan::PassKind::Pair) {
+        if (pairs.insert(pass.pass).second)
+          script(pass.pass, 1, true);
+        continue;
       }
-  }
+      char& known = seen[static_cast<std::size_t>(pass.pass.kind) * chunks +
+                         static_cast<std::size_t>(pass.pass.chunk)];
+      if (known == 0)
+        script(pass.pass, 1, true);
+      known = 1;
+    }
   if (patterns_known_ == count_of(patterns_))
     return;
   patterns_known_ = count_of(patterns_);

@@ -31,7 +31,6 @@ public:
   [[nodiscard]] bool all_told() const { return all_told_; }
 
 private:
-  static constexpr std::size_t pass_kinds = 5;
   struct Leg { // what a pass sends
     Id team = none;
     double delay = 0;
@@ -41,7 +40,7 @@ private:
     double took = 0;
     Leg forward, backward;
     plan::PassKey pass;
-    double count = 0; // that have ended
+    double count = 0; // that were followed and not yet booked
   };
   struct Begun { // a pass: when, and the waits up to then, for senders and for messages
     double start, idle, exposed;
@@ -57,10 +56,6 @@ private:
     double end = 0;               // of the pass before `next`
     double since = 0;             // end of what ran when the path began
     double idle = 0, exposed = 0; // waits so far
-    void wait(double made, double arrives) {
-      idle += made - end;
-      exposed += arrives - made;
-    }
     double shortest = std::numeric_limits<double>::infinity(); // pass that sends
     double longest_delay = 0;
     std::vector<Kind> kinds;        // by kind and turn
@@ -80,6 +75,7 @@ private:
     std::vector<Id> teams;
     std::vector<std::pair<double, double>> travel; // from sending to leaving and to arriving
     std::vector<std::size_t> next;                 // message to look at, of each
+    std::vector<double> begins;                    // when that one leaves; none: never
     double until = 0;                              // the latest so far arrives
   };
 
@@ -92,6 +88,15 @@ private:
     return machine_.members_of(machine_.teams[team]).front();
   }
   bool advance(Lane& lane);
+  [[nodiscard]] Output input_of(const plan::ScheduledPass& op, const Output* forward,
+                                const Output* backward) const;
+  void publish(const plan::ScheduledPass& op, const Kind& kind, double end, Output* forward,
+               Output* backward);
+  [[nodiscard]] double begins_of(const Meeting& meeting, std::size_t i) const {
+    const std::vector<double>& sent = sent_[meeting.teams[i]];
+    return meeting.next[i] < sent.size() ? sent[meeting.next[i]] + meeting.travel[i].first
+                                         : std::numeric_limits<double>::infinity();
+  }
   const Kind& learn(Lane& lane, const plan::ScheduledPass& op);
   void note_interior(const Lane& lane, const PassTiming& timing);
   void note_sent(const Leg& leg, double made) {

@@ -25,6 +25,7 @@ void Player::Path::undo(Lane& lane, double from) {
     if (lane.begun[lane.next - 1].start < from)
       break;
     --lane.next;
+    lane.kinds[kind_at(lane.program[lane.next])].count -= 1;
     forget(lane, lane.program[lane.next], width);
   }
 }
@@ -111,25 +112,23 @@ void Player::Path::finish_all() {
 void Player::Path::book(Lane& lane, std::uint32_t ended, std::uint32_t started) {
   if (started == lane.first)
     return;
-  std::uint32_t first = lane.first;
+  const auto leave_out = [&](std::uint32_t i) { lane.kinds[kind_at(lane.program[i])].count -= 1; };
+  for (std::uint32_t i = ended; i < started; ++i)
+    leave_out(i); // under way
   if (lane.running) {
-    if (ended == first)
+    if (ended == lane.first)
       return;
-    const ScheduledPass& op = lane.program[first];
-    book_passes(lane, op, 1, lane.since - lane.begun[lane.first].start);
-    ++first;
+    leave_out(lane.first);
+    book_passes(lane, lane.program[lane.first], 1, lane.since - lane.begun[lane.first].start);
   }
-  for (std::uint32_t i = first; i < ended; ++i)
-    lane.kinds[kind_at(lane.program[i])].count += 1;
-  for (std::size_t k = 0; k < lane.kinds.size(); ++k)
-    if (lane.kinds[k].count > 0) {
-      const Kind& kind = lane.kinds[k];
+  for (Kind& kind : lane.kinds)
+    if (kind.count > 0) {
       ScheduledPass op;
       op.pass = kind.pass;
       book_passes(lane, op, kind.count, kind.took);
-      lane.kinds[k].count = 0;
+      kind.count = 0;
     }
-  if (started <= first)
+  if (started <= lane.first + (lane.running ? 1 : 0))
     return;
   const Begun& last = lane.begun[started - 1];
   Breakdown& breakdown = player_.breakdown(lane.actor);

@@ -161,7 +161,7 @@ void Player::Path::make_lanes() {
     lane.stop = static_cast<std::uint32_t>(program.size());
     if (!player_.plan_.updates.empty())
       lane.last_weights = player_.last_weights_[static_cast<std::size_t>(actor.stage)];
-    lane.kinds.resize(pass_kinds * turns_);
+    lane.kinds.resize(plan::pass_kinds * turns_);
     lane.begun = std::make_unique_for_overwrite<Begun[]>(lane.stop);
   }
 }
@@ -256,6 +256,7 @@ void Player::Path::find_meetings() {
     if (!several || std::any_of(meetings_.begin(), meetings_.end(), same))
       continue;
     meeting.next.resize(meeting.teams.size());
+    meeting.begins.resize(meeting.teams.size());
     for (const Id team : meeting.teams)
       meeting.travel.push_back(
           {machine_.uses[machine_.teams[team].first_use].latency / second, delay_of(team)});
@@ -309,63 +310,86 @@ void Player::Path::note_interior(const Lane& lane, const PassTiming& timing) {
   }
 }
 
+// What a pass reads: when it was made, and when it is there.
+Player::Output Player::Path::input_of(const ScheduledPass& op, const Output* forward,
+                                      const Output* backward) const {
+  const std::size_t width = player_.micro_batches_;
+  Output input{0, 0};
+  if (runs_forward(op.pass.kind) && op.pass.chunk > 0)
+    input = forward[static_cast<std::size_t>(op.pass.chunk - 1) * width +
+                    static_cast<std::size_t>(op.micro_batch)];
+  if (!runs_backward(op.pass.kind))
+    return input;
+  const bool pair = op.pass.kind == PassKind::Pair;
+  const auto behind = static_cast<std::size_t>(pair ? op.pass.backward_chunk : op.pass.chunk);
+  const std::size_t back =
+      behind * width + static_cast<std::size_t>(pair ? op.backward_micro_batch : op.micro_batch);
+  const Output& read = behind + 1 == chunks_ ? forward[back] : backward[back + width];
+  return {std::max(input.made_at, read.made_at), std::max(input.arrives, read.arrives)};
+}
+
 // Follows an actor's program as far as what it reads is there.
 bool Player::Path::advance(Lane& lane) {
-  const std::uint32_t before = lane.next;
   const std::size_t width = player_.micro_batches_;
   Output* const forward = player_.forward_.data() + lane.first_row * width;
   Output* const backward = player_.backward_.data() + lane.first_row * width;
-  while (lane.next < lane.pause) {
-    const ScheduledPass& op = lane.program[lane.next];
-    const bool pair = op.pass.kind == PassKind::Pair, sends = runs_forward(op.pass.kind);
-    const bool returns = runs_backward(op.pass.kind);
-    const auto chunk = static_cast<std::size_t>(op.pass.chunk);
-    const auto behind = static_cast<std::size_t>(pair ? op.pass.backward_chunk : op.pass.chunk);
-    const std::size_t out = chunk * width + static_cast<std::size_t>(op.micro_batch);
-    const std::size_t back =
-        behind * width + static_cast<std::size_t>(pair ? op.backward_micro_batch : op.micro_batch);
-    const bool running = lane.running && lane.next == lane.first;
-    double arrives = 0, made = 0;
-    if (sends && chunk > 0) {
-      arrives = forward[out - width].arrives;
-      made = forward[out - width].made_at;
-    }
-    if (returns) {
-      const Output& read = behind + 1 == chunks_ ? forward[back] : backward[back + width];
-      arrives = std::max(arrives, read.arrives);
-      made = std::max(made, read.made_at);
-    }
-    if (arrives == never && !running)
+  const std::uint32_t before = lane.next;
+  std::uint32_t next = before; // kept out of memory, as what is written below could be the lane
+  double end = lane.end, idle = lane.idle, exposed = lane.exposed;
+  for (; next < lane.pause; ++next) {
+    const ScheduledPass& op = lane.program[next];
+    const Output input = input_of(op, forward, backward);
+    const bool running = lane.running && next == lane.first;
+    if (input.arrives == never && !running)
       break;
-    double start = std::max(lane.end, arrives);
-    if (lane.next == lane.last_weights) {
+    double start = std::max(end, input.arrives);
+    if (next == lane.last_weights) {
       end_ = std::min(end_, start);
       break;
     }
-    const Kind& found = lane.kinds[kind_at(op)];
-    const Kind& kind = found.timing != nullptr ? found : learn(lane, op);
+    Kind& kind = lane.kinds[kind_at(op)];
+    if (kind.timing == nullptr)
+      learn(lane, op);
     if (impossible_ || kind.pass.chunk != op.pass.chunk ||
         kind.pass.backward_chunk != op.pass.backward_chunk) {
       impossible_ = true;
-      return false;
+      break;
     }
-    if (running)
+    if (running) {
       start = player_.actors_[lane.actor].pass_started;
-    else if (start > lane.end)
-      lane.wait(std::max(made, lane.end), start);
-    lane.end = running ? lane.since : start + kind.took;
-    lane.begun[lane.next] = {start, lane.idle, lane.exposed};
-    ++lane.next;
-    if (sends) {
-      forward[out] = {lane.end, lane.end + kind.forward.delay};
-      note_sent(kind.forward, lane.end);
+    } else if (start > end) {
+      const double made = std::max(input.made_at, end);
+      idle += made - end;
+      exposed += start - made;
     }
-    if (returns) {
-      backward[back] = {lane.end, lane.end + kind.backward.delay};
-      note_sent(kind.backward, lane.end);
-    }
+    end = running ? lane.since : start + kind.took;
+    lane.begun[next] = {start, idle, exposed};
+    kind.count += 1;
+    publish(op, kind, end, forward, backward);
   }
-  return lane.next != before;
+  lane.next = next;
+  lane.end = end;
+  lane.idle = idle;
+  lane.exposed = exposed;
+  return next != before;
+}
+
+void Player::Path::publish(const ScheduledPass& op, const Kind& kind, double end, Output* forward,
+                           Output* backward) {
+  const std::size_t width = player_.micro_batches_;
+  if (runs_forward(op.pass.kind)) {
+    forward[static_cast<std::size_t>(op.pass.chunk) * width +
+            static_cast<std::size_t>(op.micro_batch)] = {end, end + kind.forward.delay};
+    note_sent(kind.forward, end);
+  }
+  if (runs_backward(op.pass.kind)) {
+    const bool pair = op.pass.kind == PassKind::Pair;
+    const auto chunk = static_cast<std::size_t>(pair ? op.pass.backward_chunk : op.pass.chunk);
+    backward[chunk * width +
+             static_cast<std::size_t>(pair ? op.backward_micro_batch : op.micro_batch)] = {
+        end, end + kind.backward.delay};
+    note_sent(kind.backward, end);
+  }
 }
 
 // No trunk has more passes on it than it has room for, beside one message.
@@ -392,30 +416,24 @@ bool Player::Path::passes_fit() {
 // Messages of one actor follow one another; those of several meet where they overlap on a trunk:
 // there the path ends. Looks at what begins to travel before `known`.
 void Player::Path::end_at_first_meeting(double known) {
-  for (Meeting& meeting : meetings_)
+  for (Meeting& meeting : meetings_) {
+    for (std::size_t i = 0; i < meeting.teams.size(); ++i)
+      meeting.begins[i] = begins_of(meeting, i);
     while (true) {
-      double from = never, to = 0;
-      std::size_t first = 0;
-      for (std::size_t i = 0; i < meeting.teams.size(); ++i) {
-        const std::vector<double>& sent = sent_[meeting.teams[i]];
-        if (meeting.next[i] == sent.size())
-          continue;
-        const double begins = sent[meeting.next[i]] + meeting.travel[i].first;
-        if (begins < from) {
-          from = begins;
-          to = sent[meeting.next[i]] + meeting.travel[i].second;
-          first = i;
-        }
-      }
-      if (!(from < known))
+      const auto soonest = std::min_element(meeting.begins.begin(), meeting.begins.end());
+      const auto first = static_cast<std::size_t>(soonest - meeting.begins.begin());
+      if (!(*soonest < known))
         break;
-      if (from < meeting.until * (1 - rounding)) {
-        end_ = std::min(end_, from);
+      if (*soonest < meeting.until * (1 - rounding)) {
+        end_ = std::min(end_, *soonest);
         break;
       }
-      meeting.until = std::max(meeting.until, to);
+      const double sent = sent_[meeting.teams[first]][meeting.next[first]];
+      meeting.until = std::max(meeting.until, sent + meeting.travel[first].second);
       ++meeting.next[first];
+      *soonest = begins_of(meeting, first);
     }
+  }
 }
 
 } // namespace sim::execution
