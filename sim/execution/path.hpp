@@ -34,12 +34,20 @@ private:
   struct Leg { // what a pass sends
     Id team = none;
     double delay = 0;
+    std::vector<double>* sent = nullptr; // when, of the team
+  };
+  // A pass of a program: outputs that it reads and makes, and its kind. Where there are fewer than
+  // two, one that is always there is read, one that nobody reads is made.
+  struct Step {
+    std::array<std::uint32_t, 2> reads, makes;
+    std::uint32_t kind;
   };
   struct Kind { // of pass, on one actor
     const PassTiming* timing = nullptr;
     double took = 0;
     Leg forward, backward;
     plan::PassKey pass;
+    bool listed = false;
     double count = 0; // that were followed and not yet booked
   };
   struct Begun { // a pass: when, and the waits up to then, for senders and for messages
@@ -48,7 +56,6 @@ private:
   struct Lane { // an actor
     Id actor = 0;
     const plan::ScheduledPass* program = nullptr;
-    std::size_t first_row = 0; // of its chain's outputs
     std::uint32_t first = 0, next = 0, pause = 0, stop = 0, last_weights = none;
     std::uint32_t limit = 0;      // beyond it, its messages could meet its own gradients
     std::uint32_t halt = 0;       // the path goes no further
@@ -59,6 +66,7 @@ private:
     double shortest = std::numeric_limits<double>::infinity(); // pass that sends
     double longest_delay = 0;
     std::vector<Kind> kinds;        // by kind and turn
+    std::vector<Step> steps;        // by place in the program
     std::unique_ptr<Begun[]> begun; // by place in the program, from `first` to `next`
   };
   struct Message { // under way when the path begins
@@ -87,11 +95,9 @@ private:
   [[nodiscard]] Id sender_of(Id team) const {
     return machine_.members_of(machine_.teams[team]).front();
   }
+  void list_steps(Lane& lane);
   bool advance(Lane& lane);
-  [[nodiscard]] Output input_of(const plan::ScheduledPass& op, const Output* forward,
-                                const Output* backward) const;
-  void publish(const plan::ScheduledPass& op, const Kind& kind, double end, Output* forward,
-               Output* backward);
+  void end_running(Lane& lane);
   [[nodiscard]] double begins_of(const Meeting& meeting, std::size_t i) const {
     const std::vector<double>& sent = sent_[meeting.teams[i]];
     return meeting.next[i] < sent.size() ? sent[meeting.next[i]] + meeting.travel[i].first
@@ -99,10 +105,6 @@ private:
   }
   const Kind& learn(Lane& lane, const plan::ScheduledPass& op);
   void note_interior(const Lane& lane, const PassTiming& timing);
-  void note_sent(const Leg& leg, double made) {
-    if (leg.team != none)
-      sent_[leg.team].push_back(made);
-  }
   [[nodiscard]] std::size_t kind_at(const plan::ScheduledPass& op) const {
     return static_cast<std::size_t>(op.pass.kind) * turns_ +
            turn_[static_cast<std::size_t>(op.pass.chunk)];
@@ -128,7 +130,7 @@ private:
   void book(Lane& lane, std::uint32_t ended, std::uint32_t started);
   void book_passes(const Lane& lane, const plan::ScheduledPass& op, double count, double took);
   void book_messages(Id team, double time);
-  void forget(const Lane& lane, const plan::ScheduledPass& op, std::size_t width);
+  void forget(const Lane& lane, std::uint32_t place);
   void keep_messages();
   void send_again(Lane& lane, std::uint32_t ended);
   void finish_all();

@@ -295,7 +295,8 @@ private:
   std::vector<Id> touched_actors_, touched_teams_;
 
   std::size_t chunks_ = 0, micro_batches_ = 0;
-  std::vector<Output> forward_, backward_;     // by chain, chunk, micro-batch
+  std::vector<Output> outputs_;                // forward, backward, and two that nobody makes
+  std::span<Output> forward_, backward_;       // by chain, chunk, micro-batch
   std::vector<int> owner_;                     // stage that runs a chunk for a micro-batch
   std::vector<std::uint32_t> last_weights_;    // by stage: last pass that makes weight gradients
   std::vector<std::uint32_t> last_parameters_; // by stage: by its end all parameters were used

@@ -157,11 +157,11 @@ void Player::Path::make_lanes() {
     Lane& lane = lanes_[id];
     lane.actor = id;
     lane.program = program.data();
-    lane.first_row = actor.chain * chunks_;
     lane.stop = static_cast<std::uint32_t>(program.size());
     if (!player_.plan_.updates.empty())
       lane.last_weights = player_.last_weights_[static_cast<std::size_t>(actor.stage)];
     lane.kinds.resize(plan::pass_kinds * turns_);
+    list_steps(lane);
     lane.begun = std::make_unique_for_overwrite<Begun[]>(lane.stop);
   }
 }
@@ -272,7 +272,6 @@ const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& o
   const Actor& actor = machine_.actors[lane.actor];
   kind.timing = player_.known_pass(lane.actor, op.pass).timing;
   kind.took = kind.timing->duration / second;
-  kind.pass = op.pass;
   const auto send = [&](int chunk, int micro_batch, bool forward, Leg& leg) {
     if (!forward && chunk == 0)
       return;
@@ -280,6 +279,7 @@ const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& o
     if (reader == actor.stage || player_.plan_.message <= Bytes{})
       return;
     leg.team = player_.message_team(lane.actor, reader);
+    leg.sent = &sent_[leg.team];
     leg.delay = delay_of(leg.team);
     lane.longest_delay = std::max(lane.longest_delay, leg.delay);
   };
@@ -310,62 +310,84 @@ void Player::Path::note_interior(const Lane& lane, const PassTiming& timing) {
   }
 }
 
-// What a pass reads: when it was made, and when it is there.
-Player::Output Player::Path::input_of(const ScheduledPass& op, const Output* forward,
-                                      const Output* backward) const {
-  const std::size_t width = player_.micro_batches_;
-  Output input{0, 0};
-  if (runs_forward(op.pass.kind) && op.pass.chunk > 0)
-    input = forward[static_cast<std::size_t>(op.pass.chunk - 1) * width +
-                    static_cast<std::size_t>(op.micro_batch)];
-  if (!runs_backward(op.pass.kind))
-    return input;
-  const bool pair = op.pass.kind == PassKind::Pair;
-  const auto behind = static_cast<std::size_t>(pair ? op.pass.backward_chunk : op.pass.chunk);
-  const std::size_t back =
-      behind * width + static_cast<std::size_t>(pair ? op.backward_micro_batch : op.micro_batch);
-  const Output& read = behind + 1 == chunks_ ? forward[back] : backward[back + width];
-  return {std::max(input.made_at, read.made_at), std::max(input.arrives, read.arrives)};
+void Player::Path::list_steps(Lane& lane) {
+  const std::size_t width = player_.micro_batches_, all = player_.forward_.size();
+  const std::size_t first = machine_.actors[lane.actor].chain * chunks_ * width;
+  const auto forward = [&](int chunk, int micro_batch) {
+    return static_cast<std::uint32_t>(first + static_cast<std::size_t>(chunk) * width +
+                                      static_cast<std::size_t>(micro_batch));
+  };
+  const auto backward = [&](int chunk, int micro_batch) {
+    return forward(chunk, micro_batch) + static_cast<std::uint32_t>(all);
+  };
+  const auto there = static_cast<std::uint32_t>(2 * all), unread = there + 1;
+  player_.outputs_[there] = {0, 0};
+  const int last = static_cast<int>(chunks_) - 1;
+  lane.steps.resize(lane.stop);
+  for (std::uint32_t i = 0; i < lane.stop; ++i) {
+    const ScheduledPass& op = lane.program[i];
+    Step step{{there, there}, {unread, unread}, static_cast<std::uint32_t>(kind_at(op))};
+    if (runs_forward(op.pass.kind)) {
+      step.makes[0] = forward(op.pass.chunk, op.micro_batch);
+      if (op.pass.chunk > 0)
+        step.reads[0] = forward(op.pass.chunk - 1, op.micro_batch);
+    }
+    if (runs_backward(op.pass.kind)) {
+      const bool pair = op.pass.kind == PassKind::Pair;
+      const int chunk = pair ? op.pass.backward_chunk : op.pass.chunk;
+      const int micro_batch = pair ? op.backward_micro_batch : op.micro_batch;
+      step.makes[1] = backward(chunk, micro_batch);
+      step.reads[1] =
+          chunk == last ? forward(chunk, micro_batch) : backward(chunk + 1, micro_batch);
+    }
+    Kind& kind = lane.kinds[step.kind];
+    if (kind.listed &&
+        (kind.pass.chunk != op.pass.chunk || kind.pass.backward_chunk != op.pass.backward_chunk))
+      impossible_ = true; // two passes in one turn
+    kind.listed = true;
+    kind.pass = op.pass;
+    lane.steps[i] = step;
+  }
 }
 
 // Follows an actor's program as far as what it reads is there.
 bool Player::Path::advance(Lane& lane) {
-  const std::size_t width = player_.micro_batches_;
-  Output* const forward = player_.forward_.data() + lane.first_row * width;
-  Output* const backward = player_.backward_.data() + lane.first_row * width;
   const std::uint32_t before = lane.next;
-  std::uint32_t next = before; // kept out of memory, as what is written below could be the lane
+  if (before == lane.pause)
+    return false;
+  if (lane.running && before == lane.first)
+    end_running(lane);
+  Output* const outputs = player_.outputs_.data();
+  std::uint32_t next = lane.next; // kept out of memory, as what is written below could be the lane
   double end = lane.end, idle = lane.idle, exposed = lane.exposed;
   for (; next < lane.pause; ++next) {
-    const ScheduledPass& op = lane.program[next];
-    const Output input = input_of(op, forward, backward);
-    const bool running = lane.running && next == lane.first;
-    if (input.arrives == never && !running)
+    const Step& step = lane.steps[next];
+    const Output &one = outputs[step.reads[0]], &other = outputs[step.reads[1]];
+    const double arrives = std::max(one.arrives, other.arrives);
+    if (arrives == never)
       break;
-    double start = std::max(end, input.arrives);
+    const double start = std::max(end, arrives);
     if (next == lane.last_weights) {
       end_ = std::min(end_, start);
       break;
     }
-    Kind& kind = lane.kinds[kind_at(op)];
+    Kind& kind = lane.kinds[step.kind];
     if (kind.timing == nullptr)
-      learn(lane, op);
-    if (impossible_ || kind.pass.chunk != op.pass.chunk ||
-        kind.pass.backward_chunk != op.pass.backward_chunk) {
-      impossible_ = true;
-      break;
-    }
-    if (running) {
-      start = player_.actors_[lane.actor].pass_started;
-    } else if (start > end) {
-      const double made = std::max(input.made_at, end);
+      learn(lane, lane.program[next]);
+    if (start > end) {
+      const double made = std::max({one.made_at, other.made_at, end});
       idle += made - end;
       exposed += start - made;
     }
-    end = running ? lane.since : start + kind.took;
+    end = start + kind.took;
     lane.begun[next] = {start, idle, exposed};
     kind.count += 1;
-    publish(op, kind, end, forward, backward);
+    outputs[step.makes[0]] = {end, end + kind.forward.delay};
+    outputs[step.makes[1]] = {end, end + kind.backward.delay};
+    if (kind.forward.sent != nullptr)
+      kind.forward.sent->push_back(end);
+    if (kind.backward.sent != nullptr)
+      kind.backward.sent->push_back(end);
   }
   lane.next = next;
   lane.end = end;
@@ -374,22 +396,20 @@ bool Player::Path::advance(Lane& lane) {
   return next != before;
 }
 
-void Player::Path::publish(const ScheduledPass& op, const Kind& kind, double end, Output* forward,
-                           Output* backward) {
-  const std::size_t width = player_.micro_batches_;
-  if (runs_forward(op.pass.kind)) {
-    forward[static_cast<std::size_t>(op.pass.chunk) * width +
-            static_cast<std::size_t>(op.micro_batch)] = {end, end + kind.forward.delay};
-    note_sent(kind.forward, end);
-  }
-  if (runs_backward(op.pass.kind)) {
-    const bool pair = op.pass.kind == PassKind::Pair;
-    const auto chunk = static_cast<std::size_t>(pair ? op.pass.backward_chunk : op.pass.chunk);
-    backward[chunk * width +
-             static_cast<std::size_t>(pair ? op.backward_micro_batch : op.micro_batch)] = {
-        end, end + kind.backward.delay};
-    note_sent(kind.backward, end);
-  }
+// The pass that was under way when the path began.
+void Player::Path::end_running(Lane& lane) {
+  const Step& step = lane.steps[lane.first];
+  learn(lane, lane.program[lane.first]);
+  Kind& kind = lane.kinds[step.kind];
+  lane.end = lane.since;
+  lane.begun[lane.first] = {player_.actors_[lane.actor].pass_started, lane.idle, lane.exposed};
+  kind.count += 1;
+  player_.outputs_[step.makes[0]] = {lane.end, lane.end + kind.forward.delay};
+  player_.outputs_[step.makes[1]] = {lane.end, lane.end + kind.backward.delay};
+  for (const Leg* leg : {&kind.forward, &kind.backward})
+    if (leg->sent != nullptr)
+      leg->sent->push_back(lane.end);
+  ++lane.next;
 }
 
 // No trunk has more passes on it than it has room for, beside one message.

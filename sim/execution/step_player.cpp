@@ -95,8 +95,10 @@ void Player::index_programs() {
   const auto& programs = plan_.program->ranks;
   chunks_ = static_cast<std::size_t>(plan_.program->chunks);
   micro_batches_ = static_cast<std::size_t>(plan_.program->micro_batches);
-  forward_.resize(machine_.chains * chunks_ * micro_batches_);
-  backward_.resize(forward_.size());
+  const std::size_t outputs = machine_.chains * chunks_ * micro_batches_;
+  outputs_.resize(2 * outputs + 2);
+  forward_ = std::span(outputs_).first(outputs);
+  backward_ = std::span(outputs_).subspan(outputs, outputs);
   owner_.assign(chunks_ * micro_batches_, -1);
   last_weights_.resize(programs.size());
   last_parameters_.resize(programs.size());
