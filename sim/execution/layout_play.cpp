@@ -290,15 +290,17 @@ const BuiltMachine& LayoutPlay::built_machine(bool single, BytesPerSecond storag
   key.push_back(single ? 1 : 0);
   key.push_back(std::bit_cast<std::uint64_t>(storage.base()));
   key.push_back(memory_.cluster.number_of(patterns_));
-  const auto [known, added] = memory_.cluster.machines.try_emplace(std::move(key));
-  if (!added)
+  auto& machines = memory_.cluster.machines;
+  const auto known = machines.find(key);
+  if (known != machines.end())
     return known->second;
   const Machine machine = unfolded(storage);
+  BuiltMachine built;
   if (single)
-    known->second = folded_units(machine);
+    built = folded_units(machine);
   else
-    known->second.machine = folded(machine, coarsest_partition(machine));
-  return known->second;
+    built.machine = folded(machine, coarsest_partition(machine));
+  return machines.emplace(std::move(key), std::move(built)).first->second;
 }
 
 LayoutPlay::Stage& LayoutPlay::stage_for(Fidelity fidelity, BytesPerSecond storage) {
