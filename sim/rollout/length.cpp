@@ -56,7 +56,8 @@ double scheduled_cap(const LengthSpec& lengths, std::int64_t step) {
 }
 
 LengthLaw::LengthLaw(const LengthSpec& lengths, std::int64_t step)
-    : LengthLaw(scheduled_mean(lengths, step), lengths.sigma, scheduled_cap(lengths, step)) {}
+    : LengthLaw(lengths.scale * scheduled_mean(lengths, step), lengths.sigma,
+                std::min(scheduled_cap(lengths, step), lengths.ends_at)) {}
 
 LengthLaw::LengthLaw(double mean, double sigma, double cap)
     : log_median_(portable_log(mean) - sigma * sigma / 2), sigma_(sigma), cap_(std::max(1.0, cap)) {

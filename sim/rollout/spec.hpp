@@ -25,6 +25,10 @@ struct LengthSpec {
   std::vector<SchedulePoint> mean;
   double sigma = 0.8; // of the logarithm
   std::vector<CapPoint> cap;
+  double scale = 1; // of all means
+  // No key: a rollout that keeps its first responses ends as the last of them does, and cuts all
+  // others there.
+  double ends_at = 1e300;
 };
 
 struct DecodingSpec {
@@ -51,6 +55,7 @@ template <class V> void fields(V& v, CapPoint& s) {
 }
 template <class V> void fields(V& v, LengthSpec& s) {
   v("mean", s.mean, required(), "Mean response length over training.");
+  v("scale", s.scale, positive, "Factor on all means.");
   v("sigma", s.sigma, Rule{.low = 0, .high = 4},
     "Standard deviation of the logarithm of the length.");
   v("cap", s.cap, required(), "Longest response over training.");

@@ -154,7 +154,9 @@ void Values::take_constant(Node& node, const Node& id, const std::string& path,
 
 void Values::draw(Node& node, const Node& laws, const std::string& path,
                   const std::string& origin) {
-  uncertain_ = true;
+  const std::string input = origin + path;
+  if (std::find(uncertain_.begin(), uncertain_.end(), input) == uncertain_.end())
+    uncertain_.push_back(input);
   const std::string law_text = flow_text(node);
   node.members.clear();
   node.kind = Node::Kind::Refused;
@@ -164,9 +166,15 @@ void Values::draw(Node& node, const Node& laws, const std::string& path,
     return;
   }
   Draw stream;
-  if (replication_)
-    stream.emplace(seed_, "inputs/" + origin + path, *replication_);
-  const auto& [name, name_location, law] = laws.members[0];
+  if (const auto own = replication_of_.find(input); own != replication_of_.end())
+    stream.emplace(seed_, "inputs/" + input, own->second);
+  else if (replication_)
+    stream.emplace(seed_, "inputs/" + input, *replication_);
+  const auto& [name, name_location, written] = laws.members[0];
+  // A law's numbers may be fitted constants: the median of one that is uncertain.
+  Node law = written;
+  for (Member& member : law.members)
+    resolve(member.value, path, origin);
   std::optional<Amount> amount;
   std::optional<Node> choice;
   if (name == "uniform")
@@ -187,6 +195,9 @@ void Values::draw(Node& node, const Node& laws, const std::string& path,
     node.text = amount ? amount_text(*amount) : choice->text;
     node.quoted = choice && choice->quoted;
     node.law = law_text;
+    for (const Member& member : law.members)
+      if (member.value.record >= 0)
+        node.record = member.value.record;
   }
 }
 
