@@ -122,10 +122,7 @@ void Player::after_parameters(Id id) {
 
 void Player::start_wait(Id id, UpdateState state, Seconds duration) {
   actors_[id].state = state;
-  engine::ActivitySpec spec;
-  spec.latency = duration;
-  spec.tag = id;
-  engine_.start(spec);
+  start_latency(id, duration);
 }
 
 void Player::end_wait(Id id) {

@@ -113,28 +113,57 @@ Bytes temporaries(const StepSetting& setting, const StageChunk& chunk) {
   return most;
 }
 
-// `deferring`: the setting of what is kept between input and weight gradient.
-MemoryPlan rank_plan(const StepSetting& setting, const StepSetting& deferring,
-                     const std::vector<StageChunk>& chunks, const StoredPeaks& stored, int rank) {
+// What a rank keeps of one chunk.
+struct ChunkMemory {
+  ResidentParameters held;
+  Bytes activations{}, deferred{}; // of a micro-batch; deferred: between input and weight gradient
+  Bytes temporaries{}, gathered{}; // gathered: whole weights (zero_stage 3)
+};
+
+// Few chunks of a layout differ: each kind is counted once.
+class ChunkMemories {
+public:
+  // `deferring`: the setting of what is kept between input and weight gradient.
+  ChunkMemories(const StepSetting& setting, const StepSetting& deferring)
+      : setting_(setting), deferring_(deferring) {}
+
+  const ChunkMemory& of(const StageChunk& chunk) {
+    for (const auto& [known, memory] : known_)
+      if (known == chunk)
+        return memory;
+    ChunkMemory memory;
+    memory.held = resident_parameters(*setting_.model, chunk, setting_.layout);
+    memory.activations = chunk_activations(setting_, chunk);
+    if (rule_of(setting_.layout.schedule).splits_backward)
+      memory.deferred = chunk_activations(deferring_, chunk);
+    memory.temporaries = temporaries(setting_, chunk);
+    memory.gathered = unsharded_units(setting_, chunk).weights;
+    return known_.emplace_back(chunk, memory).second;
+  }
+
+private:
+  const StepSetting &setting_, &deferring_;
+  std::vector<std::pair<StageChunk, ChunkMemory>> known_;
+};
+
+MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks,
+                     ChunkMemories& memories, const StoredPeaks& stored, int rank) {
   const ParallelismSpec& layout = setting.layout;
   const PrecisionSpec& precision = setting.stack->precision;
   const Groups groups = groups_of(layout, setting.gpus());
-  const bool splits = rule_of(layout.schedule).splits_backward;
   ResidentParameters held;
   Bytes activations{}, deferred{}, one{}, all{}; // one, all: whole weights of a chunk
   MemoryPlan plan;
   const std::vector<int> local = chunks_on_rank(layout, static_cast<int>(chunks.size()), rank);
   for (const int index : local) {
-    const StageChunk& chunk = chunks[static_cast<std::size_t>(index)];
-    held += resident_parameters(*setting.model, chunk, layout);
+    const ChunkMemory& chunk = memories.of(chunks[static_cast<std::size_t>(index)]);
+    held += chunk.held;
     const auto share = static_cast<double>(local.size());
-    activations += chunk_activations(setting, chunk) / share;
-    if (splits)
-      deferred += chunk_activations(deferring, chunk) / share;
-    plan.temporaries = std::max(plan.temporaries, temporaries(setting, chunk));
-    const Bytes gathered = unsharded_units(setting, chunk).weights;
-    one = std::max(one, gathered);
-    all += gathered;
+    activations += chunk.activations / share;
+    deferred += chunk.deferred / share;
+    plan.temporaries = std::max(plan.temporaries, chunk.temporaries);
+    one = std::max(one, chunk.gathered);
+    all += chunk.gathered;
   }
   plan.temporaries += layout.reshard_after_forward ? one : all;
   plan.stage = rank;
@@ -213,12 +242,13 @@ MemoryPlan memory_plan(const StepSetting& setting, const std::vector<StageChunk>
   selective.recompute_layers = 0;
   StepSetting deferring = setting;
   deferring.stack = &selective;
+  ChunkMemories memories(setting, deferring);
   Seen seen(setting.layout, chunks);
   for (int rank = 0; rank < setting.layout.pipeline; ++rank) {
     const StoredPeaks stored = rule.stored(shape, rank);
     if (seen.covers(rank, stored))
       continue;
-    const MemoryPlan plan = rank_plan(setting, deferring, chunks, stored, rank);
+    const MemoryPlan plan = rank_plan(setting, chunks, memories, stored, rank);
     if (rank == 0 || plan.total() > worst.total())
       worst = plan;
   }

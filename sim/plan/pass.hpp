@@ -38,6 +38,7 @@ struct PassTask {
 using Chain = std::vector<PassTask>;
 
 enum class PassKind { Forward, Backward, BackwardInput, Weight, Pair };
+inline constexpr std::size_t pass_kinds = 5;
 
 // What is run: `chunk` for a lone pass; a pair runs the forward pass of `chunk` beside the full
 // backward pass of `backward_chunk`.
