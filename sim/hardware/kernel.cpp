@@ -104,6 +104,8 @@ double bandwidth_share(const MemoryKernelSpec& memory, MemoryKind kind) {
     return memory.norm;
   case MemoryKind::Cast:
     return memory.cast;
+  case MemoryKind::Transpose:
+    return memory.transpose.value_or(memory.cast);
   case MemoryKind::Permute:
     return memory.permute;
   case MemoryKind::Optimizer:

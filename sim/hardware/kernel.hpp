@@ -24,7 +24,7 @@ namespace sim::hardware {
 
 enum class GemmDirection { Forward, InputGradient, WeightGradient };
 enum class AttentionDirection { Forward, Backward };
-enum class MemoryKind { Elementwise, Norm, Cast, Permute, Optimizer };
+enum class MemoryKind { Elementwise, Norm, Cast, Transpose, Permute, Optimizer };
 
 // G independent products (M x K)(K x N).
 struct GemmKernel {

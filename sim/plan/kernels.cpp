@@ -233,8 +233,8 @@ void lower_weight_gradient(const Operator& op, const LoweringContext& context,
     const double gradient = gradient_arrives_narrow(op, context)
                                 ? transpose_bytes(op.output_elements, recipe)
                                 : cast_bytes(op.output_elements, recipe, SecondCopy::Later);
-    push_memory(transpose_bytes(op.input_elements, recipe) + gradient, hardware::MemoryKind::Cast,
-                2, role, "transpose", context, out);
+    push_memory(transpose_bytes(op.input_elements, recipe) + gradient,
+                hardware::MemoryKind::Transpose, 2, role, "transpose", context, out);
   }
   push_gemm(op, hardware::GemmDirection::WeightGradient, precision, role, context, out);
 }
