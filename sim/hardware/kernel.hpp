@@ -83,6 +83,9 @@ const AttentionKernelSpec& attention_kernels(const AcceleratorSpec& accelerator,
 
 Bytes bytes_per_element(Precision precision); // without block scales
 
+// The 16-bit precision of training: BF16, or FP16 on chips that have no other.
+Precision wide_precision(const AcceleratorSpec& accelerator);
+
 // Peak rate at a precision; InfeasibleError when the accelerator has none.
 FlopsPerSecond peak(const AcceleratorSpec& accelerator, Precision precision,
                     const char* path = "stack.precision.gemm");
