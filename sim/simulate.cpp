@@ -248,9 +248,9 @@ Simulation::Simulation(const scenario::Loaded& loaded, const SimulateOptions& op
 
 Simulation::~Simulation() = default;
 
-Result Simulation::run(std::uint64_t replication) const {
+Result Simulation::run(std::uint64_t replication, std::span<const double> slower) const {
   Result result = state_->base;
-  result.run = state_->run.run(state_->seed, replication);
+  result.run = state_->run.run(state_->seed, replication, slower);
   result.bill = bill_of(result.run, result.scenario);
   if (result.scenario.calendar.start.known())
     result.finish_date = add(result.scenario.calendar.start, result.run.wall);

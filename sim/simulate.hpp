@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -60,8 +61,9 @@ public:
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;
 
-  // For any number of threads at once. Throws InfeasibleError.
-  [[nodiscard]] Result run(std::uint64_t replication) const;
+  // `slower`: what the times of each stage's work are multiplied by; empty: as simulated. For any
+  // number of threads at once. Throws InfeasibleError.
+  [[nodiscard]] Result run(std::uint64_t replication, std::span<const double> slower = {}) const;
 
 private:
   struct State;
