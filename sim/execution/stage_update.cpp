@@ -47,12 +47,20 @@ struct UpdateWriter {
       add(kind, (1 - last) * size, group, team, true, early);
     add(kind, last * size, group, team, false, late);
   }
+  // `copies`: pipeline ranks that hold the same weights (DualPipe), and take part.
   void add_both(CollectiveKind kind, const plan::ResidentParameters& parameters,
-                Bytes per_parameter, network::Group dense, network::Group experts, bool overlap,
-                std::vector<ScriptCollective>& early, std::vector<ScriptCollective>& late) {
-    add_split(kind, per_parameter * parameters.dense, dense, TeamKind::Data, overlap, early, late);
-    add_split(kind, per_parameter * parameters.experts, experts, TeamKind::ExpertData, overlap,
-              early, late);
+                Bytes per_parameter, network::Group dense, network::Group experts, int copies,
+                bool overlap, std::vector<ScriptCollective>& early,
+                std::vector<ScriptCollective>& late) {
+    add_split(kind, joined(dense, copies) * per_parameter * parameters.dense, dense, TeamKind::Data,
+              overlap, early, late);
+    add_split(kind, joined(experts, copies) * per_parameter * parameters.experts, experts,
+              TeamKind::ExpertData, overlap, early, late);
+  }
+  // Bytes that a rank moves in a group `copies` times as large, over those in the group:
+  // (n copies - 1)/(n copies) over (n - 1)/n.
+  static double joined(network::Group group, int copies) {
+    return group.size <= 1 ? 1 : (group.size * copies - 1.0) / (copies * (group.size - 1.0));
   }
 };
 
@@ -81,19 +89,23 @@ StageUpdate stage_update(const plan::StepSetting& setting,
   const plan::ResidentParameters shard{writer.held.dense / groups.shard.size,
                                        writer.held.experts / groups.expert_shard.size};
   StageUpdate update;
+  const int copies = plan::weight_copies(setting.layout);
   // From stage 2 on, passes reduce and scatter gradients themselves.
   if (zero_stage == 1)
     writer.add_both(CollectiveKind::ReduceScatter, writer.held, precision.gradient_bytes,
-                    groups.shard, groups.expert_shard, stack.overlap.data_gradients,
+                    groups.shard, groups.expert_shard, copies, stack.overlap.data_gradients,
                     update.gradients_early, update.gradients_late);
-  writer.add_both(CollectiveKind::AllReduce, shard, precision.gradient_bytes, groups.replicate,
-                  groups.expert_replicate, stack.overlap.data_gradients, update.gradients_early,
-                  update.gradients_late);
+  // What was reduced before has been cut by all copies already.
+  const double reduced = zero_stage == 0 ? 1 : copies;
+  writer.add_both(CollectiveKind::AllReduce, {shard.dense / reduced, shard.experts / reduced},
+                  precision.gradient_bytes, groups.replicate, groups.expert_replicate,
+                  zero_stage == 0 ? copies : 1, stack.overlap.data_gradients,
+                  update.gradients_early, update.gradients_late);
   if (zero_stage == 1 || zero_stage == 2)
     writer.add_both(CollectiveKind::AllGather, writer.held, precision.weight_bytes, groups.shard,
-                    groups.expert_shard, stack.overlap.data_parameters, update.parameters_early,
-                    update.parameters_late);
-  const double parameters = shard.total() / plan::weight_copies(setting.layout);
+                    groups.expert_shard, copies, stack.overlap.data_parameters,
+                    update.parameters_early, update.parameters_late);
+  const double parameters = shard.total() / copies;
   const hardware::MemoryKernel kernel{parameters * optimizer_traffic(precision),
                                       hardware::MemoryKind::Optimizer, 1};
   const hardware::AcceleratorSpec& accelerator = setting.accelerator();

@@ -59,6 +59,7 @@ inline constexpr std::string_view unfused_attention = "unfused";
 struct MemoryKernelSpec {
   double elementwise = 0, norm = 0, cast = 0, permute = 0, optimizer = 0, gemm = 0;
   Bytes half_size{};
+  std::optional<double> transpose; // absent: as casts
 };
 
 // What the kernels of one chip generation reach.
@@ -220,8 +221,9 @@ template <class V> void fields(V& v, MemoryKernelSpec& s) {
   v("elementwise", s.elementwise, required(positive),
     "Share of memory bandwidth: activations, residual adds.");
   v("norm", s.norm, required(positive), "Share of memory bandwidth: normalisation, softmax, loss.");
-  v("cast", s.cast, required(positive),
-    "Share of memory bandwidth: precision casts and transposes.");
+  v("cast", s.cast, required(positive), "Share of memory bandwidth: precision casts.");
+  v("transpose", s.transpose, positive,
+    "Share of memory bandwidth: casts that also transpose; absent: as cast.");
   v("permute", s.permute, required(positive),
     "Share of memory bandwidth: token permutation, rotary embedding.");
   v("optimizer", s.optimizer, required(positive), "Share of memory bandwidth: optimizer step.");

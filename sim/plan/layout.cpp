@@ -122,7 +122,9 @@ void check_batch(const ParallelismSpec& layout, const StepSetting& setting) {
             fmt::format("a batch of at least {} sequences, or schedule: 1f1b",
                         2 * layout.pipeline * per_pass));
   }
-  if (layout.schedule == Schedule::OneForwardOneBackward && layout.virtual_stages > 1)
+  if ((layout.schedule == Schedule::OneForwardOneBackward ||
+       layout.schedule == Schedule::CombinedOneForwardOneBackward) &&
+      layout.virtual_stages > 1)
     require(micro_batches % layout.pipeline == 0, "parallelism.virtual_stages",
             fmt::format("interleaved 1F1B needs micro-batches ({}) in multiples of pipeline = {}",
                         micro_batches, layout.pipeline),
@@ -158,6 +160,11 @@ void resolve_sharding(ParallelismSpec& layout) {
           fmt::format("zero_stage {} reduces the gradients of every backward pass, and {} leaves "
                       "weight gradients to later passes",
                       layout.zero_stage, rule.title),
+          "zero_stage 0 or 1, or schedule: 1f1b");
+  require(layout.zero_stage < 2 || layout.schedule != Schedule::CombinedOneForwardOneBackward,
+          "parallelism.zero_stage",
+          fmt::format("gathers and reductions of zero_stage {} are not modelled in pairs of passes",
+                      layout.zero_stage),
           "zero_stage 0 or 1, or schedule: 1f1b");
 }
 

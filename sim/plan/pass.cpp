@@ -2,10 +2,12 @@
 #include "sim/plan/pass_cursor.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/portable_math.hpp"
 #include "sim/plan/activations.hpp"
 #include "sim/workload/counts.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <utility>
 
 namespace sim::plan {
@@ -420,6 +422,20 @@ void describe_kernels(const StackSpec& stack, const workload::ModelSpec& model,
     exchange.direct_copies = model.experts->active;
 }
 
+namespace {
+
+// Of the rows that reach the fullest of `nodes` over the mean, where that of `ranks` ranks is
+// `imbalance`. A coefficient of variation c of an expert's load makes 1 + c sqrt(n/E) sqrt(2 ln n)
+// of n groups of E/n experts (leading term of the expected maximum of n normal variables).
+double node_imbalance(double imbalance, int nodes, int ranks) {
+  if (nodes <= 1)
+    return 1;
+  const double share = nodes * portable_log(nodes) / (ranks * portable_log(ranks));
+  return 1 + (imbalance - 1) * std::sqrt(share);
+}
+
+} // namespace
+
 void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
   const int expert = setting_.layout.expert;
   if (expert == 1)
@@ -437,6 +453,10 @@ void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
   request.bytes_per_copy =
       tokens * model.hidden * width * shard_.expert_imbalance * cursor.exchange_slowdown * byte;
   request.node_copies = workload::expected_destinations(model, spanned, model.experts->max_nodes);
+  // Nodes are more alike than their ranks; padded to a capacity, all are.
+  if (!setting_.stack->expert_capacity)
+    request.node_copies *=
+        node_imbalance(shard_.expert_imbalance, spanned, expert) / shard_.expert_imbalance;
   request.rank_copies = workload::expected_destinations(model, expert, 0);
   describe_kernels(*setting_.stack, model, request);
   network::Collective collective = planner_.expert_exchange(request, groups_.expert);

@@ -20,7 +20,8 @@ enum class Schedule {
   ZeroBubbleH1,
   ZeroBubbleV,
   DualPipe,
-  DualPipeV
+  DualPipeV,
+  CombinedOneForwardOneBackward
 };
 // FullEarlyStop: PyTorch's non-reentrant checkpointing, which computes a layer again from its input
 // only until all that its backward pass needs is there.
@@ -112,9 +113,10 @@ struct StackSpec {
   ContextExchange context_exchange = ContextExchange::AllGather;
   OverlapSpec overlap;
   ShardingSpec sharding;
-  bool scatter_gather = false; // messages between stages without sequence parallelism are cut
-  int communication_sms = 16;  // held by a running collective kernel
-  int dispatch_sms = 24;       // held by MoE dispatch and combine kernels
+  bool fused_gradient_sums = true; // weight gradients are added up by their multiplies
+  bool scatter_gather = false;     // messages between stages without sequence parallelism are cut
+  int communication_sms = 16;      // held by a running collective kernel
+  int dispatch_sms = 24;           // held by MoE dispatch and combine kernels
   double all_to_all_efficiency =
       0.88; // share of NIC line rate that dispatch and combine reach alone
   ExchangeSpec exchange;
@@ -242,6 +244,9 @@ template <class V> void fields(V& v, StackSpec& s) {
     "passed around a ring beside it; or heads for tokens around it (Ulysses).");
   v("overlap", s.overlap, anything, "What runs under computation.");
   v("sharding", s.sharding, anything, "How sharded gradients and weights are handled.");
+  v("fused_gradient_sums", s.fused_gradient_sums, anything,
+    "Multiplies add weight gradients to those of earlier micro-batches; false: a kernel after each "
+    "does, as automatic differentiation by itself.");
   v("scatter_gather", s.scatter_gather, anything,
     "Without sequence parallelism: each tensor rank sends its share of the activations between "
     "stages, and the receivers gather them (Narayanan et al. 2021); false: each sends all.");
@@ -292,7 +297,8 @@ template <> struct EnumNames<plan::Schedule> {
       std::pair{plan::Schedule::ZeroBubbleH1, std::string_view{"zb-h1"}},
       std::pair{plan::Schedule::ZeroBubbleV, std::string_view{"zb-v"}},
       std::pair{plan::Schedule::DualPipe, std::string_view{"dualpipe"}},
-      std::pair{plan::Schedule::DualPipeV, std::string_view{"dualpipe-v"}}};
+      std::pair{plan::Schedule::DualPipeV, std::string_view{"dualpipe-v"}},
+      std::pair{plan::Schedule::CombinedOneForwardOneBackward, std::string_view{"1f1b-combined"}}};
 };
 template <> struct EnumNames<plan::ContextExchange> {
   static constexpr std::array names{

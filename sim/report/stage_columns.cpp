@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/hardware/kernel.hpp"
 #include "sim/report/columns.hpp"
 
 #include <tuple>
@@ -35,7 +36,7 @@ double flops_per_second_and_gpu(const StageResult& s, Flops flops) {
 Value share_of_peak(const Result& r, const StageResult& s, Flops flops) {
   const hardware::AcceleratorSpec& chip =
       pool_named(r.scenario.cluster, s.pool).node->accelerator.spec;
-  const auto peak = chip.peak.find(hardware::Precision::Bf16);
+  const auto peak = chip.peak.find(hardware::wide_precision(chip));
   if (peak == chip.peak.end())
     return std::nullopt;
   return ratio(flops_per_second_and_gpu(s, flops), peak->second.base());

@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include <array>
+#include <cmath>
 
 using namespace sim;
 using namespace sim::plan;
@@ -37,7 +38,7 @@ hardware::PoolSpec pool() {
   kernels.attention.standard = "fused";
   kernels.attention.implementations["fused"] = {0.5, 0.5, 0, 1, 128};
   chip.special_function_peak = 4e12 * (flop / second);
-  kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}};
+  kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}, {}};
   pool.fabric.spec.switch_ports = 64;
   pool.fabric.spec.link_bandwidth = node.nic.bandwidth;
   pool.fabric.spec.tiers = 2;
@@ -149,6 +150,47 @@ TEST_CASE_METHOD(Fixture, "experts: one dispatch and one combine a layer and dir
         2 * m.layers);
   layout.expert = 1;
   CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Expert) == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "loads of nodes differ less than those of their ranks") {
+  const workload::ModelSpec m = model(true);
+  ParallelismSpec layout;
+  layout.expert = 32; // four nodes of eight
+  const auto legs = [&](double imbalance) {
+    stack.expert_imbalance = imbalance;
+    const Pass forward = build(m, layout, PassKind::Forward);
+    for (const PassTask& task : forward.chains[0])
+      if (!task.is_kernel)
+        return std::array{task.collective.phases.at(0).bytes_per_flow,
+                          task.collective.phases.at(1).bytes_per_flow};
+    return std::array{Bytes{}, Bytes{}};
+  };
+  const auto even = legs(1), uneven = legs(1.2);
+  // 1 + c sqrt(n/E) sqrt(2 ln n), of 4 nodes and of 32 ranks: ln 4 / ln 32 = 2/5.
+  CHECK(uneven[0] / even[0] == Approx(1 + 0.2 * std::sqrt(4.0 / 32 * 2 / 5)));
+  CHECK(uneven[1] / even[1] == Approx(1.2));
+  // Padded to a capacity, all nodes receive as much more as all ranks.
+  stack.expert_capacity = 1.2;
+  const auto padded = legs(1);
+  CHECK(padded[0] / even[0] == Approx(1.2));
+  CHECK(padded[1] / even[1] == Approx(1.2));
+}
+
+TEST_CASE_METHOD(Fixture, "gradient sums outside of multiplies read 16 bit, read and write a sum") {
+  const workload::ModelSpec m = model(false);
+  stack.precision.gradient_bytes = 4 * byte;
+  const auto sums = [&] {
+    Bytes moved{};
+    for (const PassTask& task : build(m, {}, PassKind::Backward).chains[0])
+      if (task.is_kernel && task.kernel.name == "gradient_sum")
+        moved += task.kernel.demand.traffic;
+    return moved;
+  };
+  CHECK(sums() == Bytes{});
+  stack.fused_gradient_sums = false;
+  const double attention = 1024.0 * (16 + 2 * 8 + 16) * 64, feed_forward = 3.0 * 1024 * 4096;
+  const double matrices = m.layers * (attention + feed_forward) + 1024.0 * 32000;
+  CHECK(sums() / byte == Approx((2 + 2 * 4) * matrices / 0.8)); // at 0.8 of bandwidth
 }
 
 TEST_CASE_METHOD(
