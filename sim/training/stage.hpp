@@ -29,6 +29,7 @@ struct UnitWork {
   // Of one unit; only stages of a given duration, which count them at the end.
   double tokens = 0;
   Flops model_causal{}, model_full{}, hardware{};
+  double evaluations = 0; // its part of them, within its duration
 };
 
 struct PreparedStage {
