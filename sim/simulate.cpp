@@ -24,6 +24,7 @@ LoadState load_state_of(Category category) {
   switch (category) {
   case Category::Productive:
   case Category::Recomputation:
+  case Category::Evaluation:
   case Category::Interference:
   case Category::LostWork:
     return LoadState::Compute;

@@ -45,6 +45,8 @@ std::string_view name_of(Category category) {
     return "awaiting-reward";
   case Category::Transfer:
     return "transfer";
+  case Category::Evaluation:
+    return "evaluation";
   case Category::Checkpoint:
     return "checkpoint";
   case Category::LostWork:

@@ -96,6 +96,10 @@ void add_time_and_money(StageTable& t) {
   t.add(trains, "step_time_s", "s",
         "Time of a step at the final batch; rl: an update's share of its iteration.",
         [](const StageResult& s) { return s.step_time.base(); });
+  t.add(trains, "evaluations", "", "Evaluations of held-out sequences in the course of training.",
+        [](const StageResult& s) { return s.evaluations; });
+  t.add(trains, "evaluation_time_s", "s", "Time of one evaluation.",
+        [](const StageResult& s) { return s.evaluation_time.base(); });
   t.add(all, "wall_clock_hours", "h", "Wall-clock time.",
         [](const StageResult& s) { return seconds(s.wall); });
   t.add(all, "gpu_hours", "GPU-hour", "Wall-clock time x GPUs.",
@@ -201,6 +205,8 @@ void add_memory_and_layout(StageTable& t) {
          [](const plan::MemoryPlan& m) { return m.weights + m.gradients + m.optimizer; });
   memory("total", "Sum on the fullest rank.", [](const plan::MemoryPlan& m) { return m.total(); });
   memory("capacity", "Of the device.", [](const plan::MemoryPlan& m) { return m.capacity; });
+  memory("host", "In the memory of the node's host, of the rank that keeps most there.",
+         [](const plan::MemoryPlan& m) { return m.host; });
 
   const std::pair<const char*, int plan::ParallelismSpec::*> degrees[] = {
       {"tensor", &plan::ParallelismSpec::tensor},

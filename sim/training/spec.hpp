@@ -98,6 +98,15 @@ struct InferenceSpec {
   std::int64_t batch_per_gpu = 0; // concurrent sequences; 0: what the KV cache holds
 };
 
+// Forward passes over held-out sequences every so often. One of each pair is given.
+struct EvaluationSpec {
+  std::optional<std::int64_t> every_steps;
+  std::optional<std::int64_t> every_sequences; // rounded up to whole steps
+  std::optional<std::int64_t> sequences;
+  std::optional<double> tokens;
+  std::int64_t batch = 0; // sequences of one forward step; 0: of a training step, at the end
+};
+
 struct StageSpec {
   std::string name;
   StageKind kind = StageKind::Pretraining;
@@ -110,6 +119,7 @@ struct StageSpec {
   double epochs = 1;
   int sequence_length = 0;
   BatchSpec batch;
+  std::optional<EvaluationSpec> evaluation;               // pretraining, sft
   std::optional<Auto<plan::ParallelismSpec>> parallelism; // absent: the scenario's
   std::optional<ReinforcementSpec> reinforcement;
   std::optional<InferenceSpec> inference;
@@ -188,6 +198,16 @@ template <class V> void fields(V& v, InferenceSpec& s) {
   v("batch_per_gpu", s.batch_per_gpu, non_negative,
     "Concurrent sequences per GPU; absent: what the KV cache holds.");
 }
+template <class V> void fields(V& v, EvaluationSpec& s) {
+  v("every_steps", s.every_steps, at_least_one, "Optimizer steps between evaluations.");
+  v("every_sequences", s.every_sequences, at_least_one,
+    "Training sequences between evaluations, rounded up to whole steps.");
+  v("sequences", s.sequences, at_least_one, "Of one evaluation, of the stage's sequence_length.");
+  v("tokens", s.tokens, Rule{.low = 0, .high = 1e20, .low_open = true},
+    "Of one evaluation, instead of sequences.");
+  v("batch", s.batch, non_negative,
+    "Sequences that pass forward together; absent: as many as a training step has in the end.");
+}
 template <class V> void fields(V& v, StageSpec& s) {
   v("name", s.name, required(), "Name, unique in the scenario; quantities are addressed by it.");
   v("kind", s.kind, required(), "What happens in the stage.");
@@ -204,6 +224,8 @@ template <class V> void fields(V& v, StageSpec& s) {
   v("epochs", s.epochs, positive, "Passes over the samples.");
   v("sequence_length", s.sequence_length, non_negative, "Tokens per training sequence.");
   v("batch", s.batch, anything, "Sequences per optimizer step.");
+  v("evaluation", s.evaluation, anything,
+    "pretraining, sft: forward passes over held-out sequences every so often; absent: none.");
   v("parallelism", s.parallelism, anything, "Layout of this stage; absent: the scenario's.");
   v("reinforcement", s.reinforcement, anything, "The loop of an rl stage.");
   v("inference", s.inference, anything, "The load of an inference stage.");
