@@ -31,6 +31,7 @@ training::RunInput input_of(const scenario::Scenario& s, const SimulateOptions& 
   input.fidelity = options.fidelity;
   input.trace = options.trace;
   input.inventory = options.inventory;
+  input.timeline = options.timeline;
   return input;
 }
 
@@ -190,7 +191,7 @@ std::shared_ptr<const Result> simulate_base(const scenario::Loaded& loaded,
   SimulateOptions base_options = options;
   base_options.replication = 0;
   base_options.fidelity = {};
-  base_options.trace = base_options.inventory = false;
+  base_options.trace = base_options.inventory = base_options.timeline = false;
   try {
     return std::make_shared<const Result>(
         simulate_chain(scenario::load(file.string(), load_options), base_options, chain));
@@ -248,9 +249,9 @@ Simulation::Simulation(const scenario::Loaded& loaded, const SimulateOptions& op
 
 Simulation::~Simulation() = default;
 
-Result Simulation::run(std::uint64_t replication) const {
+Result Simulation::run(std::uint64_t replication, std::span<const double> slower) const {
   Result result = state_->base;
-  result.run = state_->run.run(state_->seed, replication);
+  result.run = state_->run.run(state_->seed, replication, slower);
   result.bill = bill_of(result.run, result.scenario);
   if (result.scenario.calendar.start.known())
     result.finish_date = add(result.scenario.calendar.start, result.run.wall);

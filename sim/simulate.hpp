@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,7 @@ struct SimulateOptions {
   execution::Fidelity fidelity{};
   bool trace = false;     // of the last step of every training stage
   bool inventory = false; // of what its busiest rank runs
+  bool timeline = false;  // of what each stage does when
 };
 
 // Dollars of a stage or category are a share of the bill, derived last.
@@ -60,8 +62,9 @@ public:
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;
 
-  // For any number of threads at once. Throws InfeasibleError.
-  [[nodiscard]] Result run(std::uint64_t replication) const;
+  // `slower`: what the times of each stage's work are multiplied by; empty: as simulated. For any
+  // number of threads at once. Throws InfeasibleError.
+  [[nodiscard]] Result run(std::uint64_t replication, std::span<const double> slower = {}) const;
 
 private:
   struct State;

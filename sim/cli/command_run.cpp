@@ -10,22 +10,25 @@
 #include "sim/report/table_writer.hpp"
 #include "sim/report/trace_writer.hpp"
 #include "sim/study/replications.hpp"
+#include "sim/study/sensitivity.hpp"
+#include "sim/study/validity.hpp"
+
+#include <array>
 
 namespace sim::cli {
 
 namespace {
 
-std::string formatted(Format format, const Result& result,
-                      const report::Distributions* distributions) {
+std::string formatted(Format format, const Result& result, const report::Uncertainty& uncertainty) {
   switch (format) {
   case Format::Json:
-    return report::write_json(result, distributions);
+    return report::write_json(result, uncertainty);
   case Format::Csv:
-    return report::write_csv(result, distributions);
+    return report::write_csv(result, uncertainty);
   case Format::Table:
     break;
   }
-  return report::write_table(result, distributions);
+  return report::write_table(result, uncertainty);
 }
 
 constexpr std::uint64_t most_until_precise = 100'000; // replications
@@ -59,36 +62,73 @@ std::optional<report::Distributions> replicated(const study::ReplicationRequest&
   return distributions;
 }
 
-} // namespace
+std::optional<report::Sensitivity> sensitivities(const study::SensitivityRequest& request, int jobs,
+                                                 Outcome& outcome) {
+  const InterruptGuard guard;
+  ProgressBar bar("samples");
+  auto sensitivity = study::sensitivity(request, study_options(jobs, bar));
+  if (!sensitivity) {
+    outcome.exit_code = Interrupted;
+    outcome.messages.emplace_back("interrupted: indices need all samples");
+  }
+  return sensitivity;
+}
 
-Outcome run_command(const Command& command, const std::vector<std::string>& arguments) {
-  Arguments given(command);
+// Throws UsageError where two outputs name one file.
+void check_files(const Arguments& given) {
+  const std::array<const char*, 3> options{"out", "trace", "timeline"};
+  for (std::size_t i = 0; i < options.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (!given.text(options[i]).empty() && given.text(options[i]) == given.text(options[j]))
+        throw UsageError(std::string("--") + options[i] + " and --" + options[j] +
+                         " name one file; give each its own");
+}
+
+constexpr std::uint64_t fewest_samples = 16;
+
+void declare(Arguments& given) {
   given.with_scenario().with_case().with_format(true).with_out(
       "write to FILE instead of standard output");
   given.with_text("trace", "FILE",
                   "write the last step of every training stage as trace events (ui.perfetto.dev)");
+  given.with_text(
+      "timeline", "FILE",
+      "write what the run does when, stage by stage, as trace events (ui.perfetto.dev)");
   given.with_text("replications", "N", "repeat with new draws; adds mean, p05, p50, p95")
       .with_text("until-precision", "P",
                  "repeat until the means of all totals are known to P (1%) with 95 % confidence")
+      .with_text("sensitivity", "N",
+                 "Sobol indices of the totals in failures, uncertain inputs and the model's error, "
+                 "by N samples (256)")
+      .with_flag("no-model-error", "replications: times as simulated, without the model's error")
       .with_jobs()
       .with_fidelity();
+}
+
+} // namespace
+
+Outcome run_command(const Command& command, const std::vector<std::string>& arguments) {
+  Arguments given(command);
+  declare(given);
   if (!given.parse(arguments, 1, 1))
     return given.help();
   const std::string& file = given.positional().front();
   const scenario::LoadOptions load_options = given.load_options();
-  if (!given.text("trace").empty() && given.text("trace") == given.text("out"))
-    throw UsageError("--trace and --out name one file; give each its own");
+  check_files(given);
   const double precision = precision_of(given.text("until-precision"));
   const std::uint64_t replications =
       given.number("replications", precision > 0 ? most_until_precise : 0, 1);
   require_within(limit::replications, double(replications), "replications", "--replications",
                  "fewer replications");
+  const std::uint64_t samples = given.number("sensitivity", 0, fewest_samples);
   const Format format = given.format();
   const int jobs = given.jobs();
   const execution::Fidelity fidelity = given.fidelity();
 
   const scenario::Loaded loaded = scenario::load(file, load_options);
   report::check_quantities(loaded);
+  const study::ModelError model(scenario::load_evidence(load_options.catalog_directory));
+  const study::ModelError* drawn = given.flag("no-model-error") ? nullptr : &model;
   Outcome outcome;
   outcome.file = given.text("out");
   located(loaded, [&] {
@@ -97,17 +137,25 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     options.catalog_directory = load_options.catalog_directory;
     options.fidelity = fidelity;
     options.trace = !given.text("trace").empty();
+    options.timeline = !given.text("timeline").empty();
     const Result result = simulate(loaded, options);
-    std::optional<report::Distributions> distributions;
+    report::Uncertainty uncertainty;
+    if (!result.run.stages.empty())
+      uncertainty.validity = study::validity_of(result, model);
     if (replications > 0) {
-      distributions =
-          replicated({file, load_options, replications, precision, fidelity}, jobs, outcome);
-      if (!distributions)
+      uncertainty.distributions =
+          replicated({file, load_options, replications, precision, fidelity, drawn}, jobs, outcome);
+      if (!uncertainty.distributions)
         return;
     }
-    outcome.text = formatted(format, result, distributions ? &*distributions : nullptr);
+    if (samples > 0 && outcome.exit_code != Interrupted)
+      uncertainty.sensitivity =
+          sensitivities({file, load_options, samples, drawn, fidelity}, jobs, outcome);
+    outcome.text = formatted(format, result, uncertainty);
     if (options.trace)
       outcome.files.emplace_back(given.text("trace"), report::write_trace(result));
+    if (options.timeline)
+      outcome.files.emplace_back(given.text("timeline"), report::write_timeline(result));
     for (const report::FailedAssertion& failed : report::failed_assertions(result)) {
       outcome.exit_code = AssertionFailed;
       outcome.messages.push_back(

@@ -28,9 +28,10 @@ std::string csv_line(const std::vector<std::string>& fields) {
   return line + "\n";
 }
 
-std::string write_csv(const Result& result, const Distributions* distributions) {
+std::string write_csv(const Result& result, const Uncertainty& uncertainty) {
+  const std::optional<Distributions>& distributions = uncertainty.distributions;
   std::vector<std::string> heads{"quantity", "value", "unit", "scope"};
-  if (distributions != nullptr)
+  if (distributions)
     heads.insert(heads.end(), {"mean", "standard_error", "p05", "p50", "p95"});
   std::string out = csv_line(heads);
   const std::string scope = scope_text(result.scenario, result.bill.convention);
@@ -40,7 +41,7 @@ std::string write_csv(const Result& result, const Distributions* distributions) 
       continue;
     std::vector<std::string> fields{path, number_text(q->value), q->column->unit,
                                     q->column->unit == "USD" ? scope : ""};
-    if (distributions != nullptr) {
+    if (distributions) {
       const auto& all = distributions->quantities;
       const auto found = std::find_if(all.begin(), all.end(),
                                       [&](const Distribution& d) { return d.quantity == path; });

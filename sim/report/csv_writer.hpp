@@ -3,7 +3,7 @@
 // that a sweep is made of.
 #pragma once
 
-#include "sim/report/distribution.hpp"
+#include "sim/report/uncertainty.hpp"
 #include "sim/simulate.hpp"
 
 #include <string>
@@ -13,7 +13,7 @@ namespace sim::report {
 
 // quantity,value,unit,scope and, with distributions, mean,p05,p50,p95. The scope stands beside
 // every dollar.
-std::string write_csv(const Result& result, const Distributions* distributions = nullptr);
+std::string write_csv(const Result& result, const Uncertainty& uncertainty = {});
 
 // Quoted where it holds a comma, a quote or a line break.
 std::string csv_field(const std::string& text);

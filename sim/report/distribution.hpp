@@ -25,7 +25,7 @@ struct Distribution {
   Quantiles quantiles;
 };
 struct Distributions {
-  std::vector<std::string> sources; // "failures", "inputs"
+  std::vector<std::string> sources; // "failures", "inputs", "model"
   std::size_t replications = 0;
   bool interrupted = false; // fewer than were asked for: the first ones, whole
   std::vector<Distribution> quantities;

@@ -3,6 +3,7 @@
 
 #include "sim/report/quantities.hpp"
 #include "sim/report/rules_writer.hpp"
+#include "sim/report/uncertainty_writer.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -219,10 +220,14 @@ std::string write_check_json(const Result& result) {
   return json_text(object);
 }
 
-std::string write_json(const Result& result, const Distributions* distributions) {
+std::string write_json(const Result& result, const Uncertainty& uncertainty) {
   ordered_json object = to_json(result);
-  if (distributions != nullptr)
-    object["distribution"] = to_json(*distributions);
+  if (uncertainty.distributions)
+    object["distribution"] = to_json(*uncertainty.distributions);
+  if (uncertainty.sensitivity)
+    object["sensitivity"] = to_json(*uncertainty.sensitivity);
+  if (uncertainty.validity)
+    object["validity"] = to_json(*uncertainty.validity);
   return json_text(object);
 }
 

@@ -4,7 +4,7 @@
 // no fraction.
 #pragma once
 
-#include "sim/report/distribution.hpp"
+#include "sim/report/uncertainty.hpp"
 #include "sim/simulate.hpp"
 
 #include <nlohmann/json_fwd.hpp>
@@ -22,7 +22,7 @@ nlohmann::ordered_json to_json(const Distributions& distributions);
 
 // The object and a line feed.
 std::string json_text(const nlohmann::ordered_json& value);
-std::string write_json(const Result& result, const Distributions* distributions = nullptr);
+std::string write_json(const Result& result, const Uncertainty& uncertainty = {});
 
 // Of a result: layout and memory by stage, substitutions, weak inputs.
 std::string write_check_json(const Result& result);

@@ -3,9 +3,11 @@
 // score_writer. Errors are in percent, 100 (simulated - published) / published.
 #pragma once
 
+#include "sim/scenario/evidence.hpp"
 #include "sim/scenario/scenario.hpp"
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <utility>
@@ -30,6 +32,7 @@ struct ScoredValue {
   std::optional<double> simulated; // empty where the row was not predicted
   std::optional<double> error_percent;
   Pace pace = Pace::None;
+  bool of_step = false; // a time or rate of one training step, not of a whole run
   // The error that the time has: of a rate, 100 (published - simulated) / simulated. Positive:
   // slower than measured. Empty for the rest.
   [[nodiscard]] std::optional<double> time_error_percent() const {
@@ -42,6 +45,14 @@ struct ScoredValue {
   std::optional<double> baseline_error_percent;
 };
 
+// What was measured, as the errors of its kind are looked up.
+struct MeasuredSetup {
+  std::string chip, stack;
+  scenario::Workload workload = scenario::Workload::Dense;
+  std::int64_t gpus = 0;
+  double parameters = 0;
+};
+
 struct ScoredRow {
   std::string family, label;
   Location place;
@@ -50,6 +61,7 @@ struct ScoredRow {
   std::vector<ScoredValue> values;
   // What residuals are grouped by: {"chip", "a100-sxm-80"}, {"tensor span", "within a node"}, ...
   std::vector<std::pair<std::string, std::string>> features;
+  std::optional<MeasuredSetup> setup; // of a row with stages that was predicted
 };
 
 // Of held-out values that were predicted.
@@ -73,12 +85,19 @@ struct ResidualGroup {
   ErrorStatistics errors;
 };
 
+// Of the 90 % intervals, each family's from the errors of the other families.
+struct Coverage {
+  std::string workload; // "dense", ..., "all"
+  std::size_t covered = 0, runs = 0;
+};
+
 struct Score {
   std::vector<FamilyScore> families;
   // Every family's rows, each with its own family's baseline where an MFU speaks of the quantity;
   // times, and rates as the times that they imply.
   FamilyScore all;
   std::vector<ScoredRow> rows;
+  std::vector<Coverage> coverage;
   std::vector<ResidualGroup> residuals; // by feature, then value; rates as times
 };
 

@@ -57,6 +57,20 @@ std::string family_table(const Score& score) {
              4);
 }
 
+// Where several families are scored: each is judged by the others.
+std::string coverage_text(const Score& score) {
+  std::vector<std::string> parts;
+  for (const Coverage& c : score.coverage)
+    if (c.runs > 0)
+      parts.push_back(fmt::format("{} {:.0f} % of {} runs", c.workload,
+                                  100 * double(c.covered) / double(c.runs), c.runs));
+  return parts.empty() ? ""
+                       : wrapped("  90 % intervals of step times, each family's from the errors of "
+                                 "the others, hold: " +
+                                     joined(parts, "; "),
+                                 4);
+}
+
 // Reasons with the number of rows, the most frequent first by name.
 std::string reasons_text(const Score& score, RowOutcome outcome, const std::string& title) {
   std::map<std::pair<std::string, std::string>, std::size_t> count;
@@ -225,6 +239,12 @@ void add_row(ordered_json& list, const ScoredRow& row) {
     object["baseline_error_percent"] = or_null(v.baseline_error_percent);
     if (row.outcome == RowOutcome::Infeasible)
       object[reason_key] = row.reason;
+    if (!row.features.empty()) {
+      ordered_json features = ordered_json::object();
+      for (const auto& [feature, of_row] : row.features)
+        features[feature] = of_row;
+      object["features"] = std::move(features);
+    }
     list.push_back(std::move(object));
   }
 }
@@ -232,7 +252,7 @@ void add_row(ordered_json& list, const ScoredRow& row) {
 } // namespace
 
 std::string write_score_table(const Score& score, const ScoreView& view) {
-  std::string text = family_table(score);
+  std::string text = family_table(score) + coverage_text(score);
   if (view.rows)
     for (const FamilyScore& family : score.families)
       text += rows_table(score, family);
@@ -244,13 +264,14 @@ std::string write_score_table(const Score& score, const ScoreView& view) {
 }
 
 std::string write_score_json(const Score& score) {
-  ordered_json object = {{"format", json_format},
-                         {"families", ordered_json::array()},
-                         {"all", family_json(score.all)},
-                         {"rows", ordered_json::array()},
-                         {"residuals", ordered_json::array()}};
+  ordered_json object = {{"format", json_format},         {"families", ordered_json::array()},
+                         {"all", family_json(score.all)}, {"coverage", ordered_json::object()},
+                         {"rows", ordered_json::array()}, {"residuals", ordered_json::array()}};
   for (const FamilyScore& family : score.families)
     object["families"].push_back(family_json(family));
+  for (const Coverage& c : score.coverage)
+    if (c.runs > 0)
+      object["coverage"][c.workload] = {{"covered", c.covered}, {"runs", c.runs}};
   for (const ScoredRow& row : score.rows)
     add_row(object["rows"], row);
   for (const ResidualGroup& group : score.residuals) {

@@ -5,6 +5,7 @@
 #include "sim/report/quantities.hpp"
 #include "sim/report/rules_writer.hpp"
 #include "sim/report/text_table.hpp"
+#include "sim/report/uncertainty_writer.hpp"
 
 #include <fmt/format.h>
 
@@ -312,7 +313,7 @@ std::string weak_inputs_text(const std::vector<scenario::WeakInput>& inputs) {
   return out;
 }
 
-std::string write_table(const Result& result, const Distributions* distributions) {
+std::string write_table(const Result& result, const Uncertainty& uncertainty) {
   const std::string heading = heading_text(result.scenario, result.parameters);
   if (result.run.stages.empty()) // probes alone
     return page_of({heading, probes_text(result), published_text(result),
@@ -325,8 +326,10 @@ std::string write_table(const Result& result, const Distributions* distributions
       events_text(result),
       ledger_text(result),
       memory_text(result),
-      distributions == nullptr ? "" : distribution_text(result, *distributions),
+      uncertainty.distributions ? distribution_text(result, *uncertainty.distributions) : "",
+      uncertainty.sensitivity ? sensitivity_text(*uncertainty.sensitivity) : "",
       published_text(result),
+      uncertainty.validity ? validity_text(*uncertainty.validity) : "",
       weak_inputs_text(result.weak_inputs),
       list_text("Substitutions", result.run.substitutions),
       export_controls_text(result.export_controls)};

@@ -2,14 +2,14 @@
 // A result as text for people, at most 100 columns wide. Every dollar stands beside what it covers.
 #pragma once
 
-#include "sim/report/distribution.hpp"
+#include "sim/report/uncertainty.hpp"
 #include "sim/simulate.hpp"
 
 #include <string>
 
 namespace sim::report {
 
-std::string write_table(const Result& result, const Distributions* distributions = nullptr);
+std::string write_table(const Result& result, const Uncertainty& uncertainty = {});
 
 // Layout and memory by stage, substitutions and weak inputs: what `check` prints.
 std::string write_check_table(const Result& result);

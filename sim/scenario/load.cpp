@@ -104,7 +104,8 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
     fail_internal("a finding for a text without tree", __FILE__, __LINE__);
   }
   read_huggingface(composed->root, findings);
-  Values values(catalogue, book, findings, options.seed, options.replication);
+  Values values(catalogue, book, findings, options.seed, options.replication,
+                options.replication_of);
   values.resolve(composed->root, "", "");
   refuse_leftovers(composed->root, findings);
 
@@ -133,7 +134,7 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
   loaded.weak_inputs = book.weak_inputs();
   add_borrowed_profile(loaded.scenario, loaded.weak_inputs);
   loaded.inputs = book.inputs();
-  loaded.uncertain = values.uncertain();
+  loaded.uncertain_inputs = values.uncertain();
   return loaded;
 }
 

@@ -30,6 +30,8 @@ struct LoadOptions {
   std::uint64_t seed = 1;
   // Which replication's draws uncertain numbers take; absent: their medians.
   std::optional<std::uint64_t> replication;
+  // Other replications' draws for some of them, by name as in Loaded::uncertain_inputs.
+  std::map<std::string, std::uint64_t> replication_of;
   bool inputs = false; // note every number that is read, for explanations
 };
 
@@ -62,7 +64,10 @@ struct Loaded {
   std::vector<WeakInput> weak_inputs;
   std::vector<Input> inputs;      // in the order read, where LoadOptions asked for them
   std::vector<std::string> cases; // names that LoadOptions::case_name can take
-  bool uncertain = false;         // holds an uncertain number
+  // Uncertain numbers: "model.layers", or with the entry they stand in "accelerators/h20-96:
+  // power".
+  std::vector<std::string> uncertain_inputs; // each once, in the order read
+  [[nodiscard]] bool uncertain() const { return !uncertain_inputs.empty(); }
   // Place of a key path in the text, or of its nearest written parent.
   [[nodiscard]] Location locate(const std::string& path) const;
   std::map<std::string, Location> locations;

@@ -154,7 +154,9 @@ void Values::take_constant(Node& node, const Node& id, const std::string& path,
 
 void Values::draw(Node& node, const Node& laws, const std::string& path,
                   const std::string& origin) {
-  uncertain_ = true;
+  const std::string input = origin + path;
+  if (std::find(uncertain_.begin(), uncertain_.end(), input) == uncertain_.end())
+    uncertain_.push_back(input);
   const std::string law_text = flow_text(node);
   node.members.clear();
   node.kind = Node::Kind::Refused;
@@ -164,8 +166,10 @@ void Values::draw(Node& node, const Node& laws, const std::string& path,
     return;
   }
   Draw stream;
-  if (replication_)
-    stream.emplace(seed_, "inputs/" + origin + path, *replication_);
+  if (const auto own = replication_of_.find(input); own != replication_of_.end())
+    stream.emplace(seed_, "inputs/" + input, own->second);
+  else if (replication_)
+    stream.emplace(seed_, "inputs/" + input, *replication_);
   const auto& [name, name_location, law] = laws.members[0];
   std::optional<Amount> amount;
   std::optional<Node> choice;

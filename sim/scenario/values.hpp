@@ -57,15 +57,17 @@ template <class V> void fields(V& v, FittedConstant& s) {
 class Values {
 public:
   Values(const Catalogue& catalogue, ProvenanceBook& book, Findings& findings, std::uint64_t seed,
-         std::optional<std::uint64_t> replication)
+         std::optional<std::uint64_t> replication,
+         std::map<std::string, std::uint64_t> replication_of = {})
       : catalogue_(catalogue), book_(book), findings_(findings), seed_(seed),
-        replication_(replication) {}
+        replication_(replication), replication_of_(std::move(replication_of)) {}
 
   // Replaces every such value below `node`, which stands at `path` of `origin` ("" or
   // "accelerators/h20-96: ").
   void resolve(Node& node, const std::string& path, const std::string& origin);
 
-  [[nodiscard]] bool uncertain() const { return uncertain_; }
+  // Names of the uncertain numbers, each once: origin and path.
+  [[nodiscard]] const std::vector<std::string>& uncertain() const { return uncertain_; }
   // Identifiers and values of the constants that were asked for.
   [[nodiscard]] const std::map<std::string, std::string>& constants_in_use() const {
     return in_use_;
@@ -83,7 +85,8 @@ private:
   Findings& findings_;
   std::uint64_t seed_;
   std::optional<std::uint64_t> replication_;
-  bool uncertain_ = false;
+  std::map<std::string, std::uint64_t> replication_of_;
+  std::vector<std::string> uncertain_;
   std::optional<std::vector<FittedConstant>> constants_;
   std::map<std::string, std::string> in_use_;
 };

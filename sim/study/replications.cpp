@@ -42,20 +42,25 @@ public:
   explicit Replicator(const ReplicationRequest& request)
       : request_(request), base_(scenario::load(request.file, load_options(std::nullopt))),
         paths_(distributed_paths(base_.scenario)) {
-    if (!base_.uncertain)
+    if (!base_.uncertain())
       prepared_ = std::make_unique<const Simulation>(base_, simulate_options());
   }
 
   [[nodiscard]] const scenario::Loaded& base() const { return base_; }
   [[nodiscard]] const std::vector<std::string>& paths() const { return paths_; }
 
+  [[nodiscard]] bool models() const { return request_.model != nullptr; }
+
   // For any thread.
   [[nodiscard]] Outcome run(std::uint64_t replication) const {
-    if (base_.uncertain)
+    std::vector<double> slower;
+    if (request_.model != nullptr)
+      slower = drawn_factors(*request_.model, base_.scenario, request_.load.seed, replication);
+    if (base_.uncertain())
       return outcome_of(
           Simulation(scenario::load(request_.file, load_options(replication)), simulate_options())
-              .run(replication));
-    return outcome_of(prepared_->run(replication));
+              .run(replication, slower));
+    return outcome_of(prepared_->run(replication, slower));
   }
 
 private:
@@ -102,8 +107,10 @@ report::Distributions distributions_of(const Replicator& replicator, const Outco
     distributions.fingerprint = fnv1a(outcome->fingerprint, distributions.fingerprint);
   if (reliability::fails(replicator.base().scenario.reliability.spec))
     distributions.sources.emplace_back("failures");
-  if (replicator.base().uncertain)
+  if (replicator.base().uncertain())
     distributions.sources.emplace_back("inputs");
+  if (replicator.models())
+    distributions.sources.emplace_back("model");
   for (std::size_t p = 0; p < replicator.paths().size(); ++p) {
     const std::string& path = replicator.paths()[p];
     std::vector<double> values;

@@ -3,6 +3,7 @@
 
 #include "sim/report/quantities.hpp"
 #include "sim/simulate.hpp"
+#include "sim/study/model_error.hpp"
 #include "sim/study/score_features.hpp"
 
 #include <algorithm>
@@ -50,6 +51,11 @@ Pace pace_of(const ColumnText& column) {
   if (d.time < 0)
     return Pace::Rate;
   return d.time > 0 || d.money > 0 ? Pace::Time : Pace::None;
+}
+
+// Of one training step: durations and rates, not GPU-hours and what they cost.
+bool of_step(const ColumnText& column) {
+  return pace_of(column) == Pace::Rate || column.name.ends_with("step_time_s");
 }
 
 // "stages.train.mfu" for "stages.train.step_time_s", empty for what belongs to no stage.
@@ -103,6 +109,14 @@ std::string listed(const std::vector<std::string>& parts) {
   return text;
 }
 
+std::optional<report::MeasuredSetup> setup_of(const Result& result) {
+  if (result.run.stages.empty())
+    return std::nullopt;
+  const Subject subject = subject_of(result.scenario, result.scenario.stages.front());
+  return report::MeasuredSetup{subject.chip, subject.stack, subject.workload,
+                               result.run.stages.front().gpus, result.parameters.total};
+}
+
 void predict(const scenario::Loaded& loaded, const TableRow& row, const scenario::LoadOptions& load,
              Row& out) {
   std::vector<std::pair<const ColumnText*, double>> published;
@@ -123,6 +137,7 @@ void predict(const scenario::Loaded& loaded, const TableRow& row, const scenario
     options.builds_on = false;
     const Result result = simulate(loaded, options);
     out.scored.features = features_of(result);
+    out.scored.setup = setup_of(result);
     for (std::size_t i = 0; i < out.values.size(); ++i) {
       ScoredValue& value = out.values[i].scored;
       const std::optional<report::Quantity> q = report::find_quantity(result, value.quantity);
@@ -130,6 +145,7 @@ void predict(const scenario::Loaded& loaded, const TableRow& row, const scenario
         throw InfeasibleError("columns", value.quantity + " has no value in this run");
       value.simulated = q->value;
       value.pace = pace_of(*published[i].first);
+      value.of_step = of_step(*published[i].first);
       if (value.role != PublishedRole::BackSolved && value.published != 0)
         value.error_percent = 100 * (q->value - value.published) / value.published;
       out.values[i].implied =
@@ -288,6 +304,8 @@ std::optional<report::Score> score(const ScoreRequest& request, const ParallelOp
       row.scored.values.push_back(value.scored);
     score.rows.push_back(std::move(row.scored));
   }
+  constexpr double level = 0.9;
+  score.coverage = coverage_of(ModelError(evidence_of(score)), level);
   return score;
 }
 

@@ -9,12 +9,6 @@ namespace sim::study {
 
 namespace {
 
-// An entry that a row changed in some key counts as the entry.
-std::string named_or(const std::string& name, const std::string& title) {
-  const std::string whole = name.substr(0, name.rfind(" (changed)"));
-  return whole.empty() ? title : whole;
-}
-
 std::string scale_of(std::int64_t gpus) {
   if (gpus <= 8)
     return "1 to 8 GPUs";
@@ -52,6 +46,11 @@ std::optional<double> leading_number(const std::string& text) {
 
 } // namespace
 
+std::string entry_name(const std::string& name, const std::string& title) {
+  const std::string whole = name.substr(0, name.rfind(" (changed)"));
+  return whole.empty() ? title : whole;
+}
+
 Features features_of(const scenario::Scenario& scenario) {
   Features features;
   if (scenario.stages.empty())
@@ -59,9 +58,10 @@ Features features_of(const scenario::Scenario& scenario) {
   const training::StageSpec& stage = scenario.stages.front();
   const hardware::PoolSpec& pool = pool_named(scenario.cluster, stage.pool);
   const auto& chip = pool.node->accelerator;
-  features.emplace_back("chip", named_or(chip.name, chip->title));
-  features.emplace_back("stack", named_or(scenario.stack.name, scenario.stack->title));
+  features.emplace_back("chip", entry_name(chip.name, chip->title));
+  features.emplace_back("stack", entry_name(scenario.stack.name, scenario.stack->title));
   features.emplace_back("precision", std::string(name_of(scenario.stack->precision.gemm)));
+  features.emplace_back("architecture", scenario.model->experts ? "mixture of experts" : "dense");
   features.emplace_back("sequence length", std::to_string(stage.sequence_length));
   features.emplace_back("scale", scale_of(std::int64_t{pool.nodes} * pool.node->accelerators));
   return features;

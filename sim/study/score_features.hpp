@@ -19,6 +19,10 @@ Features features_of(const Result& result); // of the layout that ran
 Features
 features_of(const scenario::Scenario& scenario); // without one: chip, stack, precision, ...
 
+// The entry's name; one that a row changed in some key counts as the entry; the title of one that
+// is written out.
+std::string entry_name(const std::string& name, const std::string& title);
+
 // Numbers by size, words by alphabet.
 struct FeatureOrder {
   bool operator()(const std::string& a, const std::string& b) const;

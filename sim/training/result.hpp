@@ -73,6 +73,7 @@ struct StageResult {
   Flops model_causal{}, model_full{}, hardware{}; // whole stage
   Ledger ledger;
   FailureCounts failures;
+  std::vector<reliability::JobSpan> timeline; // of the stage, from its start; where it was asked for
   // rl: parts of all iterations together.
   Seconds rollout{}, reference{}, update{}, transfer{};
   std::int64_t rollouts = 0;

@@ -98,6 +98,7 @@ PreparedStage prepare_named(StageContext& context) {
         }))
       throw InfeasibleError("stages", "it takes less than a nanosecond",
                             "more work, or slower machines");
+    prepared.job.timeline = context.input.timeline;
     prepared.fingerprint = context.course.value();
     return prepared;
   } catch (const InfeasibleError& error) {
@@ -185,6 +186,23 @@ void charge_job(const PreparedStage& prepared, const reliability::JobResult& job
   charge_spares(prepared, job, result);
 }
 
+// The stage with all its work slower by a factor; failures, storage and recovery as they are.
+PreparedStage slowed(PreparedStage stage, double factor) {
+  for (std::size_t i = 0; i < stage.work.size(); ++i)
+    stage.job.work[i].step = stage.work[i].duration =
+        to_run_time(factor * to_seconds(stage.work[i].duration));
+  StageResult& result = stage.result;
+  for (Level& level : result.levels)
+    level.step_time *= factor;
+  for (Seconds* part : {&result.step_time, &result.step.duration, &result.rollout,
+                        &result.reference, &result.update, &result.transfer})
+    *part *= factor;
+  for (Seconds& time : result.step.communication)
+    time *= factor;
+  result.step.breakdown *= factor;
+  return stage;
+}
+
 StageResult run_stage(const PreparedStage& prepared, std::uint64_t seed, std::uint64_t replication,
                       engine::Fingerprint& course) {
   StageResult result = prepared.result;
@@ -194,6 +212,7 @@ StageResult run_stage(const PreparedStage& prepared, std::uint64_t seed, std::ui
   if (prepared.job.duration > RunTime{})
     count_work(prepared, job.steps, result);
   count_failures(prepared, job, result);
+  result.timeline = job.timeline;
   result.wall = job.wall;
   result.useful = job.times.useful;
   SIM_ASSERT(result.ledger.total() ==
@@ -238,12 +257,18 @@ PreparedRun::~PreparedRun() = default;
 PreparedRun::PreparedRun(PreparedRun&&) noexcept = default;
 PreparedRun& PreparedRun::operator=(PreparedRun&&) noexcept = default;
 
-RunResult PreparedRun::run(std::uint64_t seed, std::uint64_t replication) const {
+RunResult PreparedRun::run(std::uint64_t seed, std::uint64_t replication,
+                           std::span<const double> slower) const {
+  SIM_ASSERT(slower.empty() || slower.size() == state_->stages.size());
   RunResult result;
   result.substitutions = state_->substitutions;
   engine::Fingerprint course;
-  for (const PreparedStage& prepared : state_->stages) {
-    result.stages.push_back(run_stage(prepared, seed, replication, course));
+  for (std::size_t i = 0; i < state_->stages.size(); ++i) {
+    const PreparedStage& prepared = state_->stages[i];
+    result.stages.push_back(
+        slower.empty() || slower[i] == 1
+            ? run_stage(prepared, seed, replication, course)
+            : run_stage(slowed(prepared, slower[i]), seed, replication, course));
     const StageResult& stage = result.stages.back();
     result.wall += stage.wall;
     result.ledger += stage.ledger;

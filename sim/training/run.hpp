@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 namespace sim::training {
@@ -28,6 +29,7 @@ struct RunInput {
   execution::Fidelity fidelity{}; // of every training step
   bool trace = false;             // note the last step of every training stage
   bool inventory = false;         // and what its busiest rank runs
+  bool timeline = false;          // note what each stage does when
   std::uint64_t seed = 1;
   std::uint64_t replication = 0; // failures draw from streams of their own per replication
 };
@@ -42,9 +44,11 @@ public:
   PreparedRun(PreparedRun&&) noexcept;
   PreparedRun& operator=(PreparedRun&&) noexcept;
 
-  // Checks that the ledger sums to wall-clock x GPUs (SIM_ASSERT). Throws InfeasibleError when
-  // failures stop all progress.
-  [[nodiscard]] RunResult run(std::uint64_t seed, std::uint64_t replication) const;
+  // `slower`: what the times of each stage's work are multiplied by, for studies of the model's own
+  // error; empty: as simulated. Checks that the ledger sums to wall-clock x GPUs (SIM_ASSERT).
+  // Throws InfeasibleError when failures stop all progress.
+  [[nodiscard]] RunResult run(std::uint64_t seed, std::uint64_t replication,
+                              std::span<const double> slower = {}) const;
 
 private:
   struct State;

@@ -4,6 +4,8 @@
 // than it has been on the same rows, CHANGELOG.md says so under *Changed results*, with both
 // figures.
 #include "sim/base/output_file.hpp"
+#include "sim/scenario/evidence.hpp"
+#include "sim/study/model_error.hpp"
 #include "sim/study/score.hpp"
 
 #include <catch2/catch.hpp>
@@ -42,6 +44,8 @@ std::map<std::string, Kept> read_record() {
   }
   return kept;
 }
+
+const std::string evidence = SOURCE_DIR "/scenarios/catalog/evidence.yaml";
 
 void write_record(const report::Score& score) {
   const std::map<std::string, Kept> before = read_record();
@@ -88,8 +92,11 @@ TEST_CASE("no family of published runs is predicted worse than before", "[slow]"
   for (const std::string& name : scenario::embedded_tables())
     request.tables.push_back(scenario::load_embedded_table(name));
   const report::Score score = *study::score(request);
-  if (std::getenv("TRAINFARE_UPDATE_SCORE") != nullptr)
+  const std::vector<scenario::MeasuredGroup> measured = study::evidence_of(score);
+  if (std::getenv("TRAINFARE_UPDATE_SCORE") != nullptr) {
     write_record(score);
+    write_file(evidence, scenario::evidence_text(measured));
+  }
   const std::map<std::string, Kept> kept = read_record();
   std::size_t judged = 0;
   for (const report::FamilyScore& family : score.families) {
@@ -102,6 +109,13 @@ TEST_CASE("no family of published runs is predicted worse than before", "[slow]"
     CHECK(family.errors.mean <= kept.at(family.name).mean + tolerance);
   }
   CHECK(judged == kept.size());
+  INFO("evidence.yaml is not that of this score: run tools/update-score");
+  CHECK(read_file(evidence) == scenario::evidence_text(measured));
+  // Intervals are neither too narrow nor too wide.
+  const report::Coverage& all = score.coverage.back();
+  REQUIRE(all.runs > 500);
+  CHECK(double(all.covered) >= 0.85 * double(all.runs));
+  CHECK(double(all.covered) <= 0.95 * double(all.runs));
 }
 
 TEST_CASE("a family that got worse has an entry under Changed results") {

@@ -25,7 +25,7 @@ TEST_CASE("a scenario becomes a value with its catalogue entries") {
   CHECK(s.price.rental.value() / dollar_per_gpu_hour == Approx(2));
   CHECK(loaded.sha256.size() == 64);
   CHECK(loaded.catalog_sha256.size() == 64);
-  CHECK_FALSE(loaded.uncertain);
+  CHECK_FALSE(loaded.uncertain());
 }
 
 TEST_CASE("without reliability nothing fails") {

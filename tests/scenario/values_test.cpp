@@ -47,7 +47,7 @@ TEST_CASE("without a replication, uncertain numbers are their medians") {
   CHECK(rental(priced("{uncertain: {choice: [5 USD/GPU-hour, 1 USD/GPU-hour, 2 USD/GPU-hour]}}")) ==
         Approx(2));
   CHECK(rental(priced("{uncertain: {choice: [4 USD/GPU-hour, 1 USD/GPU-hour]}}")) == Approx(1));
-  CHECK(load_text(priced("{uncertain: {choice: [1 USD/GPU-hour]}}"), "t.yaml").uncertain);
+  CHECK(load_text(priced("{uncertain: {choice: [1 USD/GPU-hour]}}"), "t.yaml").uncertain());
 }
 
 TEST_CASE("draws are repeatable, and differ by replication and seed") {

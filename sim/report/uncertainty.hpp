@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0
+// How sure a result is: values, not yet text. Filled by study, printed by uncertainty_writer.
+#pragma once
+
+#include "sim/base/quantity.hpp"
+#include "sim/report/distribution.hpp"
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace sim::report {
+
+// Sobol indices of one quantity in one factor: the share of its variance that the factor alone
+// explains, and the share that goes with the factor and everything it interacts with. Standard
+// errors are of the mean over samples, the variance taken as known.
+struct SobolIndices {
+  std::string factor; // an uncertain number's path, "failures", "model"
+  double first_order = 0, first_order_error = 0;
+  double total = 0, total_error = 0;
+};
+struct QuantitySensitivity {
+  std::string quantity, unit; // path
+  double mean = 0, standard_deviation = 0;
+  std::vector<SobolIndices> factors; // by total index, largest first
+};
+struct Sensitivity {
+  std::size_t samples = 0, runs = 0;
+  std::vector<QuantitySensitivity> quantities; // those that vary
+};
+
+// 90 % interval of a stage's step time, by the errors of measured runs.
+struct StageInterval {
+  std::string stage;
+  Seconds step_time{}, low{}, high{}; // rl: of one update's share; inference: zero
+  double factor = 1;                  // high = step time x factor, low = step time / factor
+  std::string evidence; // "mixture-of-experts training, chip and stack known: 4 families"
+};
+
+// Which measured runs a prediction rests on, and what lies beyond them.
+struct Validity {
+  std::vector<StageInterval> stages;
+  std::vector<std::string> nearest_measured_runs;
+  std::vector<std::string> beyond;
+};
+
+struct Uncertainty {
+  std::optional<Distributions> distributions;
+  std::optional<Sensitivity> sensitivity;
+  std::optional<Validity> validity;
+};
+
+} // namespace sim::report

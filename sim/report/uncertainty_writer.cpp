@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/report/uncertainty_writer.hpp"
+
+#include "sim/report/text_table.hpp"
+
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <array>
+
+namespace sim::report {
+namespace {
+
+using nlohmann::ordered_json;
+
+constexpr std::array shown{"totals.wall_clock_hours", "totals.cost_usd"};
+
+std::string share_text(double share, double error) {
+  return fmt::format("{:.2f} +- {:.2f}", share, error);
+}
+
+std::string listed(const char* title, const std::vector<std::string>& items) {
+  std::string text = items.empty() ? "" : wrapped(std::string("  ") + title, 4);
+  for (const std::string& item : items)
+    text += wrapped("    " + item, 6);
+  return text;
+}
+
+} // namespace
+
+std::string validity_text(const Validity& validity) {
+  std::string text;
+  if (!validity.stages.empty()) {
+    TextTable table({"Step time, 90 % interval", "s", "from", "to", "by"}, 4);
+    for (const StageInterval& s : validity.stages) {
+      const bool steps = s.step_time > Seconds{};
+      table.add({s.stage, steps ? significant(s.step_time / second) : "",
+                 steps ? significant(s.low / second) : "",
+                 steps ? significant(s.high / second) : fmt::format("x {:.2f}", s.factor),
+                 s.evidence});
+    }
+    text += table.text();
+  }
+  return text + listed("nearest measured runs:", validity.nearest_measured_runs) +
+         listed("beyond what was measured:", validity.beyond);
+}
+
+std::string sensitivity_text(const Sensitivity& sensitivity) {
+  std::string text;
+  for (const QuantitySensitivity& quantity : sensitivity.quantities) {
+    if (std::find(shown.begin(), shown.end(), quantity.quantity) == shown.end())
+      continue;
+    TextTable table({fmt::format("{}: {} +- {} {}", quantity.quantity, significant(quantity.mean),
+                                 significant(quantity.standard_deviation), quantity.unit),
+                     "first order", "total"});
+    for (const SobolIndices& factor : quantity.factors)
+      table.add({factor.factor, share_text(factor.first_order, factor.first_order_error),
+                 share_text(factor.total, factor.total_error)});
+    text += (text.empty() ? "" : "\n") + table.text();
+  }
+  if (text.empty())
+    return "Sensitivity: nothing varies\n";
+  return "Shares of the variance by factor (Sobol indices of " +
+         with_commas(double(sensitivity.samples)) + " samples, " +
+         with_commas(double(sensitivity.runs)) + " runs)\n" + text;
+}
+
+ordered_json to_json(const Validity& validity) {
+  ordered_json object = {{"stages", ordered_json::array()},
+                         {"nearest_measured_runs", validity.nearest_measured_runs},
+                         {"beyond", validity.beyond}};
+  for (const StageInterval& s : validity.stages) {
+    ordered_json stage = {{"name", s.stage}, {"level", 0.9}, {"factor", s.factor}};
+    if (s.step_time > Seconds{})
+      stage["step_time_s"] = {{"low", s.low / second}, {"high", s.high / second}};
+    stage["evidence"] = s.evidence;
+    object["stages"].push_back(std::move(stage));
+  }
+  return object;
+}
+
+ordered_json to_json(const Sensitivity& sensitivity) {
+  ordered_json object = {{"samples", sensitivity.samples}, {"runs", sensitivity.runs}};
+  for (const QuantitySensitivity& quantity : sensitivity.quantities) {
+    ordered_json entry = {{"mean", quantity.mean},
+                          {"standard_deviation", quantity.standard_deviation},
+                          {"factors", ordered_json::array()}};
+    for (const SobolIndices& f : quantity.factors)
+      entry["factors"].push_back({{"factor", f.factor},
+                                  {"first_order", f.first_order},
+                                  {"first_order_standard_error", f.first_order_error},
+                                  {"total", f.total},
+                                  {"total_standard_error", f.total_error}});
+    object[quantity.quantity.substr(quantity.quantity.find('.') + 1)] = std::move(entry);
+  }
+  return object;
+}
+
+} // namespace sim::report

@@ -1,0 +1,21 @@
+// SPDX-License-Identifier: Apache-2.0
+// How sure a result is: as tables, and as members of the result's JSON object.
+#pragma once
+
+#include "sim/report/uncertainty.hpp"
+
+#include <nlohmann/json_fwd.hpp>
+
+#include <string>
+
+namespace sim::report {
+
+// Intervals, the nearest measured runs and what lies beyond them.
+std::string validity_text(const Validity& validity);
+// Hours and dollars; --json holds every total.
+std::string sensitivity_text(const Sensitivity& sensitivity);
+
+nlohmann::ordered_json to_json(const Validity& validity);
+nlohmann::ordered_json to_json(const Sensitivity& sensitivity);
+
+} // namespace sim::report

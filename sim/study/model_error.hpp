@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: Apache-2.0
+// How far a simulated time may be off, by how far measured runs were. The errors of a kind of
+// prediction are those of the families that were of this kind when they were predicted: each family
+// weighs the same, as rows of one table err together (README.md).
+#pragma once
+
+#include "sim/report/score.hpp"
+#include "sim/scenario/evidence.hpp"
+#include "sim/simulate.hpp"
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sim::study {
+
+// What the measured runs of other families have in common with a prediction.
+enum class Familiarity { KnownStack, NewStack, NewChip };
+std::string_view name_of(Familiarity familiarity);
+
+// What a prediction is of.
+struct Subject {
+  std::string chip, stack;
+  scenario::Workload workload = scenario::Workload::Dense;
+};
+// Of a stage; bulk generation is judged as reinforcement learning, which generates.
+Subject subject_of(const scenario::Scenario& scenario, const training::StageSpec& stage);
+
+class ModelError {
+public:
+  explicit ModelError(std::vector<scenario::MeasuredGroup> groups);
+
+  // `family`: left out, as if its rows had not been measured; empty: none.
+  [[nodiscard]] Familiarity familiarity_of(const Subject& subject,
+                                           const std::string& family = "") const;
+
+  // The least factor f such that measured times lie within [simulated / f, simulated x f] in a
+  // share `level` of the cases: of families that were no more familiar for their workload, or of
+  // all workloads where there is none. Never less than for what is more familiar. Empty without
+  // measured runs.
+  [[nodiscard]] std::optional<double> factor(const Subject& subject, double level,
+                                             const std::string& family = "") const;
+
+  // How many families that rests on.
+  [[nodiscard]] std::size_t families(const Subject& subject) const;
+
+  [[nodiscard]] const std::vector<scenario::MeasuredGroup>& groups() const { return groups_; }
+
+private:
+  struct Weighted {
+    double size = 0, weight = 0; // of an error; weights sum to 1
+  };
+  using Pool = std::vector<Weighted>;
+  [[nodiscard]] Pool pool(scenario::Workload workload, Familiarity most,
+                          const std::string& family) const;
+
+  std::vector<scenario::MeasuredGroup> groups_;
+  std::vector<Familiarity> familiarity_; // of each group when its family is left out
+};
+
+// What the times of each stage are multiplied by in a replication: the sign and the quantile of the
+// error come from RandomStream(seed, "model", replication), one for all stages, which err together.
+std::vector<double> drawn_factors(const ModelError& error, const scenario::Scenario& scenario,
+                                  std::uint64_t seed, std::uint64_t replication);
+
+// Held-out rows of step times and rates (rl: of wall-clock times) of a score.
+std::vector<scenario::MeasuredGroup> evidence_of(const report::Score& score);
+
+// How often the intervals hold what was measured, each family's from the other families.
+std::vector<report::Coverage> coverage_of(const ModelError& error, double level);
+
+} // namespace sim::study

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/study/validity.hpp"
+
+#include "sim/base/portable_math.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace sim::study {
+namespace {
+
+using scenario::MeasuredGroup;
+using scenario::Workload;
+
+constexpr double level = 0.9;
+constexpr std::size_t shown = 3;
+constexpr double beyond = 1.05; // times the largest: rounding of parameter counts is not
+
+std::string words_of(Workload workload) {
+  switch (workload) {
+  case Workload::Dense:
+    return "dense training";
+  case Workload::MixtureOfExperts:
+    return "mixture-of-experts training";
+  case Workload::Reinforcement:
+    return "reinforcement learning";
+  }
+  return "";
+}
+
+// ln of the factor by which a value lies outside [least, most]; 0 within.
+double outside(double value, double least, double most) {
+  if (value < least)
+    return portable_log(least / value);
+  return value > most ? portable_log(value / most) : 0;
+}
+
+// What is compared with measured runs.
+struct Setup {
+  Subject subject;
+  double gpus = 0, parameters = 0;
+};
+
+// Larger is nearer, first by what is in common.
+std::pair<int, double> nearness(const MeasuredGroup& group, const Setup& setup) {
+  const int common = (group.workload == setup.subject.workload ? 4 : 0) +
+                     (group.chip == setup.subject.chip ? 2 : 0) +
+                     (group.stack == setup.subject.stack ? 1 : 0);
+  return {common, -outside(setup.gpus, double(group.least_gpus), double(group.most_gpus)) -
+                      outside(setup.parameters, group.least_parameters, group.most_parameters)};
+}
+
+std::string range_text(double least, double most, double unit, const char* name) {
+  const auto number = [unit](double value) { return fmt::format("{:.3g}", value / unit); };
+  return least == most ? number(least) + name : number(least) + " to " + number(most) + name;
+}
+
+std::string text_of(const MeasuredGroup& group) {
+  double sum = 0;
+  for (const double error : group.errors)
+    sum += std::fabs(portable_exp(-error) - 1);
+  return fmt::format("{}: {} on {}, {}, {}, {}; {} run{}, mean error {:.1f} %", group.family,
+                     group.stack, group.chip, words_of(group.workload),
+                     range_text(group.least_parameters, group.most_parameters, 1e9, "B"),
+                     group.least_gpus == group.most_gpus
+                         ? fmt::format("{} GPUs", group.most_gpus)
+                         : fmt::format("{} to {} GPUs", group.least_gpus, group.most_gpus),
+                     group.errors.size(), group.errors.size() == 1 ? "" : "s",
+                     100 * sum / double(group.errors.size()));
+}
+
+void add_once(std::vector<std::string>& list, std::string text) {
+  if (std::find(list.begin(), list.end(), text) == list.end())
+    list.push_back(std::move(text));
+}
+
+void add_nearest(const std::vector<MeasuredGroup>& groups, const Setup& setup,
+                 std::vector<std::string>& list) {
+  std::vector<const MeasuredGroup*> order;
+  for (const MeasuredGroup& group : groups)
+    order.push_back(&group);
+  std::stable_sort(order.begin(), order.end(), [&](const MeasuredGroup* a, const MeasuredGroup* b) {
+    return nearness(*a, setup) > nearness(*b, setup);
+  });
+  for (std::size_t i = 0; i < std::min(shown, order.size()); ++i)
+    add_once(list, text_of(*order[i]));
+}
+
+void add_beyond(const std::vector<MeasuredGroup>& groups, const Setup& setup,
+                std::vector<std::string>& list) {
+  bool workload = false, chip = false, stack = false, together = false;
+  double most_gpus = 0, most_parameters = 0;
+  for (const MeasuredGroup& g : groups) {
+    const bool same_chip = g.chip == setup.subject.chip,
+               same_workload = g.workload == setup.subject.workload;
+    chip = chip || same_chip;
+    workload = workload || same_workload;
+    together = together || (same_chip && same_workload);
+    stack = stack || g.stack == setup.subject.stack;
+    most_gpus = std::max(most_gpus, double(g.most_gpus));
+    most_parameters = std::max(most_parameters, g.most_parameters);
+  }
+  const std::string what = words_of(setup.subject.workload);
+  if (!chip)
+    add_once(list, "no measured run on " + setup.subject.chip);
+  if (!workload)
+    add_once(list, "no measured " + what);
+  else if (chip && !together)
+    add_once(list, "no measured " + what + " on " + setup.subject.chip);
+  if (!stack)
+    add_once(list, "no measured run with the stack " + setup.subject.stack);
+  if (setup.gpus > beyond * most_gpus && most_gpus > 0)
+    add_once(list, fmt::format("{:.1f}x the largest measured cluster, {:.0f} GPUs",
+                               setup.gpus / most_gpus, most_gpus));
+  if (setup.parameters > beyond * most_parameters && most_parameters > 0)
+    add_once(list, fmt::format("{:.1f}x the largest measured model, {:.0f}B parameters",
+                               setup.parameters / most_parameters, most_parameters / 1e9));
+}
+
+} // namespace
+
+report::Validity validity_of(const Result& result, const ModelError& error) {
+  report::Validity validity;
+  for (std::size_t i = 0; i < result.run.stages.size(); ++i) {
+    const training::StageResult& stage = result.run.stages[i];
+    const Setup setup{subject_of(result.scenario, result.scenario.stages[i]), double(stage.gpus),
+                      result.parameters.total};
+    if (const auto factor = error.factor(setup.subject, level)) {
+      const std::size_t families = error.families(setup.subject);
+      validity.stages.push_back(
+          {stage.name, stage.step_time, stage.step_time / *factor, stage.step_time * *factor,
+           *factor,
+           fmt::format("{}, {}: errors of {} famil{}", words_of(setup.subject.workload),
+                       name_of(error.familiarity_of(setup.subject)), families,
+                       families == 1 ? "y" : "ies")});
+    }
+    add_nearest(error.groups(), setup, validity.nearest_measured_runs);
+    add_beyond(error.groups(), setup, validity.beyond);
+  }
+  return validity;
+}
+
+} // namespace sim::study
