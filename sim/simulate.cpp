@@ -53,6 +53,7 @@ LoadState load_state_of(Category category) {
   case Category::Transfer:
     return LoadState::Communication;
   case Category::Generation:
+  case Category::Discarded:
     return LoadState::Generation;
   case Category::Checkpoint:
     return LoadState::Checkpoint;
@@ -68,9 +69,31 @@ LoadState load_state_of(Category category) {
   case Category::Launch:
   case Category::Synchronisation:
   case Category::RolloutTail:
+  case Category::AwaitingRollout:
+  case Category::AwaitingUpdate:
+  case Category::AwaitingReward:
     return LoadState::Waiting;
   }
   return LoadState::Waiting;
+}
+
+// The pool's usage; a new one behind the others where it had none.
+economics::PoolUsage& usage_on(std::vector<economics::PoolUsage>& usage, const std::string& pool,
+                               const hardware::ClusterSpec& cluster) {
+  const std::string name = pool.empty() ? "main" : pool;
+  auto found = std::find_if(usage.begin(), usage.end(),
+                            [&](const economics::PoolUsage& u) { return u.pool == name; });
+  if (found == usage.end()) {
+    const hardware::PoolSpec& spec = pool_named(cluster, name);
+    found = usage.insert(usage.end(), {name, spec.node.spec, {}, 0, spec.acquired});
+    found->gpus = std::int64_t{spec.nodes} * spec.node->accelerators;
+  }
+  return *found;
+}
+
+void add(economics::PoolUsage& usage, std::size_t category, GpuNanoseconds time) {
+  usage.time[static_cast<std::size_t>(load_state_of(static_cast<Category>(category)))] +=
+      to_gpu_seconds(time);
 }
 
 // GPU time by pool, in the order in which stages first use them.
@@ -78,17 +101,14 @@ std::vector<economics::PoolUsage> usage_of(const training::RunResult& run,
                                            const hardware::ClusterSpec& cluster) {
   std::vector<economics::PoolUsage> usage;
   for (const training::StageResult& stage : run.stages) {
-    const std::string name = stage.pool.empty() ? "main" : stage.pool;
-    auto pool = std::find_if(usage.begin(), usage.end(),
-                             [&](const economics::PoolUsage& u) { return u.pool == name; });
-    if (pool == usage.end()) {
-      const hardware::PoolSpec& spec = pool_named(cluster, name);
-      pool = usage.insert(usage.end(), {name, spec.node.spec, {}, 0, spec.acquired});
-      pool->gpus = std::int64_t{spec.nodes} * spec.node->accelerators;
-    }
+    economics::PoolUsage& pool = usage_on(usage, stage.pool, cluster);
     for (std::size_t i = 0; i < execution::categories; ++i)
-      pool->time[static_cast<std::size_t>(load_state_of(static_cast<Category>(i)))] +=
-          to_gpu_seconds(stage.ledger.charged[i]);
+      add(pool, i, stage.ledger.charged[i] - stage.rollout_ledger.charged[i]);
+    if (stage.rollout_pool.empty())
+      continue;
+    economics::PoolUsage& rollout = usage_on(usage, stage.rollout_pool, cluster);
+    for (std::size_t i = 0; i < execution::categories; ++i)
+      add(rollout, i, stage.rollout_ledger.charged[i]);
   }
   return usage;
 }
@@ -104,6 +124,9 @@ void check_prices(const scenario::Scenario& s) {
   training::RunResult nothing;
   for (const training::StageSpec& stage : s.stages)
     nothing.stages.emplace_back().pool = stage.pool;
+  for (const training::StageSpec& stage : s.stages)
+    if (stage.reinforcement && !stage.reinforcement->rollout_pool.empty())
+      nothing.stages.emplace_back().pool = stage.reinforcement->rollout_pool;
   static_cast<void>(bill_of(nothing, s));
 }
 

@@ -35,6 +35,14 @@ std::string_view name_of(Category category) {
     return "generation";
   case Category::RolloutTail:
     return "rollout-tail";
+  case Category::Discarded:
+    return "discarded";
+  case Category::AwaitingRollout:
+    return "awaiting-rollout";
+  case Category::AwaitingUpdate:
+    return "awaiting-update";
+  case Category::AwaitingReward:
+    return "awaiting-reward";
   case Category::Transfer:
     return "transfer";
   case Category::Checkpoint:

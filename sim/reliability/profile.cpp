@@ -13,8 +13,6 @@
 namespace sim::reliability {
 namespace {
 
-const std::string unclassified = "unclassified", unclassified_job = "unclassified-job";
-
 // The machine room as failures see it. The fabric is built only where a class asks for its parts.
 class Room {
 public:

@@ -85,6 +85,8 @@ void add_time_and_money(StageTable& t) {
   t.count(all, "gpus", "GPUs that the stage runs on.", [](const StageResult& s) { return s.gpus; });
   t.count(all, "spare_gpus", "GPUs set aside beside them.",
           [](const StageResult& s) { return s.spare_gpus; });
+  t.count(Applies::Reinforcement, "rollout_gpus", "Of these, GPUs that only generate.",
+          [](const StageResult& s) { return s.rollout_gpus; });
   t.count(trains, "steps", "Optimizer steps.", [](const StageResult& s) { return s.steps; });
   t.count(all, "tokens", "Tokens trained on; inference: tokens generated.",
           [](const StageResult& s) { return s.tokens; });
@@ -97,11 +99,10 @@ void add_time_and_money(StageTable& t) {
         [](const StageResult& s) { return seconds(s.wall); });
   t.add(all, "gpu_hours", "GPU-hour", "Wall-clock time x GPUs.",
         [](const StageResult& s) { return gpu_seconds(s.ledger.total()); });
-  t.columns.push_back({{"cost_usd", "USD", false, "Share of the bill, by GPU time."},
-                       all,
-                       [](const Result& r, const StageResult& s) {
-                         return Value(dollars_of(r, s.ledger.total()).base());
-                       }});
+  t.columns.push_back(
+      {{"cost_usd", "USD", false, "Share of the pools' bills, by GPU time."},
+       all,
+       [](const Result& r, const StageResult& s) { return Value(dollars_of(r, s).base()); }});
   t.add(all, "goodput", "", "Useful time over wall-clock time.",
         [](const StageResult& s) { return ratio(seconds(s.useful), seconds(s.wall)); });
   t.add(all, "tokens_per_second_per_gpu", "", "At the final batch; inference: generated.",
@@ -261,11 +262,21 @@ void add_reinforcement(StageTable& t) {
   const std::pair<const char*, Seconds StageResult::*> parts[] = {
       {"rollout_hours", &StageResult::rollout},
       {"reference_hours", &StageResult::reference},
+      {"log_probability_hours", &StageResult::log_probabilities},
+      {"reward_hours", &StageResult::reward},
+      {"critic_hours", &StageResult::critic},
       {"update_hours", &StageResult::update},
       {"transfer_hours", &StageResult::transfer}};
   for (const auto& [name, member] : parts)
-    t.add(rl, name, "h", "Of all iterations together, failures aside.",
+    t.add(rl, name, "h", "Of all iterations together, failures aside; may overlap.",
           [member = member](const StageResult& s) { return (s.*member).base(); });
+  t.add(rl, "iteration_time_s", "s", "Of the last iterations, with both sides busy.",
+        [](const StageResult& s) { return s.iteration_time.base(); });
+  t.add(rl, "generation_share", "", "Rollouts over all parts of the last iterations.",
+        [](const StageResult& s) { return s.generation_share; });
+  t.add(rl, "staleness", "",
+        "Newer versions of the weights when a response is trained on, mean of the last iterations.",
+        [](const StageResult& s) { return s.staleness; });
 }
 
 std::vector<StageColumn> make_stage_columns() {

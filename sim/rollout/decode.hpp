@@ -52,7 +52,6 @@ public:
   // Tokens of a context whose keys and values a sequence keeps: at most the sliding window.
   [[nodiscard]] double kept(double context) const;
   // Whether what is exchanged are tokens for experts; else tensor-parallel sums.
-  [[nodiscard]] bool has_experts() const { return expert_slots_ > 0; }
   [[nodiscard]] bool exchanges_tokens() const { return exchanges_tokens_; }
   [[nodiscard]] double tokens_per_sequence() const { return tokens_per_sequence_; }
 

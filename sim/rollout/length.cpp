@@ -70,11 +70,12 @@ LengthLaw::LengthLaw(const LengthSpec& lengths, std::int64_t step)
     tabulate_mixture(lengths.mixture);
   else if (lengths.shape == LengthShape::Quantiles)
     take(lengths.quantiles);
-  const double mean = scheduled_mean(lengths, step);
+  const double mean = lengths.scale * scheduled_mean(lengths, step);
   if (lengths.mean_after_cap)
     scale_to_capped(mean);
   else
     scale_to(mean);
+  cap_ = std::max(1.0, std::min(cap_, lengths.ends_at)); // cuts, and moves no mean
 }
 
 LengthLaw::LengthLaw(double mean, double sigma, double cap)

@@ -46,6 +46,10 @@ struct LengthSpec {
   bool mean_after_cap = false; // `mean` counts what the cap cuts off as cut, as logs do
   std::int64_t responses_per_prompt = 1;
   double group_correlation = 0; // of the ranks of two responses to one prompt
+  double scale = 1;             // of all means
+  // No key: a rollout that keeps its first responses ends as the last of them does, and cuts all
+  // others there.
+  double ends_at = 1e300;
 };
 
 struct DecodingSpec {
@@ -100,6 +104,7 @@ template <class V> void fields(V& v, QuantilePoint& s) {
 }
 template <class V> void fields(V& v, LengthSpec& s) {
   v("mean", s.mean, required(), "Mean response length over training.");
+  v("scale", s.scale, positive, "Factor on all means.");
   v("sigma", s.sigma, Rule{.low = 0, .high = 4},
     "Lognormal: standard deviation of the logarithm of the length.");
   v("cap", s.cap, required(), "Longest response over training.");

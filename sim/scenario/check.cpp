@@ -109,6 +109,8 @@ void Checker::stage(const training::StageSpec& stage, const std::string& path) {
     response(stage.inference->response, path + ".inference.response");
   if (sound_cluster)
     stage_pool(stage.pool, path + ".pool");
+  if (sound_cluster && stage.reinforcement && !stage.reinforcement->rollout_pool.empty())
+    stage_pool(stage.reinforcement->rollout_pool, path + ".reinforcement.rollout_pool");
 }
 
 // How long the stage lasts must be said in exactly one way.

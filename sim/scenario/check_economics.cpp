@@ -38,7 +38,14 @@ void check_price(const Scenario& scenario, const Say& say) {
   const bool market = !price.market.empty();
   if (price.rental && market)
     say("price.market", "the rent is said twice", "leave out rental or market");
-  if (!price.rental && !market && !price.owned)
+  const bool rent = price.rental || market || !price.rentals.empty();
+  for (const auto& entry : price.rentals) {
+    const auto& pools = scenario.cluster.pools;
+    if (pools.empty() ? entry.first != "main" : !pools.contains(entry.first))
+      say("price.rentals." + entry.first, "the cluster has no pool '" + entry.first + "'",
+          "name a pool of cluster.pools");
+  }
+  if (!rent && !price.owned)
     say("price", "nothing says what a GPU costs",
         "write rental: 2 USD/GPU-hour, market: US, or owned: {...}");
   if (market && !price.date.known() && !scenario.calendar.start.known())
@@ -59,7 +66,7 @@ void check_price(const Scenario& scenario, const Say& say) {
   if (price.owned->people_per_1000_gpus > 0 && price.owned->person_year <= Dollars{})
     say("price.owned.person_year", "the staff's cost is not given",
         "write person_year: 250000 USD");
-  if (price.convention == economics::Convention::Rental && !price.rental && !market)
+  if (price.convention == economics::Convention::Rental && !rent)
     say("price.convention", "there is no rent", "write rental or market");
 }
 

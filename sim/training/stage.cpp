@@ -181,6 +181,44 @@ void take_checkpoints(const StageContext& context, const reliability::Checkpoint
   }
 }
 
+namespace {
+
+// A stage on two pools stops when either fails. What fails once per job fails once.
+std::vector<reliability::JobFailureClass> classes_of(const StageContext& context) {
+  const reliability::ReliabilitySpec& profile = context.input.reliability;
+  std::vector<reliability::JobFailureClass> classes =
+      reliability::job_classes(profile, *context.pool.spec);
+  if (context.rollout_pool == nullptr)
+    return classes;
+  const std::vector<reliability::JobFailureClass> others =
+      reliability::job_classes(profile, *context.rollout_pool->spec);
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    const auto named = profile.classes.find(classes[i].name);
+    const bool of_job = named != profile.classes.end()
+                            ? named->second.component == reliability::Component::Job
+                            : classes[i].name == reliability::unclassified_job;
+    if (!of_job)
+      classes[i].law.components += others[i].law.components;
+    classes[i].nodes = std::max(classes[i].nodes, others[i].nodes);
+  }
+  return classes;
+}
+
+void add_rollout_pool(const StageContext& context, PreparedStage& prepared) {
+  if (context.rollout_pool == nullptr)
+    return;
+  const StagePool& pool = *context.rollout_pool;
+  StageResult& result = prepared.result;
+  result.rollout_pool = pool.name;
+  result.rollout_gpus = pool.gpus;
+  result.gpus += pool.gpus;
+  result.rollout_spare_gpus = pool.spare_nodes * pool.spec->node->accelerators;
+  result.spare_gpus += result.rollout_spare_gpus;
+  prepared.job.recovery.spares += pool.spare_nodes;
+}
+
+} // namespace
+
 PreparedStage begin_stage(const StageContext& context) {
   const reliability::ReliabilitySpec& profile = context.input.reliability;
   PreparedStage prepared;
@@ -192,7 +230,7 @@ PreparedStage begin_stage(const StageContext& context) {
   result.spare_gpus = context.pool.spare_nodes * context.pool.spec->node->accelerators;
 
   reliability::JobSpec& job = prepared.job;
-  job.classes = reliability::job_classes(profile, *context.pool.spec);
+  job.classes = classes_of(context);
   const reliability::RecoverySpec& recovery = profile.recovery;
   job.recovery.spares = context.pool.spare_nodes;
   job.recovery.crews = recovery.crews;
@@ -206,6 +244,7 @@ PreparedStage begin_stage(const StageContext& context) {
     job.maintenance_every = to_run_time(profile.maintenance->every);
     job.maintenance = to_run_time(profile.maintenance->duration);
   }
+  add_rollout_pool(context, prepared);
   take_checkpoints(context, checkpoint_cost(context), prepared);
   return prepared;
 }
