@@ -45,7 +45,7 @@ Value share_of_peak(const Result& r, const StageResult& s, Flops flops) {
 double tokens_per_second_per_gpu(const StageResult& s) {
   const auto gpus = static_cast<double>(s.gpus);
   if (s.kind == StageKind::Inference)
-    return ratio(s.generated_tokens, seconds(s.wall) * gpus);
+    return ratio(s.tokens, seconds(s.wall) * gpus); // generated, or of prompts read
   return ratio(s.step.tokens, s.step_time.base() * gpus);
 }
 

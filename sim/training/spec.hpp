@@ -90,8 +90,15 @@ struct ReinforcementSpec {
   Seconds phase_overhead{}; // per iteration, besides: start of engines, data movement
 };
 
-// Bulk generation. Either `tokens` of the stage are generated, or prompts * mean length.
+// What the pool of an inference stage does: both halves, or one of them, the other being another
+// stage's.
+enum class InferencePhase { Both, Decode, Prefill };
+
+// Bulk generation. Either `tokens` of the stage are generated, or prompts * mean length; where
+// prompts alone are read, they are the tokens.
 struct InferenceSpec {
+  InferencePhase phase = InferencePhase::Both;
+  double cached_share = 0; // of prompt tokens, which need not be read
   double prompt_tokens = 0;
   rollout::LengthSpec response;
   rollout::DecodingSpec decoding;
@@ -192,6 +199,11 @@ template <class V> void fields(V& v, ReinforcementSpec& s) {
     "Per iteration, besides offload and weights: engine start, data movement.");
 }
 template <class V> void fields(V& v, InferenceSpec& s) {
+  v("phase", s.phase, anything,
+    "What the pool does: both, or decode or prefill alone. Tokens of a prefill stage are those of "
+    "prompts.");
+  v("cached_share", s.cached_share, fraction,
+    "Prefill: share of the prompts' tokens whose keys and values a cache holds.");
   v("prompt_tokens", s.prompt_tokens, Rule{.low = 0, .high = 1e9}, "Mean prompt length.");
   v("response", s.response, required(), "Response lengths.");
   v("decoding", s.decoding, anything, "How responses are generated.");
@@ -244,6 +256,12 @@ template <> struct EnumNames<training::StageKind> {
       std::pair{training::StageKind::SupervisedFineTuning, std::string_view{"sft"}},
       std::pair{training::StageKind::ReinforcementLearning, std::string_view{"rl"}},
       std::pair{training::StageKind::Inference, std::string_view{"inference"}}};
+};
+template <> struct EnumNames<training::InferencePhase> {
+  static constexpr std::array names{
+      std::pair{training::InferencePhase::Both, std::string_view{"both"}},
+      std::pair{training::InferencePhase::Decode, std::string_view{"decode"}},
+      std::pair{training::InferencePhase::Prefill, std::string_view{"prefill"}}};
 };
 template <> struct EnumNames<training::Algorithm> {
   static constexpr std::array names{std::pair{training::Algorithm::Grpo, std::string_view{"grpo"}},
