@@ -28,7 +28,7 @@ std::int64_t outputs_to_end(const ReinforcementSpec& spec) {
 // A share of what a rollout is charged with made nothing that is trained on.
 void discard(double share, RolloutSide& side) {
   for (const Category category :
-       {Category::Generation, Category::ExposedExpert, Category::ExposedTensor,
+       {Category::Generation, Category::ExposedExpert, Category::ExposedTensor, Category::Launch,
         Category::RolloutTail, Category::Recomputation}) {
     const Seconds lost = share * side.breakdown[category];
     side.breakdown[category] -= lost;
