@@ -17,24 +17,6 @@ using hardware::LoadState;
 // Files from the first scenario down a chain of builds_on.
 using Chain = std::vector<std::string>;
 
-training::RunInput input_of(const scenario::Scenario& s, const SimulateOptions& options) {
-  training::RunInput input;
-  input.cluster = s.cluster;
-  input.model = s.model;
-  input.stack = s.stack;
-  input.parallelism = s.parallelism;
-  input.stages = s.stages;
-  input.reliability = s.reliability.spec;
-  input.checkpoint = s.checkpoint;
-  input.port = s.port;
-  input.seed = options.seed;
-  input.fidelity = options.fidelity;
-  input.trace = options.trace;
-  input.inventory = options.inventory;
-  input.timeline = options.timeline;
-  return input;
-}
-
 // What a GPU does, as the power meter sees it, while its time is charged to a category. The tail of
 // a rollout waits: most of its slots are empty. Lost work was computed, and paid for, before it was
 // lost.
@@ -42,6 +24,7 @@ LoadState load_state_of(Category category) {
   switch (category) {
   case Category::Productive:
   case Category::Recomputation:
+  case Category::Evaluation:
   case Category::Interference:
   case Category::LostWork:
     return LoadState::Compute;
@@ -111,12 +94,6 @@ std::vector<economics::PoolUsage> usage_of(const training::RunResult& run,
       add(rollout, i, stage.rollout_ledger.charged[i]);
   }
   return usage;
-}
-
-economics::Bill bill_of(const training::RunResult& run, const scenario::Scenario& s) {
-  const Date date = s.price.date.known() ? s.price.date : s.calendar.start;
-  return economics::make_bill(usage_of(run, s.cluster), s.price,
-                              {s.price_lists, date, s.calendar.start});
 }
 
 // A price that is not known is told before the simulation, not after it.
@@ -239,9 +216,33 @@ const hardware::PoolSpec& pool_named(const hardware::ClusterSpec& cluster,
                         "name a pool of `cluster.pools`");
 }
 
+training::RunInput run_input(const scenario::Scenario& s, const SimulateOptions& options) {
+  training::RunInput input;
+  input.cluster = s.cluster;
+  input.model = s.model;
+  input.stack = s.stack;
+  input.parallelism = s.parallelism;
+  input.stages = s.stages;
+  input.reliability = s.reliability.spec;
+  input.checkpoint = s.checkpoint;
+  input.port = s.port;
+  input.seed = options.seed;
+  input.fidelity = options.fidelity;
+  input.trace = options.trace;
+  input.inventory = options.inventory;
+  input.timeline = options.timeline;
+  return input;
+}
+
+economics::Bill bill_of(const training::RunResult& run, const scenario::Scenario& s) {
+  const Date date = s.price.date.known() ? s.price.date : s.calendar.start;
+  return economics::make_bill(usage_of(run, s.cluster), s.price,
+                              {s.price_lists, date, s.calendar.start});
+}
+
 struct Simulation::State {
   State(const scenario::Loaded& loaded, const SimulateOptions& options)
-      : seed(options.seed), run(input_of(loaded.scenario, options)) {
+      : seed(options.seed), run(run_input(loaded.scenario, options)) {
     base.version = version();
     base.scenario_name = loaded.scenario.name;
     base.scenario_file = loaded.file;

@@ -33,6 +33,7 @@ enum class Category : std::size_t {
   AwaitingUpdate,  // rollout workers without newer weights
   AwaitingReward,  // the last rewards of a rollout are not known yet
   Transfer,        // offload, reload, weight synchronisation
+  Evaluation,      // forward passes over held-out sequences
   Checkpoint,      // stalls for saving
   LostWork,        // done, then lost by a failure
   Detection,       // from a failure until it is noticed
@@ -42,7 +43,7 @@ enum class Category : std::size_t {
   Maintenance,     // planned stops
   Spare,           // nodes set aside that nobody needs
 };
-inline constexpr std::size_t categories = 27;
+inline constexpr std::size_t categories = 28;
 
 std::string_view name_of(Category category); // "exposed-expert"
 

@@ -47,6 +47,8 @@ private:
     Late,
     Norm,
     Optimizer,
+    HostUpdate,
+    HostCopies,
     Parameters,
     Synchronisation,
     Done
@@ -154,7 +156,8 @@ private:
     std::vector<RingSender> senders; // ring after ring
     Bytes chunk{};
     Weights weights;
-    Seconds overhead{}; // of each message
+    Seconds overhead{};                                     // of each message
+    double bound = std::numeric_limits<double>::infinity(); // of its rate
     std::uint32_t steps = 0;
   };
   struct Route {
@@ -238,6 +241,8 @@ private:
   void end_passes(Id actor);
   void after_early(Id actor);
   void after_late(Id actor);
+  void after_optimizer(Id actor);
+  void start_parameters(Id actor);
   void after_parameters(Id actor);
   void start_wait(Id actor, UpdateState state, Seconds duration);
   void end_wait(Id actor);
@@ -276,11 +281,12 @@ private:
 
   // player_messages.cpp
   // False for patterns that are played as phases.
-  bool start_messages(Id team, const ScriptPhase& phase);
-  void start_rings(Id team, const ScriptPhase& phase, const network::Transfers& transfers);
+  bool start_messages(Id team, const ScriptPhase& phase, double bound);
+  void start_rings(Id team, const ScriptPhase& phase, const network::Transfers& transfers,
+                   double bound);
   void start_next(std::uint32_t sender, Id team);
   void end_send(const Parcel& parcel);
-  void send(Id from, Id to, const Weights& weights, const Delay& delay, Bytes bytes,
+  void send(Id from, Id to, const Weights& weights, const Delay& delay, Bytes bytes, double bound,
             bool loads_gpus, std::uint32_t tag);
   const Route& route(Id from, Id to, const Weights& weights);
 

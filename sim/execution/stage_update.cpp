@@ -47,12 +47,20 @@ struct UpdateWriter {
       add(kind, (1 - last) * size, group, team, true, early);
     add(kind, last * size, group, team, false, late);
   }
+  // `copies`: pipeline ranks that hold the same weights (DualPipe), and take part.
   void add_both(CollectiveKind kind, const plan::ResidentParameters& parameters,
-                Bytes per_parameter, network::Group dense, network::Group experts, bool overlap,
-                std::vector<ScriptCollective>& early, std::vector<ScriptCollective>& late) {
-    add_split(kind, per_parameter * parameters.dense, dense, TeamKind::Data, overlap, early, late);
-    add_split(kind, per_parameter * parameters.experts, experts, TeamKind::ExpertData, overlap,
-              early, late);
+                Bytes per_parameter, network::Group dense, network::Group experts, int copies,
+                bool overlap, std::vector<ScriptCollective>& early,
+                std::vector<ScriptCollective>& late) {
+    add_split(kind, joined(dense, copies) * per_parameter * parameters.dense, dense, TeamKind::Data,
+              overlap, early, late);
+    add_split(kind, joined(experts, copies) * per_parameter * parameters.experts, experts,
+              TeamKind::ExpertData, overlap, early, late);
+  }
+  // Bytes that a rank moves in a group `copies` times as large, over those in the group:
+  // (n copies - 1)/(n copies) over (n - 1)/n.
+  static double joined(network::Group group, int copies) {
+    return group.size <= 1 ? 1 : (group.size * copies - 1.0) / (copies * (group.size - 1.0));
   }
 };
 
@@ -61,6 +69,56 @@ struct UpdateWriter {
 Bytes optimizer_traffic(const plan::PrecisionSpec& precision) {
   return 2 * (precision.master_bytes + precision.moment_bytes) + 4 * precision.gradient_bytes +
          precision.weight_bytes;
+}
+
+namespace {
+
+Seconds device_time(const plan::StepSetting& setting, Bytes traffic) {
+  if (traffic <= Bytes{})
+    return {};
+  const hardware::AcceleratorSpec& accelerator = setting.accelerator();
+  return hardware::demand(hardware::MemoryKernel{traffic, hardware::MemoryKind::Optimizer, 1},
+                          accelerator)
+      .alone(accelerator, accelerator.streaming_multiprocessors);
+}
+
+} // namespace
+
+OptimizerTime optimizer_time(const plan::StepSetting& setting, double parameters, double buckets) {
+  const plan::PrecisionSpec& precision = setting.stack->precision;
+  const auto& offload = setting.stack->optimizer_offload;
+  OptimizerTime time;
+  if (!offload) {
+    time.device = device_time(setting, parameters * optimizer_traffic(precision));
+    return time;
+  }
+  const hardware::NodeSpec& node = setting.pool->node.spec;
+  const double away = offload->share * parameters;
+  // Norm and clipping of gradients that stay on the device: read, read and written.
+  const Bytes clipped = offload->gradients ? Bytes{} : 3 * away * precision.gradient_bytes;
+  time.device = device_time(setting, (parameters - away) * optimizer_traffic(precision) + clipped);
+  const BytesPerSecond link = hardware::usable_host_bandwidth(node),
+                       memory = node.host->memory_bandwidth * node.host->efficiency /
+                                double(node.accelerators);
+  const Bytes gradient = away * precision.gradient_bytes, weight = away * precision.weight_bytes;
+  // The host reads the gradient (for its norm, too, where it has all of them), reads and writes the
+  // state, writes the weight.
+  Bytes traffic = 2 * away * (precision.master_bytes + precision.moment_bytes) +
+                  (offload->gradients ? 2 : 1) * gradient + weight;
+  const Seconds out = offload->gradients ? Seconds{} : gradient / link, back = weight / link;
+  time.copying = out + back;
+  if (!offload->overlap) {
+    time.host_update = traffic / memory;
+    time.host_copies = time.copying;
+    return time;
+  }
+  traffic += (offload->gradients ? Bytes{} : gradient) + weight;
+  const Seconds update = traffic / memory, longest = std::max({out, update, back});
+  const Seconds whole = longest + (out + update + back - longest) / std::max(1.0, buckets);
+  const Seconds exposed = std::max(Seconds{}, whole - time.device);
+  time.host_update = std::min(exposed, update);
+  time.host_copies = exposed - time.host_update;
+  return time;
 }
 
 StageUpdate stage_update(const plan::StepSetting& setting,
@@ -81,25 +139,23 @@ StageUpdate stage_update(const plan::StepSetting& setting,
   const plan::ResidentParameters shard{writer.held.dense / groups.shard.size,
                                        writer.held.experts / groups.expert_shard.size};
   StageUpdate update;
+  const int copies = plan::weight_copies(setting.layout);
   // From stage 2 on, passes reduce and scatter gradients themselves.
   if (zero_stage == 1)
     writer.add_both(CollectiveKind::ReduceScatter, writer.held, precision.gradient_bytes,
-                    groups.shard, groups.expert_shard, stack.overlap.data_gradients,
+                    groups.shard, groups.expert_shard, copies, stack.overlap.data_gradients,
                     update.gradients_early, update.gradients_late);
-  writer.add_both(CollectiveKind::AllReduce, shard, precision.gradient_bytes, groups.replicate,
-                  groups.expert_replicate, stack.overlap.data_gradients, update.gradients_early,
-                  update.gradients_late);
+  // What was reduced before has been cut by all copies already.
+  const double reduced = zero_stage == 0 ? 1 : copies;
+  writer.add_both(CollectiveKind::AllReduce, {shard.dense / reduced, shard.experts / reduced},
+                  precision.gradient_bytes, groups.replicate, groups.expert_replicate,
+                  zero_stage == 0 ? copies : 1, stack.overlap.data_gradients,
+                  update.gradients_early, update.gradients_late);
   if (zero_stage == 1 || zero_stage == 2)
     writer.add_both(CollectiveKind::AllGather, writer.held, precision.weight_bytes, groups.shard,
-                    groups.expert_shard, stack.overlap.data_parameters, update.parameters_early,
-                    update.parameters_late);
-  const double parameters = shard.total() / plan::weight_copies(setting.layout);
-  const hardware::MemoryKernel kernel{parameters * optimizer_traffic(precision),
-                                      hardware::MemoryKind::Optimizer, 1};
-  const hardware::AcceleratorSpec& accelerator = setting.accelerator();
-  if (parameters > 0)
-    update.optimizer = hardware::demand(kernel, accelerator)
-                           .alone(accelerator, accelerator.streaming_multiprocessors);
+                    groups.expert_shard, copies, stack.overlap.data_parameters,
+                    update.parameters_early, update.parameters_late);
+  update.optimizer = optimizer_time(setting, shard.total() / copies, writer.buckets);
   update.beside = writer.beside;
   return update;
 }

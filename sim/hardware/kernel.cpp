@@ -104,6 +104,8 @@ double bandwidth_share(const MemoryKernelSpec& memory, MemoryKind kind) {
     return memory.norm;
   case MemoryKind::Cast:
     return memory.cast;
+  case MemoryKind::Transpose:
+    return memory.transpose.value_or(memory.cast);
   case MemoryKind::Permute:
     return memory.permute;
   case MemoryKind::Optimizer:
@@ -172,6 +174,12 @@ Bytes bytes_per_element(Precision precision) {
   }
   SIM_ASSERT(false);
   return {};
+}
+
+Precision wide_precision(const AcceleratorSpec& accelerator) {
+  const bool only_half =
+      !accelerator.peak.contains(Precision::Bf16) && accelerator.peak.contains(Precision::Fp16);
+  return only_half ? Precision::Fp16 : Precision::Bf16;
 }
 
 FlopsPerSecond peak(const AcceleratorSpec& accelerator, Precision precision, const char* path) {
@@ -247,7 +255,7 @@ KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accele
   const KernelSpec& kernels = accelerator.kernels.spec;
   const AttentionKernelSpec& attention = attention_kernels(accelerator, kernel.implementation);
   // Attention is always in 16 bit: what the user can change is the chip.
-  const FlopsPerSecond rate = peak(accelerator, Precision::Bf16, "cluster");
+  const FlopsPerSecond rate = peak(accelerator, wide_precision(accelerator), "cluster");
   if (accelerator.special_function_peak <= FlopsPerSecond{})
     throw InfeasibleError("cluster",
                           "how fast " + accelerator.title + " computes exponentials is not known",

@@ -24,7 +24,7 @@ namespace sim::hardware {
 
 enum class GemmDirection { Forward, InputGradient, WeightGradient };
 enum class AttentionDirection { Forward, Backward };
-enum class MemoryKind { Elementwise, Norm, Cast, Permute, Optimizer };
+enum class MemoryKind { Elementwise, Norm, Cast, Transpose, Permute, Optimizer };
 
 // G independent products (M x K)(K x N).
 struct GemmKernel {
@@ -82,6 +82,9 @@ const AttentionKernelSpec& attention_kernels(const AcceleratorSpec& accelerator,
                                              const std::string& implementation);
 
 Bytes bytes_per_element(Precision precision); // without block scales
+
+// The 16-bit precision of training: BF16, or FP16 on chips that have no other.
+Precision wide_precision(const AcceleratorSpec& accelerator);
 
 // Peak rate at a precision; InfeasibleError when the accelerator has none.
 FlopsPerSecond peak(const AcceleratorSpec& accelerator, Precision precision,

@@ -11,8 +11,9 @@ using workload::OperatorKind;
 
 constexpr double wide = 2; // bytes of a 16-bit element
 
-hardware::Precision precision_of(const Operator& op, const StackSpec& stack) {
-  return op.low_precision ? stack.precision.gemm : hardware::Precision::Bf16;
+hardware::Precision precision_of(const Operator& op, const LoweringContext& context) {
+  return op.low_precision ? context.stack->precision.gemm
+                          : hardware::wide_precision(*context.accelerator);
 }
 
 bool narrow(hardware::Precision precision) {
@@ -121,9 +122,11 @@ void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::
     break;
   case hardware::GemmDirection::WeightGradient:
     kernel.m = op.k, kernel.n = op.n, kernel.k = op.m;
-    // The gradient is read, added to and written.
+    // The sum is read, added to and written, or a new gradient written.
     bytes = width * (op.input_elements + op.output_elements) +
-            2 * context.stack->precision.gradient_bytes / byte * op.weight_elements;
+            (context.stack->fused_gradient_sums ? 2 * context.stack->precision.gradient_bytes / byte
+                                                : wide) *
+                op.weight_elements;
     break;
   }
   kernel.traffic = bytes * byte;
@@ -161,8 +164,8 @@ void push_batched_gradients(const Operator& op, KernelRole role, const LoweringC
   std::swap(transposed.m, transposed.n);
   std::swap(transposed.input_elements, transposed.weight_elements);
   for (const Operator* each : {&op, &std::as_const(transposed)})
-    push_gemm(*each, hardware::GemmDirection::InputGradient, hardware::Precision::Bf16, role,
-              context, out);
+    push_gemm(*each, hardware::GemmDirection::InputGradient,
+              hardware::wide_precision(*context.accelerator), role, context, out);
 }
 
 } // namespace
@@ -187,12 +190,13 @@ Bytes stored_size(const PrecisionSpec& precision) {
 void lower_forward(const Operator& op, const LoweringContext& context, KernelRole role,
                    bool input_quantised, std::vector<PlannedKernel>& out) {
   if (op.kind == OperatorKind::Gemm) {
-    const hardware::Precision precision = precision_of(op, *context.stack);
+    const hardware::Precision precision = precision_of(op, context);
     if (narrow(precision))
       push_cast(op.input_elements, input_quantised, op, role, context, out);
     push_gemm(op, hardware::GemmDirection::Forward, precision, role, context, out);
   } else if (op.kind == OperatorKind::BatchedGemm) {
-    push_gemm(op, hardware::GemmDirection::Forward, hardware::Precision::Bf16, role, context, out);
+    push_gemm(op, hardware::GemmDirection::Forward, hardware::wide_precision(*context.accelerator),
+              role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Forward, role, context, out);
   } else {
@@ -206,7 +210,7 @@ void lower_input_gradient(const Operator& op, const LoweringContext& context,
                           std::vector<PlannedKernel>& out) {
   constexpr KernelRole role = KernelRole::InputGradient;
   if (op.kind == OperatorKind::Gemm) {
-    const hardware::Precision precision = precision_of(op, *context.stack);
+    const hardware::Precision precision = precision_of(op, context);
     if (narrow(precision))
       push_cast(op.output_elements, gradient_arrives_narrow(op, context), op, role, context, out);
     push_gemm(op, hardware::GemmDirection::InputGradient, precision, role, context, out);
@@ -226,17 +230,20 @@ void lower_weight_gradient(const Operator& op, const LoweringContext& context,
   if (op.kind != OperatorKind::Gemm || op.frozen)
     return;
   constexpr KernelRole role = KernelRole::WeightGradient;
-  const hardware::Precision precision = precision_of(op, *context.stack);
+  const hardware::Precision precision = precision_of(op, context);
   const PrecisionSpec& recipe = context.stack->precision;
   if (narrow(precision) && second_copy(op, context) == SecondCopy::Later) {
     // Activations are kept narrow, gradients in 16 bit unless they have travelled narrow.
     const double gradient = gradient_arrives_narrow(op, context)
                                 ? transpose_bytes(op.output_elements, recipe)
                                 : cast_bytes(op.output_elements, recipe, SecondCopy::Later);
-    push_memory(transpose_bytes(op.input_elements, recipe) + gradient, hardware::MemoryKind::Cast,
-                2, role, "transpose", context, out);
+    push_memory(transpose_bytes(op.input_elements, recipe) + gradient,
+                hardware::MemoryKind::Transpose, 2, role, "transpose", context, out);
   }
   push_gemm(op, hardware::GemmDirection::WeightGradient, precision, role, context, out);
+  if (!context.stack->fused_gradient_sums)
+    push_memory((wide + 2 * recipe.gradient_bytes / byte) * op.weight_elements,
+                hardware::MemoryKind::Elementwise, 1, role, "gradient_sum", context, out);
 }
 
 } // namespace sim::plan

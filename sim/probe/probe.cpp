@@ -60,7 +60,7 @@ Seconds layout_copies(const AttentionProbe& probe, const hardware::AcceleratorSp
   constexpr double moved = 2 * 2; // bytes of an element, read and written
   const double elements =
       double(probe.sequences) * probe.sequence_length * probe.heads * probe.head_dim;
-  const hardware::MemoryKernel copy{moved * elements * byte};
+  const hardware::MemoryKernel copy{moved * elements * byte, hardware::MemoryKind::Permute};
   return (probe.pass == Pass::Forward ? 3 : 4) *
          hardware::demand(copy, chip).alone(chip, chip.streaming_multiprocessors);
 }
@@ -128,6 +128,26 @@ ProbeResult run(const AttentionProbe& probe, const hardware::PoolSpec& pool) {
   result.time = probe.implementation == hardware::unfused_attention
                     ? unfused_time(probe, chip) + layout_copies(probe, chip)
                     : fused_time(probe, flops, chip);
+  result.rate = flops / result.time;
+  return result;
+}
+
+// Scores and weighted sums in the latent space beside one read of the cache in 16 bit, as the
+// rollout room has it.
+ProbeResult run(const LatentAttentionProbe& probe, const hardware::PoolSpec& pool) {
+  const hardware::AcceleratorSpec chip = bench(pool);
+  if (chip.kernels->gemm.empty())
+    throw InfeasibleError("probes", "no kernels are known for " + chip.title,
+                          "choose another accelerator, or give it kernels");
+  const hardware::AttentionKernelsSpec& kernels = chip.kernels->attention;
+  const double keys = double(probe.sequences) * probe.keys;
+  const double scores = keys * probe.queries * probe.heads;
+  const Flops flops = scores * 2 * (2.0 * probe.latent_dim + probe.rope_dim) * flop;
+  const Bytes cache = keys * (probe.latent_dim + probe.rope_dim) * 2 * byte;
+  ProbeResult result;
+  result.time = std::max(flops / (hardware::peak(chip, hardware::wide_precision(chip), "cluster") *
+                                  kernels.decode_compute_fraction),
+                         cache / (chip.memory_bandwidth * kernels.decode_bandwidth_fraction));
   result.rate = flops / result.time;
   return result;
 }
@@ -245,6 +265,8 @@ std::vector<ProbeResult> run(const std::vector<ProbeSpec>& probes, const hardwar
       result = run(*probe.matrix_multiply, pool);
     else if (probe.attention)
       result = run(*probe.attention, pool);
+    else if (probe.latent_attention)
+      result = run(*probe.latent_attention, pool);
     else if (probe.collective)
       result = run(*probe.collective, fabric.planner());
     else if (probe.exchange)

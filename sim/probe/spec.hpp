@@ -24,6 +24,12 @@ struct AttentionProbe {
   bool causal = true;
   Pass pass = Pass::Forward;
 };
+// Absorbed latent attention, as decoding kernels compute it: all heads read one latent vector a
+// key.
+struct LatentAttentionProbe {
+  int sequences = 1, queries = 1, keys = 0, heads = 0; // of a sequence
+  int latent_dim = 512, rope_dim = 64;
+};
 enum class Operation { AllReduce, ReduceScatter, AllGather, AllToAll, Broadcast, SendReceive };
 // Neighbouring ranks, from the first GPU on; all groups of the cluster do the same at once.
 struct CollectiveProbe {
@@ -55,6 +61,7 @@ struct ProbeSpec {
   std::string name;
   std::optional<MatrixMultiplyProbe> matrix_multiply;
   std::optional<AttentionProbe> attention;
+  std::optional<LatentAttentionProbe> latent_attention;
   std::optional<CollectiveProbe> collective;
   std::optional<ExchangeProbe> exchange;
   std::optional<LayerProbe> layer;
@@ -76,6 +83,15 @@ template <class V> void fields(V& v, AttentionProbe& s) {
   v("head_dim", s.head_dim, at_least_one, "Dimension of a head.");
   v("causal", s.causal, anything, "Half of the scores is masked and not counted.");
   v("pass", s.pass, anything, "Backward counts 2.5 times the FLOPs of forward.");
+}
+template <class V> void fields(V& v, LatentAttentionProbe& s) {
+  v("sequences", s.sequences, at_least_one, "Sequences of the batch.");
+  v("queries", s.queries, at_least_one, "Query tokens of each.");
+  v("keys", s.keys, required(at_least_one),
+    "Cached tokens that each query reads; sparse attention: those chosen for it.");
+  v("heads", s.heads, required(at_least_one), "Query heads.");
+  v("latent_dim", s.latent_dim, at_least_one, "Elements of a latent vector.");
+  v("rope_dim", s.rope_dim, at_least_one, "Elements of a rotary key, shared by the heads.");
 }
 template <class V> void fields(V& v, CollectiveProbe& s) {
   v("operation", s.operation, anything, "What is done.");
@@ -104,6 +120,7 @@ template <class V> void fields(V& v, ProbeSpec& s) {
   v("name", s.name, required(), "Name, unique in the scenario; quantities are addressed by it.");
   v("matrix_multiply", s.matrix_multiply, anything, "A matrix multiply.");
   v("attention", s.attention, anything, "Attention.");
+  v("latent_attention", s.latent_attention, anything, "Absorbed latent attention (decoding).");
   v("collective", s.collective, anything, "A collective on an idle fabric.");
   v("exchange", s.exchange, anything, "Expert dispatch or combine on an idle fabric.");
   v("layer", s.layer, anything, "A dense layer of the model, forward or backward.");

@@ -14,7 +14,9 @@ template <class Quantity> Value base_of(const std::optional<Quantity>& quantity)
   return quantity ? Value(quantity->base()) : std::nullopt;
 }
 
-bool is_kernel(const ProbeSpec& p) { return p.matrix_multiply || p.attention; }
+bool is_kernel(const ProbeSpec& p) {
+  return p.matrix_multiply || p.attention || p.latent_attention;
+}
 bool is_communication(const ProbeSpec& p) { return p.collective || p.exchange; }
 
 } // namespace

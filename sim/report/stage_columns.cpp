@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/hardware/kernel.hpp"
 #include "sim/report/columns.hpp"
 
 #include <tuple>
@@ -35,7 +36,7 @@ double flops_per_second_and_gpu(const StageResult& s, Flops flops) {
 Value share_of_peak(const Result& r, const StageResult& s, Flops flops) {
   const hardware::AcceleratorSpec& chip =
       pool_named(r.scenario.cluster, s.pool).node->accelerator.spec;
-  const auto peak = chip.peak.find(hardware::Precision::Bf16);
+  const auto peak = chip.peak.find(hardware::wide_precision(chip));
   if (peak == chip.peak.end())
     return std::nullopt;
   return ratio(flops_per_second_and_gpu(s, flops), peak->second.base());
@@ -44,7 +45,7 @@ Value share_of_peak(const Result& r, const StageResult& s, Flops flops) {
 double tokens_per_second_per_gpu(const StageResult& s) {
   const auto gpus = static_cast<double>(s.gpus);
   if (s.kind == StageKind::Inference)
-    return ratio(s.generated_tokens, seconds(s.wall) * gpus);
+    return ratio(s.tokens, seconds(s.wall) * gpus); // generated, or of prompts read
   return ratio(s.step.tokens, s.step_time.base() * gpus);
 }
 
@@ -95,6 +96,10 @@ void add_time_and_money(StageTable& t) {
   t.add(trains, "step_time_s", "s",
         "Time of a step at the final batch; rl: an update's share of its iteration.",
         [](const StageResult& s) { return s.step_time.base(); });
+  t.add(trains, "evaluations", "", "Evaluations of held-out sequences in the course of training.",
+        [](const StageResult& s) { return s.evaluations; });
+  t.add(trains, "evaluation_time_s", "s", "Time of one evaluation.",
+        [](const StageResult& s) { return s.evaluation_time.base(); });
   t.add(all, "wall_clock_hours", "h", "Wall-clock time.",
         [](const StageResult& s) { return seconds(s.wall); });
   t.add(all, "gpu_hours", "GPU-hour", "Wall-clock time x GPUs.",
@@ -200,6 +205,8 @@ void add_memory_and_layout(StageTable& t) {
          [](const plan::MemoryPlan& m) { return m.weights + m.gradients + m.optimizer; });
   memory("total", "Sum on the fullest rank.", [](const plan::MemoryPlan& m) { return m.total(); });
   memory("capacity", "Of the device.", [](const plan::MemoryPlan& m) { return m.capacity; });
+  memory("host", "In the memory of the node's host, of the rank that keeps most there.",
+         [](const plan::MemoryPlan& m) { return m.host; });
 
   const std::pair<const char*, int plan::ParallelismSpec::*> degrees[] = {
       {"tensor", &plan::ParallelismSpec::tensor},

@@ -293,6 +293,8 @@ std::string layout_text(const plan::ParallelismSpec& l) {
     text += ", " + std::string(name_of(l.schedule));
   if (l.virtual_stages > 1)
     text += fmt::format(", {} virtual stages", l.virtual_stages);
+  if (!l.layers_per_stage.empty())
+    text += fmt::format(", layers {}", fmt::join(l.layers_per_stage, " "));
   return text;
 }
 

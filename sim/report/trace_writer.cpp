@@ -124,6 +124,8 @@ private:
       return {Passes, "gradient norm"};
     case StepTrace::What::Optimizer:
       return {Passes, "optimizer"};
+    case StepTrace::What::HostUpdate:
+      return {Passes, "optimizer on the host"};
     case StepTrace::What::Synchronisation:
       return {Passes, "synchronisation"};
     }

@@ -18,7 +18,7 @@ using execution::Category;
 constexpr double tail_share = 0.1; // of the responses at the start
 
 Category communication_category(const DecodeModel& model) {
-  return model.has_experts() ? Category::ExposedExpert : Category::ExposedTensor;
+  return model.exchanges_tokens() ? Category::ExposedExpert : Category::ExposedTensor;
 }
 
 // Responses of one length that started in one rollout.
@@ -96,7 +96,8 @@ void charge_step(const DecodeModel& model, const DecodeStep& step, double steps,
     return;
   }
   result.breakdown[communication_category(model)] += steps * step.all_to_all;
-  result.breakdown[Category::Generation] += steps * (step.duration - step.all_to_all);
+  result.breakdown[Category::Launch] += steps * step.host;
+  result.breakdown[Category::Generation] += steps * (step.duration - step.all_to_all - step.host);
 }
 
 // From end to end: nothing starts on the way, the context grows evenly.

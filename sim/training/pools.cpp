@@ -43,6 +43,7 @@ StagePool make_pool(const RunInput& input, const hardware::PoolSpec& spec, const
                           "fewer spares, or more nodes");
   hardware::PoolSpec own = spec;
   own.nodes -= static_cast<int>(spares);
+  own.node.spec = plan::ported(spec.node.spec, input.port, substitutions);
   pool.spec = std::make_unique<const hardware::PoolSpec>(std::move(own));
   pool.gpus = std::int64_t{pool.spec->nodes} * spec.node->accelerators;
   pool.stack = plan::ported(input.stack.spec, pool.accelerator(), input.port, substitutions);

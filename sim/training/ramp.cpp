@@ -94,8 +94,9 @@ std::int64_t feasible_batch(const plan::ParallelismSpec& layout, double wanted, 
     const std::int64_t paired = multiple(2 * pass, wanted, rounding);
     return fills_schedule(layout, paired) ? paired : multiple(pass, wanted, rounding);
   }
-  const bool interleaved =
-      layout.schedule == plan::Schedule::OneForwardOneBackward && layout.virtual_stages > 1;
+  const bool interleaved = (layout.schedule == plan::Schedule::OneForwardOneBackward ||
+                            layout.schedule == plan::Schedule::CombinedOneForwardOneBackward) &&
+                           layout.virtual_stages > 1;
   return multiple(interleaved ? pass * layout.pipeline : pass, wanted, rounding);
 }
 

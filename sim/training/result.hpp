@@ -73,6 +73,8 @@ struct StageResult {
   std::shared_ptr<const execution::StepTrace> trace;     // of that step, where it was asked for
   std::shared_ptr<const execution::Inventory> inventory; // likewise
   std::vector<Level> levels;
+  double evaluations = 0;                         // of held-out sequences
+  Seconds evaluation_time{};                      // of one of them
   Flops model_causal{}, model_full{}, hardware{}; // whole stage
   Ledger ledger;
   Ledger rollout_ledger; // of GPUs that only generate, part of `ledger`

@@ -116,6 +116,7 @@ void charge_spares(const PreparedStage& prepared, const reliability::JobResult& 
 void count_work(const PreparedStage& prepared, std::int64_t done, StageResult& result) {
   result.steps = 0;
   result.tokens = 0;
+  result.evaluations = 0;
   result.model_causal = result.model_full = result.hardware = {};
   for (std::size_t i = 0; i < prepared.work.size(); ++i) {
     const UnitWork& work = prepared.work[i];
@@ -124,6 +125,7 @@ void count_work(const PreparedStage& prepared, std::int64_t done, StageResult& r
     result.levels[i].steps = units;
     result.steps += units;
     result.tokens += double(units) * work.tokens;
+    result.evaluations += double(units) * work.evaluations;
     result.model_causal += double(units) * work.model_causal;
     result.model_full += double(units) * work.model_full;
     result.hardware += double(units) * work.hardware;

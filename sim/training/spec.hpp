@@ -90,12 +90,28 @@ struct ReinforcementSpec {
   Seconds phase_overhead{}; // per iteration, besides: start of engines, data movement
 };
 
-// Bulk generation. Either `tokens` of the stage are generated, or prompts * mean length.
+// What the pool of an inference stage does: both halves, or one of them, the other being another
+// stage's.
+enum class InferencePhase { Both, Decode, Prefill };
+
+// Bulk generation. Either `tokens` of the stage are generated, or prompts * mean length; where
+// prompts alone are read, they are the tokens.
 struct InferenceSpec {
+  InferencePhase phase = InferencePhase::Both;
+  double cached_share = 0; // of prompt tokens, which need not be read
   double prompt_tokens = 0;
   rollout::LengthSpec response;
   rollout::DecodingSpec decoding;
   std::int64_t batch_per_gpu = 0; // concurrent sequences; 0: what the KV cache holds
+};
+
+// Forward passes over held-out sequences every so often. One of each pair is given.
+struct EvaluationSpec {
+  std::optional<std::int64_t> every_steps;
+  std::optional<std::int64_t> every_sequences; // rounded up to whole steps
+  std::optional<std::int64_t> sequences;
+  std::optional<double> tokens;
+  std::int64_t batch = 0; // sequences of one forward step; 0: of a training step, at the end
 };
 
 struct StageSpec {
@@ -110,6 +126,7 @@ struct StageSpec {
   double epochs = 1;
   int sequence_length = 0;
   BatchSpec batch;
+  std::optional<EvaluationSpec> evaluation;               // pretraining, sft
   std::optional<Auto<plan::ParallelismSpec>> parallelism; // absent: the scenario's
   std::optional<ReinforcementSpec> reinforcement;
   std::optional<InferenceSpec> inference;
@@ -182,11 +199,26 @@ template <class V> void fields(V& v, ReinforcementSpec& s) {
     "Per iteration, besides offload and weights: engine start, data movement.");
 }
 template <class V> void fields(V& v, InferenceSpec& s) {
+  v("phase", s.phase, anything,
+    "What the pool does: both, or decode or prefill alone. Tokens of a prefill stage are those of "
+    "prompts.");
+  v("cached_share", s.cached_share, fraction,
+    "Prefill: share of the prompts' tokens whose keys and values a cache holds.");
   v("prompt_tokens", s.prompt_tokens, Rule{.low = 0, .high = 1e9}, "Mean prompt length.");
   v("response", s.response, required(), "Response lengths.");
   v("decoding", s.decoding, anything, "How responses are generated.");
   v("batch_per_gpu", s.batch_per_gpu, non_negative,
     "Concurrent sequences per GPU; absent: what the KV cache holds.");
+}
+template <class V> void fields(V& v, EvaluationSpec& s) {
+  v("every_steps", s.every_steps, at_least_one, "Optimizer steps between evaluations.");
+  v("every_sequences", s.every_sequences, at_least_one,
+    "Training sequences between evaluations, rounded up to whole steps.");
+  v("sequences", s.sequences, at_least_one, "Of one evaluation, of the stage's sequence_length.");
+  v("tokens", s.tokens, Rule{.low = 0, .high = 1e20, .low_open = true},
+    "Of one evaluation, instead of sequences.");
+  v("batch", s.batch, non_negative,
+    "Sequences that pass forward together; absent: as many as a training step has in the end.");
 }
 template <class V> void fields(V& v, StageSpec& s) {
   v("name", s.name, required(), "Name, unique in the scenario; quantities are addressed by it.");
@@ -204,6 +236,8 @@ template <class V> void fields(V& v, StageSpec& s) {
   v("epochs", s.epochs, positive, "Passes over the samples.");
   v("sequence_length", s.sequence_length, non_negative, "Tokens per training sequence.");
   v("batch", s.batch, anything, "Sequences per optimizer step.");
+  v("evaluation", s.evaluation, anything,
+    "pretraining, sft: forward passes over held-out sequences every so often; absent: none.");
   v("parallelism", s.parallelism, anything, "Layout of this stage; absent: the scenario's.");
   v("reinforcement", s.reinforcement, anything, "The loop of an rl stage.");
   v("inference", s.inference, anything, "The load of an inference stage.");
@@ -222,6 +256,12 @@ template <> struct EnumNames<training::StageKind> {
       std::pair{training::StageKind::SupervisedFineTuning, std::string_view{"sft"}},
       std::pair{training::StageKind::ReinforcementLearning, std::string_view{"rl"}},
       std::pair{training::StageKind::Inference, std::string_view{"inference"}}};
+};
+template <> struct EnumNames<training::InferencePhase> {
+  static constexpr std::array names{
+      std::pair{training::InferencePhase::Both, std::string_view{"both"}},
+      std::pair{training::InferencePhase::Decode, std::string_view{"decode"}},
+      std::pair{training::InferencePhase::Prefill, std::string_view{"prefill"}}};
 };
 template <> struct EnumNames<training::Algorithm> {
   static constexpr std::array names{std::pair{training::Algorithm::Grpo, std::string_view{"grpo"}},

@@ -30,6 +30,7 @@ struct UnitWork {
   double tokens = 0;
   Flops model_causal{}, model_full{}, hardware{};
   execution::Breakdown rollout_breakdown{}; // of GPUs that only generate
+  double evaluations = 0;                   // its part of them, within its duration
 };
 
 struct PreparedStage {

@@ -238,7 +238,7 @@ TEST_CASE("the path ends where parameters or gradients travel, with the engine's
       if (random.below(3) > 0)
         update.gradients_early = {lasting(random.uniform() * second)};
       update.gradients_late = {lasting(random.uniform() * second)};
-      update.optimizer = random.uniform() * second;
+      update.optimizer.device = random.uniform() * second;
       plan.updates.push_back(update);
     }
     const double delay = 0.04 * random.uniform();

@@ -23,7 +23,7 @@ inline hardware::PoolSpec pool_of(int nodes, BytesPerSecond scale_up, BytesPerSe
   kernels.gemm[hardware::Precision::Bf16] = {0.8, 300, 128, 128, 1};
   kernels.attention = {"fused", {{"fused", {0.6, 0.5, 250, 0.5, 128}}}, 0.9, 0.6};
   chip.special_function_peak = 3.9 * teraflop / second;
-  kernels.memory = {0.85, 0.4, 0.45, 0.45, 0.8, 0.84, Bytes{}};
+  kernels.memory = {0.85, 0.4, 0.45, 0.45, 0.8, 0.84, Bytes{}, {}};
   kernels.launch_gap = 2 * microsecond;
   node.accelerators = 8;
   node.nics = 8;

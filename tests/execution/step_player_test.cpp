@@ -109,6 +109,20 @@ TEST_CASE("interleaving divides the bubble by the chunks per rank") {
     }
 }
 
+TEST_CASE("combined 1F1B has the bubble of 1F1B where a pair takes what its halves do") {
+  for (const int p : {1, 2, 4, 8})
+    for (const int v : {1, 2, 4}) {
+      const int m = 4 * p;
+      const FixedTimes times(1.0 / v * second, 1.25 / v * second, 0.75 / v * second);
+      const StepTiming step =
+          play(plan::combined_one_forward_one_backward({p, m, v, plan::StepMode::Training}), times);
+      CHECK(step.duration / second == Approx(3.0 * m + 3.0 * (p - 1) / v).epsilon(1e-9));
+      // All but the warm-up runs in pairs: on rank r 2 (p - r - 1) + (v - 1) p + 1 forwards, mean.
+      const double lone = (p - 1) + (v - 1) * p + 1;
+      CHECK(step.pairs / second == Approx(3.0 / v * (m * v - lone)).epsilon(1e-9));
+    }
+}
+
 TEST_CASE("DualPipe's bubble is (p/2 - 1)(F&B + B - 3W)") {
   // With T_F = T_B = T_W = 1: F&B = 3, B (full backward) = 2, W = 1 (DeepSeek-V3 report, Table 2).
   const FixedTimes times(second, second, second);
@@ -145,7 +159,7 @@ TEST_CASE("gradients reduce under the last backward pass; the last bucket, the n
   update.gradients_early = {lasting(1.5 * second)};
   update.gradients_late = {lasting(0.25 * second)};
   update.parameters_late = {lasting(0.125 * second)};
-  update.optimizer = 0.0625 * second;
+  update.optimizer.device = 0.0625 * second;
   plan.updates = {update};
   plan.norm = 0.03125 * second;
   plan.synchronisation = 0.5 * second;

@@ -30,7 +30,8 @@ inline AcceleratorSpec h800() {
                     .permute = 0.45,
                     .optimizer = 0.80,
                     .gemm = 0.84,
-                    .half_size = 3 * megabyte};
+                    .half_size = 3 * megabyte,
+                    .transpose = {}};
   return chip;
 }
 

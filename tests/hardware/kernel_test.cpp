@@ -323,11 +323,29 @@ TEST_CASE("memory-bound kernels: share by kind, half size per launch, one gap pe
 TEST_CASE("memory-bound kernels never beat the bandwidth") {
   const AcceleratorSpec chip = h800();
   for (const MemoryKind kind : {MemoryKind::Elementwise, MemoryKind::Norm, MemoryKind::Cast,
-                                MemoryKind::Permute, MemoryKind::Optimizer})
+                                MemoryKind::Transpose, MemoryKind::Permute, MemoryKind::Optimizer})
     for (double size = 1; size < 1e12; size *= 10) {
       const MemoryKernel kernel{.traffic = size * byte, .kind = kind};
       CHECK(demand(kernel, chip).alone(chip, 132) > kernel.traffic / chip.memory_bandwidth);
     }
+}
+
+TEST_CASE("casts that transpose have a rate of their own where one is known") {
+  AcceleratorSpec chip = h800();
+  const MemoryKernel cast{.traffic = gigabyte, .kind = MemoryKind::Cast};
+  const MemoryKernel transpose{.traffic = gigabyte, .kind = MemoryKind::Transpose};
+  CHECK(demand(transpose, chip).traffic == demand(cast, chip).traffic);
+  chip.kernels.spec.memory.transpose = chip.kernels.spec.memory.cast / 2;
+  CHECK(demand(transpose, chip).traffic / demand(cast, chip).traffic == Approx(2));
+}
+
+TEST_CASE("16 bit are BF16, and FP16 on chips that have no other") {
+  AcceleratorSpec chip = h800();
+  CHECK(wide_precision(chip) == Precision::Bf16);
+  chip.peak = {{Precision::Fp16, 125 * teraflop / second}};
+  CHECK(wide_precision(chip) == Precision::Fp16);
+  chip.peak.clear(); // what lacks is then BF16
+  CHECK(wide_precision(chip) == Precision::Bf16);
 }
 
 TEST_CASE("bytes per element") {

@@ -40,7 +40,7 @@ struct Fixture {
     hardware::KernelSpec& kernels = chip.kernels.spec;
     kernels.gemm[hardware::Precision::Bf16] = {0.8, 300, 128, 128, 1};
     kernels.attention = {"fused", {{"fused", {0.5, 0.5, 250, 0.5, 128}}}, 0.9, 0.6};
-    kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}};
+    kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}, {}};
     pool.fabric.spec.switch_ports = 64;
     pool.fabric.spec.link_bandwidth = node.nic.bandwidth;
     pool.fabric.spec.tiers = 2;

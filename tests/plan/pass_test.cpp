@@ -9,6 +9,7 @@
 #include <catch2/catch.hpp>
 
 #include <array>
+#include <cmath>
 
 using namespace sim;
 using namespace sim::plan;
@@ -37,7 +38,7 @@ hardware::PoolSpec pool() {
   kernels.attention.standard = "fused";
   kernels.attention.implementations["fused"] = {0.5, 0.5, 0, 1, 128};
   chip.special_function_peak = 4e12 * (flop / second);
-  kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}};
+  kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}, {}};
   pool.fabric.spec.switch_ports = 64;
   pool.fabric.spec.link_bandwidth = node.nic.bandwidth;
   pool.fabric.spec.tiers = 2;
@@ -149,6 +150,47 @@ TEST_CASE_METHOD(Fixture, "experts: one dispatch and one combine a layer and dir
         2 * m.layers);
   layout.expert = 1;
   CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Expert) == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "loads of nodes differ less than those of their ranks") {
+  const workload::ModelSpec m = model(true);
+  ParallelismSpec layout;
+  layout.expert = 32; // four nodes of eight
+  const auto legs = [&](double imbalance) {
+    stack.expert_imbalance = imbalance;
+    const Pass forward = build(m, layout, PassKind::Forward);
+    for (const PassTask& task : forward.chains[0])
+      if (!task.is_kernel)
+        return std::array{task.collective.phases.at(0).bytes_per_flow,
+                          task.collective.phases.at(1).bytes_per_flow};
+    return std::array{Bytes{}, Bytes{}};
+  };
+  const auto even = legs(1), uneven = legs(1.2);
+  // 1 + c sqrt(n/E) sqrt(2 ln n), of 4 nodes and of 32 ranks: ln 4 / ln 32 = 2/5.
+  CHECK(uneven[0] / even[0] == Approx(1 + 0.2 * std::sqrt(4.0 / 32 * 2 / 5)));
+  CHECK(uneven[1] / even[1] == Approx(1.2));
+  // Padded to a capacity, all nodes receive as much more as all ranks.
+  stack.expert_capacity = 1.2;
+  const auto padded = legs(1);
+  CHECK(padded[0] / even[0] == Approx(1.2));
+  CHECK(padded[1] / even[1] == Approx(1.2));
+}
+
+TEST_CASE_METHOD(Fixture, "gradient sums outside of multiplies read 16 bit, read and write a sum") {
+  const workload::ModelSpec m = model(false);
+  stack.precision.gradient_bytes = 4 * byte;
+  const auto sums = [&] {
+    Bytes moved{};
+    for (const PassTask& task : build(m, {}, PassKind::Backward).chains[0])
+      if (task.is_kernel && task.kernel.name == "gradient_sum")
+        moved += task.kernel.demand.traffic;
+    return moved;
+  };
+  CHECK(sums() == Bytes{});
+  stack.fused_gradient_sums = false;
+  const double attention = 1024.0 * (16 + 2 * 8 + 16) * 64, feed_forward = 3.0 * 1024 * 4096;
+  const double matrices = m.layers * (attention + feed_forward) + 1024.0 * 32000;
+  CHECK(sums() / byte == Approx((2 + 2 * 4) * matrices / 0.8)); // at 0.8 of bandwidth
 }
 
 TEST_CASE_METHOD(
@@ -489,13 +531,71 @@ TEST_CASE_METHOD(Fixture, "offloaded layers go to the host in forward and come b
   for (const PassKind kind : {PassKind::Forward, PassKind::Backward}) {
     const Pass pass = build(m, {}, kind);
     CHECK(count(pass, CommunicationDimension::Host) == 3);
-    const Bytes kept = kept_activations(setting, workload::LayerKind::Dense, 0);
+    const Bytes kept = kept_activations(setting, workload::LayerKind::Dense, 0, false);
     for (const PassTask& task : pass.chains[0])
       if (!task.is_kernel)
         CHECK(task.collective.phases.at(0).latency / second == Approx(kept / byte / 50e9));
   }
   setting.mode = StepMode::ForwardOnly; // nothing is kept
   CHECK(count(build(m, {}, PassKind::Forward), CommunicationDimension::Host) == 0);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "layers in 16 bit have the kernels of a 16-bit recipe, and keep as much") {
+  for (const bool experts : {false, true}) {
+    const workload::ModelSpec m = model(experts);
+    for (const PassKind kind : {PassKind::Forward, PassKind::Backward, PassKind::Weight}) {
+      // Time of all kernels alone, with so many of the four layers in 16 bit.
+      const auto time = [&](Precision gemm, int first, int last) {
+        stack.precision.gemm = gemm;
+        stack.precision.bf16_layers_at_start = first;
+        stack.precision.bf16_layers_at_end = last;
+        build(m, {}, kind); // fills the setting
+        PassBuilder builder(setting, chunks_of(setting), planner);
+        const Pass pass = builder.build({kind, 0, 0});
+        Seconds sum{};
+        for (const PassTask& task : pass.chains[0])
+          if (task.is_kernel && task.kernel.demand.all_sms > 0)
+            sum += task.kernel.demand.alone(setting.accelerator(), 132);
+        return sum / second;
+      };
+      const double wide = time(Precision::Bf16, 0, 0), narrow = time(Precision::Fp8, 0, 0);
+      CHECK(time(Precision::Fp8, 4, 0) == Approx(wide).epsilon(1e-12));
+      CHECK(time(Precision::Fp8, 1, 3) == Approx(wide).epsilon(1e-12));
+      CHECK(time(Precision::Fp8, 1, 2) == Approx(narrow + 0.75 * (wide - narrow)).epsilon(1e-9));
+      CHECK(time(Precision::Bf16, 1, 2) == Approx(wide).epsilon(1e-12));
+    }
+    const auto kept = [&](Precision gemm, int first, int last) {
+      stack.precision.gemm = gemm;
+      stack.precision.bf16_layers_at_start = first;
+      stack.precision.bf16_layers_at_end = last;
+      return chunk_activations(setting, chunks_of(setting).front(), false) / byte;
+    };
+    const double wide = kept(Precision::Bf16, 0, 0), narrow = kept(Precision::Fp8, 0, 0);
+    CHECK(narrow < wide);
+    CHECK(kept(Precision::Fp8, 1, 2) == Approx(narrow + 0.75 * (wide - narrow)));
+    stack.precision = {};
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "gradients for the host follow their reduction, unit by unit") {
+  const workload::ModelSpec m = model(false);
+  machines.node.spec.accelerator.spec.host_bandwidth = 50e9 * (byte / second);
+  stack.optimizer_offload = OptimizerOffloadSpec{0.5, true, false};
+  ParallelismSpec layout;
+  layout.zero_stage = 2;
+  const Pass pass = build(m, layout, PassKind::Backward);
+  CHECK(count(pass, CommunicationDimension::Host) == m.layers + 2); // embedding and head
+  double seconds = 0;
+  for (const PassTask& task : pass.chains[0]) {
+    if (task.is_kernel || task.dimension != CommunicationDimension::Host)
+      continue;
+    seconds += task.collective.phases.at(0).latency / second;
+    const PassTask& before = pass.chains[0].at(static_cast<std::size_t>(task.after[1]));
+    CHECK(before.dimension == CommunicationDimension::Data);
+  }
+  const double parameters = workload::parameters(m).total;
+  CHECK(seconds == Approx(0.5 * 4 * parameters / 64 / 50e9));
 }
 
 TEST_CASE_METHOD(Fixture,

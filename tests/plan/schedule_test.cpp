@@ -125,6 +125,20 @@ TEST_CASE("interleaved 1F1B stores p (1 + (p - 1) / (p v)) micro-batches of a ra
     }
 }
 
+TEST_CASE("combined 1F1B runs every micro-batch once, and keeps twice the ranks behind it") {
+  for (const int p : {1, 2, 4, 8})
+    for (const int v : {1, 2, 4}) {
+      const int m = 4 * p;
+      const PipelineShape shape{p, m, v, StepMode::Training};
+      const PipelineProgram program = combined_one_forward_one_backward(shape);
+      const Seen seen = check_program(program);
+      CHECK(seen.forward.size() == static_cast<std::size_t>(p * v * m));
+      CHECK(seen.backward == seen.forward);
+      CHECK(stored(program.ranks[0]) == 2 * (p - 1) + (v - 1) * p + 2);
+      check_stored(Schedule::CombinedOneForwardOneBackward, shape);
+    }
+}
+
 TEST_CASE("DualPipe feeds half of the micro-batches from each end") {
   for (const int p : {2, 4, 8, 16})
     for (const int m : {2 * p, 2 * p + 2, 4 * p}) {

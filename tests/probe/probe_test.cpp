@@ -30,7 +30,7 @@ hardware::PoolSpec toy_pool() {
   kernels.attention.standard = "fused";
   kernels.attention.implementations["fused"] = {0.6, 0.4, 0, 0, 128};
   chip.special_function_peak = 1e12 * flop / second; // all hidden
-  kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}};
+  kernels.memory = {0.8, 0.8, 0.8, 0.8, 0.8, 0.8, Bytes{}, {}};
   kernels.launch_gap = 1 * second; // a benchmark does not see these two
   kernels.sustained_fraction = 0.1;
   pool.fabric->link_bandwidth = 50e9 * byte / second;
@@ -55,6 +55,23 @@ TEST_CASE("a matrix multiply is timed by tiles, waves and its inner dimension") 
   CHECK(result.time.base() == Approx(ideal * 2 / 1.1));
   CHECK(result.rate->base() == Approx(flops / result.time.base()));
   CHECK_FALSE(result.bus_bandwidth.has_value());
+}
+
+TEST_CASE("absorbed latent attention takes the longer of its products and one read of the cache") {
+  probe::ProbeSpec spec;
+  spec.latent_attention = probe::LatentAttentionProbe{4, 2, 1000, 128, 512, 64};
+  const double flops = 2.0 * 4 * 2 * 1000 * 128 * (512 + 64 + 512);
+  hardware::PoolSpec pool = toy_pool();
+  hardware::AcceleratorSpec& chip = pool.node.spec.accelerator.spec;
+  chip.kernels.spec.attention.decode_compute_fraction = 0.5;
+  chip.kernels.spec.attention.decode_bandwidth_fraction = 0.8;
+  CHECK(probe::run({spec}, pool, {}, {}).at(0).rate->base() == Approx(0.5 * 100e12));
+  chip.memory_bandwidth = 1e9 * byte / second;
+  const double cache = 4.0 * 1000 * (512 + 64) * 2;
+  CHECK(probe::run({spec}, pool, {}, {}).at(0).time.base() == Approx(cache / 0.8e9));
+  CHECK(probe::run({spec}, pool, {}, {}).at(0).rate->base() == Approx(flops / (cache / 0.8e9)));
+  chip.kernels.spec.gemm.clear(); // nothing is known of such a chip
+  CHECK_THROWS_AS(probe::run({spec}, pool, {}, {}), InfeasibleError);
 }
 
 TEST_CASE("attention counts the unmasked half, and the backward pass 2.5 times") {

@@ -24,7 +24,7 @@ inline hardware::PoolSpec small_pool(int nodes) {
   kernels.gemm[hardware::Precision::Fp8] = {0.74, 730, 128, 128, 1};
   kernels.attention = {"fused", {{"fused", {0.6, 0.5, 250, 0.5, 128}}}, 0.9, 0.59};
   chip.special_function_peak = 3.9 * teraflop / second;
-  kernels.memory = {0.85, 0.4, 0.45, 0.45, 0.8, 0.84, Bytes{}};
+  kernels.memory = {0.85, 0.4, 0.45, 0.45, 0.8, 0.84, Bytes{}, {}};
   kernels.launch_gap = 2 * microsecond;
   kernels.sustained_fraction = 0.9;
   node.accelerators = 8;

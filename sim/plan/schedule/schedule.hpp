@@ -68,6 +68,7 @@ const ScheduleRule& rule_of(Schedule schedule);
 PipelineProgram pipeline_program(Schedule schedule, const PipelineShape& shape);
 
 PipelineProgram one_forward_one_backward(const PipelineShape& shape);
+PipelineProgram combined_one_forward_one_backward(const PipelineShape& shape);
 PipelineProgram gpipe(const PipelineShape& shape);
 PipelineProgram zero_bubble_h1(const PipelineShape& shape);
 PipelineProgram zero_bubble_v(const PipelineShape& shape);
@@ -76,6 +77,7 @@ PipelineProgram dual_pipe_v(const PipelineShape& shape);
 PipelineProgram forward_only(const PipelineShape& shape, Placement placement = Placement::Looped);
 
 StoredPeaks stored_one_forward_one_backward(const PipelineShape& shape, int rank);
+StoredPeaks stored_combined_one_forward_one_backward(const PipelineShape& shape, int rank);
 StoredPeaks stored_gpipe(const PipelineShape& shape, int rank);
 StoredPeaks stored_zero_bubble_h1(const PipelineShape& shape, int rank);
 StoredPeaks stored_zero_bubble_v(const PipelineShape& shape, int rank);
