@@ -66,7 +66,7 @@ private:
     double shortest = std::numeric_limits<double>::infinity(); // pass that sends
     double longest_delay = 0;
     std::vector<Kind> kinds;        // by kind and turn
-    std::vector<Step> steps;        // by place in the program
+    std::unique_ptr<Step[]> steps;  // by place in the program
     std::unique_ptr<Begun[]> begun; // by place in the program, from `first` to `next`
   };
   struct Message { // under way when the path begins

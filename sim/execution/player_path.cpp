@@ -323,7 +323,7 @@ void Player::Path::list_steps(Lane& lane) {
   const auto there = static_cast<std::uint32_t>(2 * all), unread = there + 1;
   player_.outputs_[there] = {0, 0};
   const int last = static_cast<int>(chunks_) - 1;
-  lane.steps.resize(lane.stop);
+  lane.steps = std::make_unique_for_overwrite<Step[]>(lane.stop);
   for (std::uint32_t i = 0; i < lane.stop; ++i) {
     const ScheduledPass& op = lane.program[i];
     Step step{{there, there}, {unread, unread}, static_cast<std::uint32_t>(kind_at(op))};
