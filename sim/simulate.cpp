@@ -17,23 +17,6 @@ using hardware::LoadState;
 // Files from the first scenario down a chain of builds_on.
 using Chain = std::vector<std::string>;
 
-training::RunInput input_of(const scenario::Scenario& s, const SimulateOptions& options) {
-  training::RunInput input;
-  input.cluster = s.cluster;
-  input.model = s.model;
-  input.stack = s.stack;
-  input.parallelism = s.parallelism;
-  input.stages = s.stages;
-  input.reliability = s.reliability.spec;
-  input.checkpoint = s.checkpoint;
-  input.port = s.port;
-  input.seed = options.seed;
-  input.fidelity = options.fidelity;
-  input.trace = options.trace;
-  input.inventory = options.inventory;
-  return input;
-}
-
 // What a GPU does, as the power meter sees it, while its time is charged to a category. The tail of
 // a rollout waits: most of its slots are empty. Lost work was computed, and paid for, before it was
 // lost.
@@ -41,6 +24,7 @@ LoadState load_state_of(Category category) {
   switch (category) {
   case Category::Productive:
   case Category::Recomputation:
+  case Category::Evaluation:
   case Category::Interference:
   case Category::LostWork:
     return LoadState::Compute;
@@ -52,6 +36,7 @@ LoadState load_state_of(Category category) {
   case Category::Transfer:
     return LoadState::Communication;
   case Category::Generation:
+  case Category::Discarded:
     return LoadState::Generation;
   case Category::Checkpoint:
     return LoadState::Checkpoint;
@@ -67,9 +52,31 @@ LoadState load_state_of(Category category) {
   case Category::Launch:
   case Category::Synchronisation:
   case Category::RolloutTail:
+  case Category::AwaitingRollout:
+  case Category::AwaitingUpdate:
+  case Category::AwaitingReward:
     return LoadState::Waiting;
   }
   return LoadState::Waiting;
+}
+
+// The pool's usage; a new one behind the others where it had none.
+economics::PoolUsage& usage_on(std::vector<economics::PoolUsage>& usage, const std::string& pool,
+                               const hardware::ClusterSpec& cluster) {
+  const std::string name = pool.empty() ? "main" : pool;
+  auto found = std::find_if(usage.begin(), usage.end(),
+                            [&](const economics::PoolUsage& u) { return u.pool == name; });
+  if (found == usage.end()) {
+    const hardware::PoolSpec& spec = pool_named(cluster, name);
+    found = usage.insert(usage.end(), {name, spec.node.spec, {}, 0, spec.acquired});
+    found->gpus = std::int64_t{spec.nodes} * spec.node->accelerators;
+  }
+  return *found;
+}
+
+void add(economics::PoolUsage& usage, std::size_t category, GpuNanoseconds time) {
+  usage.time[static_cast<std::size_t>(load_state_of(static_cast<Category>(category)))] +=
+      to_gpu_seconds(time);
 }
 
 // GPU time by pool, in the order in which stages first use them.
@@ -77,25 +84,16 @@ std::vector<economics::PoolUsage> usage_of(const training::RunResult& run,
                                            const hardware::ClusterSpec& cluster) {
   std::vector<economics::PoolUsage> usage;
   for (const training::StageResult& stage : run.stages) {
-    const std::string name = stage.pool.empty() ? "main" : stage.pool;
-    auto pool = std::find_if(usage.begin(), usage.end(),
-                             [&](const economics::PoolUsage& u) { return u.pool == name; });
-    if (pool == usage.end()) {
-      const hardware::PoolSpec& spec = pool_named(cluster, name);
-      pool = usage.insert(usage.end(), {name, spec.node.spec, {}, 0, spec.acquired});
-      pool->gpus = std::int64_t{spec.nodes} * spec.node->accelerators;
-    }
+    economics::PoolUsage& pool = usage_on(usage, stage.pool, cluster);
     for (std::size_t i = 0; i < execution::categories; ++i)
-      pool->time[static_cast<std::size_t>(load_state_of(static_cast<Category>(i)))] +=
-          to_gpu_seconds(stage.ledger.charged[i]);
+      add(pool, i, stage.ledger.charged[i] - stage.rollout_ledger.charged[i]);
+    if (stage.rollout_pool.empty())
+      continue;
+    economics::PoolUsage& rollout = usage_on(usage, stage.rollout_pool, cluster);
+    for (std::size_t i = 0; i < execution::categories; ++i)
+      add(rollout, i, stage.rollout_ledger.charged[i]);
   }
   return usage;
-}
-
-economics::Bill bill_of(const training::RunResult& run, const scenario::Scenario& s) {
-  const Date date = s.price.date.known() ? s.price.date : s.calendar.start;
-  return economics::make_bill(usage_of(run, s.cluster), s.price,
-                              {s.price_lists, date, s.calendar.start});
 }
 
 // A price that is not known is told before the simulation, not after it.
@@ -103,6 +101,9 @@ void check_prices(const scenario::Scenario& s) {
   training::RunResult nothing;
   for (const training::StageSpec& stage : s.stages)
     nothing.stages.emplace_back().pool = stage.pool;
+  for (const training::StageSpec& stage : s.stages)
+    if (stage.reinforcement && !stage.reinforcement->rollout_pool.empty())
+      nothing.stages.emplace_back().pool = stage.reinforcement->rollout_pool;
   static_cast<void>(bill_of(nothing, s));
 }
 
@@ -190,7 +191,7 @@ std::shared_ptr<const Result> simulate_base(const scenario::Loaded& loaded,
   SimulateOptions base_options = options;
   base_options.replication = 0;
   base_options.fidelity = {};
-  base_options.trace = base_options.inventory = false;
+  base_options.trace = base_options.inventory = base_options.timeline = false;
   try {
     return std::make_shared<const Result>(
         simulate_chain(scenario::load(file.string(), load_options), base_options, chain));
@@ -215,9 +216,33 @@ const hardware::PoolSpec& pool_named(const hardware::ClusterSpec& cluster,
                         "name a pool of `cluster.pools`");
 }
 
+training::RunInput run_input(const scenario::Scenario& s, const SimulateOptions& options) {
+  training::RunInput input;
+  input.cluster = s.cluster;
+  input.model = s.model;
+  input.stack = s.stack;
+  input.parallelism = s.parallelism;
+  input.stages = s.stages;
+  input.reliability = s.reliability.spec;
+  input.checkpoint = s.checkpoint;
+  input.port = s.port;
+  input.seed = options.seed;
+  input.fidelity = options.fidelity;
+  input.trace = options.trace;
+  input.inventory = options.inventory;
+  input.timeline = options.timeline;
+  return input;
+}
+
+economics::Bill bill_of(const training::RunResult& run, const scenario::Scenario& s) {
+  const Date date = s.price.date.known() ? s.price.date : s.calendar.start;
+  return economics::make_bill(usage_of(run, s.cluster), s.price,
+                              {s.price_lists, date, s.calendar.start});
+}
+
 struct Simulation::State {
   State(const scenario::Loaded& loaded, const SimulateOptions& options)
-      : seed(options.seed), run(input_of(loaded.scenario, options)) {
+      : seed(options.seed), run(run_input(loaded.scenario, options)) {
     base.version = version();
     base.scenario_name = loaded.scenario.name;
     base.scenario_file = loaded.file;

@@ -7,6 +7,7 @@
 #include "sim/probe/probe.hpp"
 #include "sim/scenario/load.hpp"
 #include "sim/training/result.hpp"
+#include "sim/training/run.hpp"
 #include "sim/workload/counts.hpp"
 
 #include <cstdint>
@@ -25,6 +26,7 @@ struct SimulateOptions {
   execution::Fidelity fidelity{};
   bool trace = false;     // of the last step of every training stage
   bool inventory = false; // of what its busiest rank runs
+  bool timeline = false;  // of what each stage does when
 };
 
 // Dollars of a stage or category are a share of the bill, derived last.
@@ -49,6 +51,12 @@ std::string version();
 
 // The pool that a stage's name for it stands for. Throws InfeasibleError("stages").
 const hardware::PoolSpec& pool_named(const hardware::ClusterSpec& cluster, const std::string& name);
+
+// What a scenario simulates, without its prices.
+training::RunInput run_input(const scenario::Scenario& scenario,
+                             const SimulateOptions& options = {});
+// The bill of a run on a scenario's machines at its prices. Throws InfeasibleError("price...").
+economics::Bill bill_of(const training::RunResult& run, const scenario::Scenario& scenario);
 
 // One scenario, any number of replications: what does not depend on the failures is simulated once.
 // Uncertain inputs are those of `loaded`; load again to draw others. Not for several threads at

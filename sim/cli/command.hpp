@@ -5,6 +5,7 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/scenario/load.hpp"
+#include "sim/study/located.hpp"
 
 #include <stdexcept>
 #include <string>
@@ -38,24 +39,8 @@ class UsageError : public std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
-// An InfeasibleError with its place in the text (exit 4).
-class LocatedInfeasibleError : public std::runtime_error {
-public:
-  explicit LocatedInfeasibleError(const Diagnostic& diagnostic)
-      : std::runtime_error(to_text(diagnostic)) {}
-};
-
-// Runs `work` and gives an InfeasibleError from it the place in the scenario's text.
-template <class Work> auto located(const scenario::Loaded& loaded, Work&& work) {
-  try {
-    return work();
-  } catch (const InfeasibleError& error) {
-    Location place = loaded.locate(error.path());
-    if (place.file.empty())
-      place.file = loaded.file;
-    throw LocatedInfeasibleError({place, error.path() + ": " + error.message(), error.remedy()});
-  }
-}
+using study::located;
+using study::LocatedInfeasibleError;
 
 struct Command {
   const char* name;
@@ -69,6 +54,7 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
 Outcome check_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome compare_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome sweep_command(const Command& command, const std::vector<std::string>& arguments);
+Outcome solve_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome explain_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome catalog_command(const Command& command, const std::vector<std::string>& arguments);
 Outcome collective_command(const Command& command, const std::vector<std::string>& arguments);

@@ -13,6 +13,8 @@
 #include "sim/study/sensitivity.hpp"
 #include "sim/study/validity.hpp"
 
+#include <array>
+
 namespace sim::cli {
 
 namespace {
@@ -60,8 +62,6 @@ std::optional<report::Distributions> replicated(const study::ReplicationRequest&
   return distributions;
 }
 
-} // namespace
-
 std::optional<report::Sensitivity> sensitivities(const study::SensitivityRequest& request, int jobs,
                                                  Outcome& outcome) {
   const InterruptGuard guard;
@@ -74,6 +74,16 @@ std::optional<report::Sensitivity> sensitivities(const study::SensitivityRequest
   return sensitivity;
 }
 
+// Throws UsageError where two outputs name one file.
+void check_files(const Arguments& given) {
+  const std::array<const char*, 3> options{"out", "trace", "timeline"};
+  for (std::size_t i = 0; i < options.size(); ++i)
+    for (std::size_t j = 0; j < i; ++j)
+      if (!given.text(options[i]).empty() && given.text(options[i]) == given.text(options[j]))
+        throw UsageError(std::string("--") + options[i] + " and --" + options[j] +
+                         " name one file; give each its own");
+}
+
 constexpr std::uint64_t fewest_samples = 16;
 
 void declare(Arguments& given) {
@@ -81,6 +91,9 @@ void declare(Arguments& given) {
       "write to FILE instead of standard output");
   given.with_text("trace", "FILE",
                   "write the last step of every training stage as trace events (ui.perfetto.dev)");
+  given.with_text(
+      "timeline", "FILE",
+      "write what the run does when, stage by stage, as trace events (ui.perfetto.dev)");
   given.with_text("replications", "N", "repeat with new draws; adds mean, p05, p50, p95")
       .with_text("until-precision", "P",
                  "repeat until the means of all totals are known to P (1%) with 95 % confidence")
@@ -92,6 +105,8 @@ void declare(Arguments& given) {
       .with_fidelity();
 }
 
+} // namespace
+
 Outcome run_command(const Command& command, const std::vector<std::string>& arguments) {
   Arguments given(command);
   declare(given);
@@ -99,8 +114,7 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     return given.help();
   const std::string& file = given.positional().front();
   const scenario::LoadOptions load_options = given.load_options();
-  if (!given.text("trace").empty() && given.text("trace") == given.text("out"))
-    throw UsageError("--trace and --out name one file; give each its own");
+  check_files(given);
   const double precision = precision_of(given.text("until-precision"));
   const std::uint64_t replications =
       given.number("replications", precision > 0 ? most_until_precise : 0, 1);
@@ -123,6 +137,7 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     options.catalog_directory = load_options.catalog_directory;
     options.fidelity = fidelity;
     options.trace = !given.text("trace").empty();
+    options.timeline = !given.text("timeline").empty();
     const Result result = simulate(loaded, options);
     report::Uncertainty uncertainty;
     if (!result.run.stages.empty())
@@ -139,6 +154,8 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     outcome.text = formatted(format, result, uncertainty);
     if (options.trace)
       outcome.files.emplace_back(given.text("trace"), report::write_trace(result));
+    if (options.timeline)
+      outcome.files.emplace_back(given.text("timeline"), report::write_timeline(result));
     for (const report::FailedAssertion& failed : report::failed_assertions(result)) {
       outcome.exit_code = AssertionFailed;
       outcome.messages.push_back(

@@ -2,6 +2,7 @@
 #include "sim/cli/interrupt.hpp"
 #include "sim/cli/options.hpp"
 #include "sim/cli/progress_bar.hpp"
+#include "sim/report/csv_table.hpp"
 #include "sim/scenario/study_file.hpp"
 #include "sim/study/sweep.hpp"
 
@@ -9,8 +10,10 @@ namespace sim::cli {
 
 Outcome sweep_command(const Command& command, const std::vector<std::string>& arguments) {
   Arguments given(command);
-  given.with_scenario().with_jobs().with_out(
-      "write the table to FILE, and keep finished rows in FILE.journal on the way");
+  given.with_scenario()
+      .with_jobs()
+      .with_flag("table", "a table for people instead of comma-separated values")
+      .with_out("write the table to FILE, and keep finished rows in FILE.journal on the way");
   if (!given.parse(arguments, 1, 1)) {
     Outcome help = given.help();
     help.text +=
@@ -45,7 +48,9 @@ Outcome sweep_command(const Command& command, const std::vector<std::string>& ar
     outcome.file.clear();
     return outcome;
   }
-  outcome.text = swept.csv;
+  outcome.text = given.flag("table") ? request.study.name + "\n\n" +
+                                           report::csv_table(swept.csv, request.study.axes.size())
+                                     : swept.csv;
   if (swept.infeasible > 0)
     outcome.messages.push_back("note: " + std::to_string(swept.infeasible) + " of " + total +
                                " points cannot be; see the column `error`");

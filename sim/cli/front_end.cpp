@@ -97,6 +97,8 @@ const std::vector<Command>& commands() {
       {"compare", "A B [C...]", "results side by side", compare_command},
       {"sweep", "STUDY --out FILE.csv", "a grid of scenarios to a table; goes on after a kill",
        sweep_command},
+      {"solve", "SCENARIO --vary KEY --until LIMIT",
+       "the value of one key at which a quantity meets a limit", solve_command},
       {"explain", "SCENARIO QUANTITY",
        "how a quantity came about: formulas, kernels, inputs with sources", explain_command},
       {"collective", "--node NODE --op OP --size SIZE",

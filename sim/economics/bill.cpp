@@ -37,8 +37,13 @@ const PriceListSpec& list_of(const Market& market, const PoolUsage& pool) {
 }
 
 DollarsPerGpuSecond rent_of(const PoolUsage& pool, const PriceSpec& price, const Market& market) {
+  if (const auto own = price.rentals.find(pool.pool); own != price.rentals.end())
+    return own->second;
   if (price.rental)
     return *price.rental;
+  if (price.market.empty())
+    throw InfeasibleError("price.rentals", "the rent of pool '" + pool.pool + "' is not known",
+                          "write price.rentals." + pool.pool + ", or price.rental for all pools");
   const PriceListSpec& list = list_of(market, pool);
   if (const auto rent = rent_on(list, price.market, market.date, price.level))
     return *rent;
@@ -114,6 +119,23 @@ void add_owned(const std::vector<PoolUsage>& usage, const PriceSpec& price, cons
   bill.acquisition = outlay;
 }
 
+// What each pool costs. When owned, electricity is shared by what the machines draw.
+void add_pools(const std::vector<PoolUsage>& usage, const PriceSpec& price, const Market& market,
+               Bill& bill) {
+  for (const PoolUsage& pool : usage) {
+    Dollars cost{};
+    if (bill.convention == "rental") {
+      cost = pool.total() * rent_of(pool, price, market);
+    } else {
+      Dollars outlay{};
+      cost = sum_of(owned_lines(pool, price, market, outlay));
+      if (bill.equipment_energy > Joules{})
+        cost += bill.energy_cost * (energy_of(pool) / bill.equipment_energy);
+    }
+    bill.by_pool[pool.pool] = cost;
+  }
+}
+
 } // namespace
 
 GpuSeconds PoolUsage::total() const {
@@ -130,8 +152,8 @@ Bill make_bill(const std::vector<PoolUsage>& usage, const PriceSpec& price, cons
   bill.facility_energy = bill.equipment_energy * price.energy->pue;
   bill.energy_cost = bill.facility_energy * price.energy->price;
   bill.carbon = bill.facility_energy * price.energy->carbon;
-  const bool rented =
-      price.rental || (!price.market.empty() && price.convention != Convention::Owned);
+  const bool rented = price.rental || !price.rentals.empty() ||
+                      (!price.market.empty() && price.convention != Convention::Owned);
   if (!rented && !price.owned)
     throw InfeasibleError("price", "nothing says what a GPU costs",
                           "write rental, market or owned");
@@ -144,6 +166,7 @@ Bill make_bill(const std::vector<PoolUsage>& usage, const PriceSpec& price, cons
   bill.convention = by_rent ? "rental" : "owned_amortised";
   bill.lines = by_rent ? std::move(rental) : std::move(owned);
   bill.total = sum_of(bill.lines);
+  add_pools(usage, price, market, bill);
   return bill;
 }
 

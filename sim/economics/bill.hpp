@@ -33,8 +33,9 @@ struct BillLine {
 
 struct Bill {
   std::string convention; // "rental": the rent covers machine, power and site; "owned_amortised"
-  std::vector<BillLine> lines; // of the convention
-  Dollars total{};             // sum of the lines
+  std::vector<BillLine> lines;            // of the convention
+  Dollars total{};                        // sum of the lines
+  std::map<std::string, Dollars> by_pool; // shares of the total
   Joules equipment_energy{}, facility_energy{};
   Dollars energy_cost{}; // of facility_energy; in `total` when owned, the rent covers it
   Kilograms carbon{};

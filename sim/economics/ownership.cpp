@@ -13,16 +13,6 @@ namespace {
 constexpr Seconds year = 8766 * hour;
 constexpr double ln_10 = 2.302585092994046;
 
-// The quote of the market that holds on the day: the last that has begun, unless it has ended.
-const RentalQuote* quote_on(const PriceListSpec& list, const std::string& market, Date date) {
-  const RentalQuote* best = nullptr;
-  for (const RentalQuote& quote : list.rentals)
-    if (quote.market == market && quote.from <= date &&
-        (best == nullptr || quote.from >= best->from))
-      best = &quote;
-  return best != nullptr && best->until.known() && best->until <= date ? nullptr : best;
-}
-
 } // namespace
 
 std::string list_name(const std::string& accelerator) {
@@ -33,7 +23,7 @@ std::string list_name(const std::string& accelerator) {
 
 std::optional<DollarsPerGpuSecond> rent_on(const PriceListSpec& list, const std::string& market,
                                            Date date, PriceLevel level) {
-  const RentalQuote* quote = quote_on(list, market, date);
+  const RentalQuote* quote = rental_quote_on(list, market, date);
   if (quote == nullptr)
     return std::nullopt;
   return level == PriceLevel::Low       ? quote->low
@@ -43,12 +33,8 @@ std::optional<DollarsPerGpuSecond> rent_on(const PriceListSpec& list, const std:
 
 std::optional<Dollars> purchase_price_on(const PriceListSpec& list, const std::string& market,
                                          Date date) {
-  const PurchaseQuote* best = nullptr;
-  for (const PurchaseQuote& quote : list.purchases)
-    if (quote.market == market && quote.date <= date &&
-        (best == nullptr || quote.date >= best->date))
-      best = &quote;
-  return best == nullptr ? std::nullopt : std::optional(best->price);
+  const PurchaseQuote* quote = purchase_quote_on(list, market, date);
+  return quote == nullptr ? std::nullopt : std::optional(quote->price);
 }
 
 std::string rents_listed(const PriceListSpec& list) {

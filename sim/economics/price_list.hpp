@@ -48,6 +48,12 @@ struct OwnedSpec {
   Dollars person_year{};
 };
 
+// The rent quote of the market that holds on the day, and the newest purchase quote that is not
+// after it; null when there is none.
+const RentalQuote* rental_quote_on(const PriceListSpec& list, const std::string& market, Date date);
+const PurchaseQuote* purchase_quote_on(const PriceListSpec& list, const std::string& market,
+                                       Date date);
+
 template <class V> void fields(V& v, RentalQuote& s) {
   v("market", s.market, required(), "Country or region.");
   v("from", s.from, required(), "First day.");

@@ -6,6 +6,7 @@
 #include "sim/economics/export_rule.hpp"
 #include "sim/economics/price_list.hpp"
 
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,7 +24,8 @@ enum class Convention { Rental, Owned };
 // Rent is written out or taken from a market's price list; owning can stand beside it.
 struct PriceSpec {
   std::optional<DollarsPerGpuSecond> rental;
-  std::string market; // of the price lists
+  std::map<std::string, DollarsPerGpuSecond> rentals; // by pool, before `rental`
+  std::string market;                                 // of the price lists
   PriceLevel level = PriceLevel::Typical;
   Date date; // of the price lists; absent: calendar.start
   std::optional<OwnedSpec> owned;
@@ -43,6 +45,7 @@ template <class V> void fields(V& v, EnergySpec& s) {
 }
 template <class V> void fields(V& v, PriceSpec& s) {
   v("rental", s.rental, positive, "Rent of one GPU.");
+  v("rentals", s.rentals, positive, "Rent of one GPU of a pool by name, instead of rental.");
   v("market", s.market, anything,
     "Instead of rental: country or region whose dated prices of the catalogue hold.");
   v("level", s.level, anything, "With market: low, typical or high.");

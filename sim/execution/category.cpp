@@ -4,58 +4,26 @@
 #include "sim/base/diagnostics.hpp"
 
 namespace sim::execution {
+namespace {
+
+// In the order of the enumerators.
+constexpr std::array<std::string_view, categories> names{
+    "productive",      "recomputation",   "interference",     "exposed-tensor",
+    "exposed-expert",  "exposed-context", "exposed-pipeline", "exposed-data",
+    "bubble",          "straggler",       "launch",           "synchronisation",
+    "generation",      "rollout-tail",    "discarded",        "awaiting-rollout",
+    "awaiting-update", "awaiting-reward", "transfer",         "evaluation",
+    "checkpoint",      "lost-work",       "detection",        "recovery",
+    "repair",          "degradation",     "maintenance",      "spare"};
+static_assert(names[static_cast<std::size_t>(Category::Transfer)] == "transfer" &&
+              names[static_cast<std::size_t>(Category::Spare)] == "spare");
+
+} // namespace
 
 std::string_view name_of(Category category) {
-  switch (category) {
-  case Category::Productive:
-    return "productive";
-  case Category::Recomputation:
-    return "recomputation";
-  case Category::Interference:
-    return "interference";
-  case Category::ExposedTensor:
-    return "exposed-tensor";
-  case Category::ExposedExpert:
-    return "exposed-expert";
-  case Category::ExposedContext:
-    return "exposed-context";
-  case Category::ExposedPipeline:
-    return "exposed-pipeline";
-  case Category::ExposedData:
-    return "exposed-data";
-  case Category::Bubble:
-    return "bubble";
-  case Category::Straggler:
-    return "straggler";
-  case Category::Launch:
-    return "launch";
-  case Category::Synchronisation:
-    return "synchronisation";
-  case Category::Generation:
-    return "generation";
-  case Category::RolloutTail:
-    return "rollout-tail";
-  case Category::Transfer:
-    return "transfer";
-  case Category::Checkpoint:
-    return "checkpoint";
-  case Category::LostWork:
-    return "lost-work";
-  case Category::Detection:
-    return "detection";
-  case Category::Recovery:
-    return "recovery";
-  case Category::Repair:
-    return "repair";
-  case Category::Degradation:
-    return "degradation";
-  case Category::Maintenance:
-    return "maintenance";
-  case Category::Spare:
-    return "spare";
-  }
-  SIM_ASSERT(false);
-  return {};
+  const auto index = static_cast<std::size_t>(category);
+  SIM_ASSERT(index < names.size());
+  return names[index];
 }
 
 } // namespace sim::execution

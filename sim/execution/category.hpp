@@ -28,7 +28,12 @@ enum class Category : std::size_t {
   Synchronisation, // host work per step that nothing hides
   Generation,      // decoding and prefill: productive work of a rollout or inference
   RolloutTail,     // fewer than a tenth of the sequence slots busy
+  Discarded,       // responses generated and not trained on
+  AwaitingRollout, // trainers without responses
+  AwaitingUpdate,  // rollout workers without newer weights
+  AwaitingReward,  // the last rewards of a rollout are not known yet
   Transfer,        // offload, reload, weight synchronisation
+  Evaluation,      // forward passes over held-out sequences
   Checkpoint,      // stalls for saving
   LostWork,        // done, then lost by a failure
   Detection,       // from a failure until it is noticed
@@ -38,7 +43,7 @@ enum class Category : std::size_t {
   Maintenance,     // planned stops
   Spare,           // nodes set aside that nobody needs
 };
-inline constexpr std::size_t categories = 23;
+inline constexpr std::size_t categories = 28;
 
 std::string_view name_of(Category category); // "exposed-expert"
 

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <bit>
 #include <limits>
+#include <numeric>
 #include <span>
 #include <tuple>
+#include <utility>
 
 namespace sim::execution {
 namespace {
@@ -22,8 +24,6 @@ std::uint64_t mixed(std::uint64_t x) {
   return x ^ (x >> 31);
 }
 std::uint64_t mixed(std::uint64_t a, std::uint64_t b) { return mixed(a ^ mixed(b)); }
-// The same where mixed(b) is known.
-std::uint64_t with_mixed(std::uint64_t a, std::uint64_t mixed_b) { return mixed(a ^ mixed_b); }
 std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
 
 // Numbers equal colours alike, by first appearance.
@@ -54,93 +54,224 @@ private:
   std::vector<std::uint64_t> first_; // colour of each number
 };
 
-// Colour refinement. A colour is a hash of the colours around it, summed, so that order does not
-// matter; 64 bits, so that two different surroundings meet with a chance of about 1e-9 for a
-// hundred thousand vertices.
+// Colour refinement (Cardon, Crochemore, Acta Informatica 19, 1982: only what has left its class is
+// told to its neighbours). A vertex knows the sum of hashes of its neighbours' classes and of the
+// edges to them, so that order does not matter; 64 bits, so that two different surroundings meet
+// with a chance of about 1e-9 for a hundred thousand vertices.
 class Refinement {
 public:
   explicit Refinement(const Machine& machine) : machine_(machine) {
-    for (const Actor& actor : machine.actors)
-      actors_.push_back(
-          mixed(static_cast<std::uint64_t>(actor.stage), mixed(bits(actor.speed), actor.interior)));
-    for (const Team& team : machine.teams) {
-      std::uint64_t colour = mixed(static_cast<std::uint64_t>(team.kind), bits(team.gpus));
-      for (const Use& use : machine.uses_of(team))
-        colour = mixed(colour, bits(use.latency.base()));
-      teams_.push_back(colour);
-    }
-    for (const Trunk& trunk : machine.trunks)
-      trunks_.push_back(mixed(bits(trunk.capacity.base()),
-                              (trunk.can_bind ? 1 : 0) ^ bits(trunk.storage.base())));
-    label_loads();
+    colour_vertices();
+    list_edges();
   }
 
   Partition run() {
-    Partition partition;
-    std::uint32_t classes = 0;
-    while (true) {
-      partition.actor_classes = numbering_.number(actors_, partition.actors);
-      partition.team_classes = numbering_.number(teams_, partition.teams);
-      partition.trunk_classes = numbering_.number(trunks_, partition.trunks);
-      const std::uint32_t now =
-          partition.actor_classes + partition.team_classes + partition.trunk_classes;
-      if (now == classes)
-        return partition;
-      classes = now;
-      refine();
-    }
+    const std::size_t vertices = class_of_.size();
+    sums_.assign(vertices, 0);
+    for (std::uint32_t v = 0; v < vertices; ++v)
+      for (std::uint32_t e = first_edge_[v]; e < first_edge_[v + 1]; ++e)
+        sums_[v] += seen(class_of_[edges_[e].to], edges_[e]);
+    touched_.resize(vertices);
+    std::iota(touched_.begin(), touched_.end(), 0U);
+    is_touched_.assign(vertices, 1);
+    while (split())
+      tell_neighbours();
+    return partition();
   }
 
 private:
-  // What tells the loads of a team apart: flows and pattern.
-  void label_loads() {
-    labels_.resize(machine_.loads.size());
-    for (const Team& team : machine_.teams) {
-      std::uint64_t pattern = 3;
-      for (const Use& use : machine_.uses_of(team)) {
-        for (std::uint32_t i = use.first_load; i < use.end_load; ++i)
-          labels_[i] = mixed(mixed(bits(machine_.loads[i].flows), pattern));
-        ++pattern;
-      }
-    }
+  struct Edge {
+    std::uint32_t to;
+    std::uint32_t label; // what tells the edges of a vertex apart: role, or pattern and flows
+  };
+  struct Group { // of touched vertices of a class that see the same
+    std::uint32_t of = 0, size = 0, becomes = 0;
+    std::uint64_t sum = 0;
+  };
+  struct Class {
+    std::uint32_t size = 0, touched = 0, largest = none;
+    std::uint64_t sum = 0; // of those that were not touched
+  };
+  struct Leaver {
+    std::uint32_t vertex, from;
+  };
+
+  static std::uint64_t seen(std::uint32_t of_class, const Edge& edge) {
+    return mixed((std::uint64_t{edge.label} << 32) + of_class);
   }
-  // One round: what a team sees of its members and trunks, then what these see of it.
-  void refine() {
-    for (std::size_t id = 0; id < teams_.size(); ++id) {
+
+  void colour_vertices() {
+    std::vector<std::uint64_t> colours;
+    for (const Actor& actor : machine_.actors)
+      colours.push_back(
+          mixed(static_cast<std::uint64_t>(actor.stage), mixed(bits(actor.speed), actor.interior)));
+    for (const Team& team : machine_.teams) {
+      std::uint64_t colour = mixed(static_cast<std::uint64_t>(team.kind), mixed(bits(team.gpus)));
+      for (const Use& use : machine_.uses_of(team))
+        colour = mixed(colour, bits(use.latency.base()));
+      colours.push_back(mixed(colour, 1));
+    }
+    for (const Trunk& trunk : machine_.trunks)
+      colours.push_back(mixed(
+          mixed(bits(trunk.capacity.base()), (trunk.can_bind ? 1 : 0) ^ bits(trunk.storage.base())),
+          2));
+    classes_.resize(numbering_.number(colours, class_of_));
+    for (const std::uint32_t c : class_of_)
+      ++classes_[c].size;
+  }
+
+  // Calls visit(vertex of the team, member or trunk, label).
+  template <class Visit> void for_each_edge(Visit&& visit) const {
+    const auto actors = static_cast<std::uint32_t>(machine_.actors.size());
+    const auto trunks = actors + static_cast<std::uint32_t>(machine_.teams.size());
+    std::size_t load = 0;
+    for (std::uint32_t id = 0; id < machine_.teams.size(); ++id) {
       const Team& team = machine_.teams[id];
-      std::uint64_t sum = 0, role = 1;
+      std::uint32_t role = 0;
       for (const std::uint32_t actor : machine_.members_of(team)) {
-        sum += mixed(actors_[actor], role);
+        visit(actors + id, actor, role);
         role += is_message(team.kind) ? 1 : 0; // sender and receiver are not alike
       }
       for (const Use& use : machine_.uses_of(team))
         for (std::uint32_t i = use.first_load; i < use.end_load; ++i)
-          sum += with_mixed(trunks_[machine_.loads[i].trunk], labels_[i]);
-      teams_[id] = mixed(teams_[id], sum);
+          visit(actors + id, trunks + machine_.loads[i].trunk, labels_[load++]);
     }
-    actor_sums_.assign(actors_.size(), 0);
-    trunk_sums_.assign(trunks_.size(), 0);
-    for (std::size_t id = 0; id < teams_.size(); ++id) {
-      const Team& team = machine_.teams[id];
-      std::uint64_t role = 1;
-      for (const std::uint32_t actor : machine_.members_of(team)) {
-        actor_sums_[actor] += mixed(teams_[id], role);
-        role += is_message(team.kind) ? 1 : 0;
+  }
+
+  // There are few different ones, and equal ones lie together.
+  void label_loads() {
+    labels_.reserve(machine_.loads.size());
+    std::vector<std::pair<std::size_t, double>> known; // pattern, flows
+    std::uint32_t last = 0;
+    for (const Team& team : machine_.teams) {
+      std::size_t pattern = 0;
+      for (const Use& use : machine_.uses_of(team)) {
+        for (const network::TrunkLoad& load : machine_.loads_of(use)) {
+          const std::pair kind{pattern, load.flows};
+          if (last >= known.size() || known[last] != kind) {
+            const auto found = std::find(known.begin(), known.end(), kind);
+            last = static_cast<std::uint32_t>(found - known.begin());
+            if (found == known.end())
+              known.push_back(kind);
+          }
+          labels_.push_back(last);
+        }
+        ++pattern;
       }
-      for (const Use& use : machine_.uses_of(team))
-        for (std::uint32_t i = use.first_load; i < use.end_load; ++i)
-          trunk_sums_[machine_.loads[i].trunk] += with_mixed(teams_[id], labels_[i]);
     }
-    for (std::size_t i = 0; i < actors_.size(); ++i)
-      actors_[i] = mixed(actors_[i], actor_sums_[i]);
-    for (std::size_t i = 0; i < trunks_.size(); ++i)
-      trunks_[i] = mixed(trunks_[i], trunk_sums_[i]);
+  }
+
+  void list_edges() {
+    label_loads();
+    first_edge_.assign(class_of_.size() + 2, 0);
+    for_each_edge([this](std::uint32_t team, std::uint32_t other, std::uint32_t) {
+      ++first_edge_[team + 2];
+      ++first_edge_[other + 2];
+    });
+    for (std::size_t v = 2; v < first_edge_.size(); ++v)
+      first_edge_[v] += first_edge_[v - 1];
+    edges_.resize(first_edge_.back());
+    for_each_edge([this](std::uint32_t team, std::uint32_t other, std::uint32_t label) {
+      edges_[first_edge_[team + 1]++] = {other, label};
+      edges_[first_edge_[other + 1]++] = {team, label};
+    });
+    first_edge_.pop_back();
+  }
+
+  // Splits the classes of touched vertices by what these see; false where none is split.
+  bool split() {
+    keys_.clear();
+    for (const std::uint32_t v : touched_)
+      keys_.push_back(mixed(sums_[v], class_of_[v]));
+    groups_.assign(numbering_.number(keys_, group_of_), {});
+    for (std::size_t i = 0; i < touched_.size(); ++i) {
+      Group& group = groups_[group_of_[i]];
+      group.of = class_of_[touched_[i]];
+      group.sum = sums_[touched_[i]];
+      ++group.size;
+      ++classes_[group.of].touched;
+    }
+    for (std::uint32_t g = 0; g < groups_.size(); ++g) {
+      std::uint32_t& largest = classes_[groups_[g].of].largest;
+      if (largest == none || groups_[g].size > groups_[largest].size)
+        largest = g;
+    }
+    name_groups();
+    leavers_.clear();
+    for (std::size_t i = 0; i < touched_.size(); ++i) {
+      const std::uint32_t v = touched_[i];
+      is_touched_[v] = 0;
+      const Group& group = groups_[group_of_[i]];
+      class_of_[v] = group.becomes;
+      if (group.becomes != group.of)
+        leavers_.push_back({v, group.of});
+    }
+    touched_.clear();
+    return !leavers_.empty();
+  }
+
+  // Those that were not touched keep the class, with any that see the same; else the largest group.
+  void name_groups() {
+    for (std::uint32_t g = 0; g < groups_.size(); ++g) {
+      Group& group = groups_[g];
+      const Class& old = classes_[group.of];
+      const bool stays = old.touched < old.size ? group.sum == old.sum : old.largest == g;
+      group.becomes = stays ? group.of : static_cast<std::uint32_t>(classes_.size());
+      if (!stays)
+        classes_.push_back({group.size, 0, none, group.sum});
+    }
+    for (const Group& group : groups_) {
+      Class& old = classes_[group.of];
+      if (group.becomes == group.of)
+        old.sum = group.sum;
+    }
+    for (const Group& group : groups_) {
+      Class& old = classes_[group.of];
+      if (group.becomes != group.of)
+        old.size -= group.size;
+      old.touched = 0;
+      old.largest = none;
+    }
+  }
+
+  void tell_neighbours() {
+    for (const Leaver& leaver : leavers_)
+      for (std::uint32_t e = first_edge_[leaver.vertex]; e < first_edge_[leaver.vertex + 1]; ++e) {
+        const Edge& edge = edges_[e];
+        sums_[edge.to] += seen(class_of_[leaver.vertex], edge) - seen(leaver.from, edge);
+        if (is_touched_[edge.to] != 0)
+          continue;
+        is_touched_[edge.to] = 1;
+        touched_.push_back(edge.to);
+      }
+  }
+
+  std::uint32_t number(std::size_t first, std::size_t count, std::vector<std::uint32_t>& numbers) {
+    const auto begin = class_of_.begin() + static_cast<std::ptrdiff_t>(first);
+    keys_.assign(begin, begin + static_cast<std::ptrdiff_t>(count));
+    return numbering_.number(keys_, numbers);
+  }
+  Partition partition() {
+    const std::size_t actors = machine_.actors.size(), teams = machine_.teams.size();
+    Partition result;
+    result.actor_classes = number(0, actors, result.actors);
+    result.team_classes = number(actors, teams, result.teams);
+    result.trunk_classes = number(actors + teams, machine_.trunks.size(), result.trunks);
+    return result;
   }
 
   const Machine& machine_;
-  std::vector<std::uint64_t> actors_, teams_, trunks_; // colours
-  std::vector<std::uint64_t> actor_sums_, trunk_sums_;
-  std::vector<std::uint64_t> labels_; // of loads, mixed
+  std::vector<std::uint32_t> class_of_; // of actors, then teams, then trunks
+  std::vector<Class> classes_;
+  std::vector<std::uint32_t> labels_; // of loads
+  std::vector<std::uint32_t> first_edge_;
+  std::vector<Edge> edges_;
+  std::vector<std::uint64_t> sums_;
+  std::vector<std::uint32_t> touched_, group_of_; // group_of_: of each touched vertex
+  std::vector<char> is_touched_;
+  std::vector<std::uint64_t> keys_;
+  std::vector<Group> groups_;
+  std::vector<Leaver> leavers_;
   Numbering numbering_;
 };
 

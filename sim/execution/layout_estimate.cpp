@@ -141,9 +141,10 @@ const LayoutEstimate::Parts& LayoutEstimate::parts_of(const StepSetting& setting
     return known->second;
   parts.with_pairs |= pairs;
   const workload::ModelSpec& model = *setting.model;
-  StageChunk dense, experts, embedding, head;
-  dense.dense_layers = 1;
-  experts.expert_layers = 1;
+  StageChunk dense, experts, wide_dense, wide_experts, embedding, head;
+  dense.dense_layers = wide_dense.dense_layers = 1;
+  experts.expert_layers = wide_experts.expert_layers = 1;
+  wide_dense.wide_first = wide_experts.wide_first = 1;
   embedding.embedding = true;
   head.head = true;
   head.prediction_modules = model.multi_token_prediction;
@@ -153,7 +154,8 @@ const LayoutEstimate::Parts& LayoutEstimate::parts_of(const StepSetting& setting
   stack.offload_layers = 0; // hides under the next layers
   StepSetting alone = setting;
   alone.stack = &stack;
-  plan::PassBuilder builder(alone, {dense, experts, embedding, head}, planner_);
+  plan::PassBuilder builder(alone, {dense, experts, embedding, head, wide_dense, wide_experts},
+                            planner_);
   const auto fill = [&](PartCost& part, int chunk) {
     if (fresh)
       part.forward = chain_cost(builder.build({PassKind::Forward, chunk, 0}).chains[0]);
@@ -162,10 +164,18 @@ const LayoutEstimate::Parts& LayoutEstimate::parts_of(const StepSetting& setting
     if (pairs)
       part.pair = pair_time(builder.build({PassKind::Pair, chunk, chunk}));
   };
-  if (!model.experts || model.dense_layers > 0)
+  const bool wide =
+      stack.precision.bf16_layers_at_start > 0 || stack.precision.bf16_layers_at_end > 0;
+  if (!model.experts || model.dense_layers > 0) {
     fill(parts.dense, 0);
-  if (model.experts)
+    if (wide)
+      fill(parts.wide_dense, 4);
+  }
+  if (model.experts) {
     fill(parts.experts, 1);
+    if (wide)
+      fill(parts.wide_experts, 5);
+  }
   fill(parts.embedding, 2);
   fill(parts.head, 3);
   return parts_.insert_or_assign(shape, parts).first->second;
@@ -210,9 +220,13 @@ LayoutEstimate::ChunkCost LayoutEstimate::chunk_cost(const StageChunk& chunk,
     gaps += count * part.backward.gaps + (first ? count - 1 : count) * part.backward.early_gaps;
     deferrable += count * part.backward.deferrable;
   };
+  const int wide_dense = chunk.wide_dense_layers(),
+            wide_experts = chunk.wide_first + chunk.wide_last - wide_dense;
   add(parts.head, chunk.head ? 1 : 0);
-  add(parts.experts, chunk.expert_layers);
-  add(parts.dense, chunk.dense_layers);
+  add(parts.experts, chunk.expert_layers - wide_experts);
+  add(parts.wide_experts, wide_experts);
+  add(parts.dense, chunk.dense_layers - wide_dense);
+  add(parts.wide_dense, wide_dense);
   add(parts.embedding, chunk.embedding ? 1 : 0);
   // Kernels in a gap run beside a collective, without the SMs that it holds.
   const double held = static_cast<double>(setting_.stack->dispatch_sms) /
@@ -224,12 +238,14 @@ LayoutEstimate::ChunkCost LayoutEstimate::chunk_cost(const StageChunk& chunk,
 }
 
 LayoutEstimate::Cut& LayoutEstimate::cut_of(const ParallelismSpec& layout) {
-  const auto [known, added] = cuts_.try_emplace(plan::chunk_count(layout));
+  const auto [known, added] =
+      cuts_.try_emplace(std::pair{plan::chunk_count(layout), layout.layers_per_stage});
   Cut& cut = known->second;
   if (!added)
     return cut;
-  for (const StageChunk& chunk :
-       plan::chunks_of(*setting_.model, layout, setting_.sequence_length)) {
+  StepSetting setting = setting_;
+  setting.layout = layout;
+  for (const StageChunk& chunk : plan::chunks_of(setting)) {
     const auto same = std::find(cut.kinds.begin(), cut.kinds.end(), chunk);
     cut.kind_of.push_back(static_cast<std::size_t>(same - cut.kinds.begin()));
     if (same == cut.kinds.end())
@@ -351,17 +367,14 @@ Seconds LayoutEstimate::gather_time(Bytes size, network::Group group) const {
   return std::min(gather + between, around + ring);
 }
 
-Seconds LayoutEstimate::optimizer_time(const Trial& trial, const ResidentParameters& held) const {
+Seconds LayoutEstimate::optimizer_time(const Trial& trial, const ResidentParameters& held,
+                                       double layers) const {
   const ParallelismSpec& layout = trial.setting.layout;
   const double parameters =
       (held.dense / trial.groups.shard.size + held.experts / trial.groups.expert_shard.size) /
       plan::weight_copies(layout);
-  const Bytes bytes = optimizer_traffic(setting_.stack->precision);
-  const hardware::AcceleratorSpec& accelerator = setting_.accelerator();
-  return hardware::demand(
-             hardware::MemoryKernel{parameters * bytes, hardware::MemoryKind::Optimizer, 1},
-             accelerator)
-      .alone(accelerator, accelerator.streaming_multiprocessors);
+  const OptimizerTime time = execution::optimizer_time(setting_, parameters, layers);
+  return time.device + time.host_update + time.host_copies;
 }
 
 // What gradients, optimizer and parameters add to the passes. Gradients reduce under the last
@@ -405,10 +418,11 @@ Seconds LayoutEstimate::data_exchange(const Trial& trial) const {
     const Seconds gather =
         layout.zero_stage <= 2 ? within(stack.precision.weight_bytes) : Seconds{};
     const bool overlapped = stack.overlap.data_gradients, ahead = stack.overlap.data_parameters;
-    most_after = std::max(
-        most_after,
-        early(reduce, overlapped, free_scale_out(pass.backward, pass.backward_scale_out)) +
-            late(reduce, overlapped) + optimizer_time(trial, held) + late(gather, ahead) - drained);
+    most_after =
+        std::max(most_after,
+                 early(reduce, overlapped, free_scale_out(pass.backward, pass.backward_scale_out)) +
+                     late(reduce, overlapped) + optimizer_time(trial, held, layers) +
+                     late(gather, ahead) - drained);
     const double before =
         both_ways ? std::abs(layout.pipeline - 1 - 2 * r) + 1 : (turns - 1) * layout.pipeline + 1;
     most_before = std::max(

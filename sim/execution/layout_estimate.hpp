@@ -43,7 +43,7 @@ private:
     Seconds pair{};
   };
   struct Parts {
-    PartCost dense, experts, embedding, head;
+    PartCost dense, experts, wide_dense, wide_experts, embedding, head;
     bool with_pairs = false;
   };
   // Chunk of the model for one micro-batch.
@@ -86,13 +86,13 @@ private:
   static Seconds dual_pipe_time(const Trial& trial);
   [[nodiscard]] Seconds data_exchange(const Trial& trial) const;
   [[nodiscard]] Seconds gather_time(Bytes size, network::Group group) const;
-  [[nodiscard]] Seconds optimizer_time(const Trial& trial,
-                                       const plan::ResidentParameters& held) const;
+  [[nodiscard]] Seconds optimizer_time(const Trial& trial, const plan::ResidentParameters& held,
+                                       double layers) const;
 
   plan::StepSetting setting_;
   network::CollectivePlanner& planner_;
   std::map<std::tuple<int, int, int, int, int, int>, Parts> parts_;
-  std::map<int, Cut> cuts_; // by number of chunks
+  std::map<std::pair<int, std::vector<int>>, Cut> cuts_; // by chunks, layers given of each
 };
 
 } // namespace sim::execution

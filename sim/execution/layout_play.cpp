@@ -146,14 +146,22 @@ const PassScript& LayoutPlay::numbered_script(const plan::PassKey& key, double s
 
 // What passes put on trunks must be known before the machine is built.
 void LayoutPlay::learn_patterns(const plan::PipelineProgram& program) {
-  for (const auto& rank : program.ranks) {
-    std::vector<plan::PassKey> seen;
-    for (const plan::ScheduledPass& pass : rank)
-      if (std::find(seen.begin(), seen.end(), pass.pass) == seen.end()) {
-        seen.push_back(pass.pass);
-        script(pass.pass, 1, true);
+  const auto chunks = static_cast<std::size_t>(program.chunks);
+  std::vector<char> seen(plan::pass_kinds * chunks); // lone passes, by kind and chunk
+  std::set<plan::PassKey> pairs;
+  for (const auto& rank : program.ranks)
+    for (const plan::ScheduledPass& pass : rank) {
+      if (pass.pass.kind == plan::PassKind::Pair) {
+        if (pairs.insert(pass.pass).second)
+          script(pass.pass, 1, true);
+        continue;
       }
-  }
+      char& known = seen[static_cast<std::size_t>(pass.pass.kind) * chunks +
+                         static_cast<std::size_t>(pass.pass.chunk)];
+      if (known == 0)
+        script(pass.pass, 1, true);
+      known = 1;
+    }
   if (patterns_known_ == count_of(patterns_))
     return;
   patterns_known_ = count_of(patterns_);
@@ -282,15 +290,17 @@ const BuiltMachine& LayoutPlay::built_machine(bool single, BytesPerSecond storag
   key.push_back(single ? 1 : 0);
   key.push_back(std::bit_cast<std::uint64_t>(storage.base()));
   key.push_back(memory_.cluster.number_of(patterns_));
-  const auto [known, added] = memory_.cluster.machines.try_emplace(std::move(key));
-  if (!added)
+  auto& machines = memory_.cluster.machines;
+  const auto known = machines.find(key);
+  if (known != machines.end())
     return known->second;
   const Machine machine = unfolded(storage);
+  BuiltMachine built;
   if (single)
-    known->second = folded_units(machine);
+    built = folded_units(machine);
   else
-    known->second.machine = folded(machine, coarsest_partition(machine));
-  return known->second;
+    built.machine = folded(machine, coarsest_partition(machine));
+  return machines.emplace(std::move(key), std::move(built)).first->second;
 }
 
 LayoutPlay::Stage& LayoutPlay::stage_for(Fidelity fidelity, BytesPerSecond storage) {

@@ -27,19 +27,28 @@ public:
   bool follow();
   // Somebody shares wherever the path leads.
   [[nodiscard]] bool impossible() const { return impossible_; }
+  // Nothing is left for it.
+  [[nodiscard]] bool all_told() const { return all_told_; }
 
 private:
-  static constexpr std::size_t pass_kinds = 5;
   struct Leg { // what a pass sends
     Id team = none;
     double delay = 0;
+    std::vector<double>* sent = nullptr; // when, of the team
+  };
+  // A pass of a program: outputs that it reads and makes, and its kind. Where there are fewer than
+  // two, one that is always there is read, one that nobody reads is made.
+  struct Step {
+    std::array<std::uint32_t, 2> reads, makes;
+    std::uint32_t kind;
   };
   struct Kind { // of pass, on one actor
     const PassTiming* timing = nullptr;
     double took = 0;
     Leg forward, backward;
     plan::PassKey pass;
-    double count = 0; // that have ended
+    bool listed = false;
+    double count = 0; // that were followed and not yet booked
   };
   struct Begun { // a pass: when, and the waits up to then, for senders and for messages
     double start, idle, exposed;
@@ -47,19 +56,17 @@ private:
   struct Lane { // an actor
     Id actor = 0;
     const plan::ScheduledPass* program = nullptr;
-    std::size_t first_row = 0; // of its chain's outputs
     std::uint32_t first = 0, next = 0, pause = 0, stop = 0, last_weights = none;
+    std::uint32_t limit = 0;      // beyond it, its messages could meet its own gradients
+    std::uint32_t halt = 0;       // the path goes no further
     bool running = false;         // the first was under way when the path began
     double end = 0;               // of the pass before `next`
     double since = 0;             // end of what ran when the path began
     double idle = 0, exposed = 0; // waits so far
-    void wait(double made, double arrives) {
-      idle += made - end;
-      exposed += arrives - made;
-    }
     double shortest = std::numeric_limits<double>::infinity(); // pass that sends
     double longest_delay = 0;
     std::vector<Kind> kinds;        // by kind and turn
+    std::vector<Step> steps;        // by place in the program
     std::unique_ptr<Begun[]> begun; // by place in the program, from `first` to `next`
   };
   struct Message { // under way when the path begins
@@ -76,6 +83,7 @@ private:
     std::vector<Id> teams;
     std::vector<std::pair<double, double>> travel; // from sending to leaving and to arriving
     std::vector<std::size_t> next;                 // message to look at, of each
+    std::vector<double> begins;                    // when that one leaves; none: never
     double until = 0;                              // the latest so far arrives
   };
 
@@ -87,13 +95,16 @@ private:
   [[nodiscard]] Id sender_of(Id team) const {
     return machine_.members_of(machine_.teams[team]).front();
   }
+  void list_steps(Lane& lane);
   bool advance(Lane& lane);
+  void end_running(Lane& lane);
+  [[nodiscard]] double begins_of(const Meeting& meeting, std::size_t i) const {
+    const std::vector<double>& sent = sent_[meeting.teams[i]];
+    return meeting.next[i] < sent.size() ? sent[meeting.next[i]] + meeting.travel[i].first
+                                         : std::numeric_limits<double>::infinity();
+  }
   const Kind& learn(Lane& lane, const plan::ScheduledPass& op);
   void note_interior(const Lane& lane, const PassTiming& timing);
-  void note_sent(const Leg& leg, double made) {
-    if (leg.team != none)
-      sent_[leg.team].push_back(made);
-  }
   [[nodiscard]] std::size_t kind_at(const plan::ScheduledPass& op) const {
     return static_cast<std::size_t>(op.pass.kind) * turns_ +
            turn_[static_cast<std::size_t>(op.pass.chunk)];
@@ -104,12 +115,22 @@ private:
   bool passes_fit();
   void end_at_first_meeting(double known);
 
+  // path_tail.cpp: lane by lane to where gradients could come near.
+  [[nodiscard]] bool data_keeps_apart() const;
+  void find_limits();
+  [[nodiscard]] double first_halt() const;
+  [[nodiscard]] std::vector<double> soonest_sent();
+  [[nodiscard]] bool tail_is_certain();
+  void hand_back_tail();
+  void join_at_halt(Lane& lane);
+  void await_inputs(const Lane& lane);
+
   void undo(Lane& lane, double from);
   void hand_back(std::size_t& passes);
   void book(Lane& lane, std::uint32_t ended, std::uint32_t started);
   void book_passes(const Lane& lane, const plan::ScheduledPass& op, double count, double took);
   void book_messages(Id team, double time);
-  void forget(const Lane& lane, const plan::ScheduledPass& op, std::size_t width);
+  void forget(const Lane& lane, std::uint32_t place);
   void keep_messages();
   void send_again(Lane& lane, std::uint32_t ended);
   void finish_all();
@@ -124,8 +145,11 @@ private:
   std::vector<std::vector<Load>> loads_;                      // by trunk
   std::map<std::pair<engine::ResourceId, Id>, double> drawn_; // by passes, at most
   std::vector<Meeting> meetings_;
+  bool by_lane_ = false;    // lanes halt one by one
   bool learned_ = false;    // a kind of pass was seen for the first time
   bool impossible_ = false; // somebody shares, wherever the path would lead
+  bool all_told_ = false;
+  double begin_ = 0;
   double end_ = std::numeric_limits<double>::infinity();
 };
 

@@ -20,32 +20,26 @@ constexpr double never = std::numeric_limits<double>::infinity();
 
 // Takes back what an actor has done from a moment on.
 void Player::Path::undo(Lane& lane, double from) {
-  const std::size_t width = player_.micro_batches_;
   while (lane.next > lane.first) {
     if (lane.begun[lane.next - 1].start < from)
       break;
     --lane.next;
-    forget(lane, lane.program[lane.next], width);
+    lane.kinds[lane.steps[lane.next].kind].count -= 1;
+    forget(lane, lane.next);
   }
 }
 
-void Player::Path::forget(const Lane& lane, const ScheduledPass& op, std::size_t width) {
-  const bool pair = op.pass.kind == PassKind::Pair;
-  const auto slot = [&](int chunk, int micro_batch) {
-    return (lane.first_row + static_cast<std::size_t>(chunk)) * width +
-           static_cast<std::size_t>(micro_batch);
-  };
-  if (runs_forward(op.pass.kind))
-    player_.forward_[slot(op.pass.chunk, op.micro_batch)] = {};
-  if (runs_backward(op.pass.kind))
-    player_.backward_[slot(pair ? op.pass.backward_chunk : op.pass.chunk,
-                           pair ? op.backward_micro_batch : op.micro_batch)] = {};
+void Player::Path::forget(const Lane& lane, std::uint32_t place) {
+  for (const std::uint32_t output : lane.steps[place].makes)
+    player_.outputs_[output] = {};
 }
 
 // Books what has ended by the end of the path, and starts the engine with what is under way.
 void Player::Path::hand_back(std::size_t& passes) {
   if (end_ == never) {
-    finish_all();
+    for (const Lane& lane : lanes_)
+      passes += lane.next - lane.first;
+    by_lane_ ? hand_back_tail() : finish_all();
     return;
   }
   player_.start_engine_at(end_);
@@ -72,7 +66,7 @@ void Player::Path::hand_back(std::size_t& passes) {
         state.waiting_since = state.idle_since;
       }
     } else {
-      forget(lane, last, player_.micro_batches_);
+      forget(lane, static_cast<std::uint32_t>(place));
       state.pass_started = lane.begun[place].start;
       const double took = lane.kinds[kind_at(last)].took;
       player_.start_block(lane.actor, last, std::min(1.0, took > 0 ? (ends - end_) / took : 1.0));
@@ -109,25 +103,23 @@ void Player::Path::finish_all() {
 void Player::Path::book(Lane& lane, std::uint32_t ended, std::uint32_t started) {
   if (started == lane.first)
     return;
-  std::uint32_t first = lane.first;
+  const auto leave_out = [&](std::uint32_t i) { lane.kinds[lane.steps[i].kind].count -= 1; };
+  for (std::uint32_t i = ended; i < started; ++i)
+    leave_out(i); // under way
   if (lane.running) {
-    if (ended == first)
+    if (ended == lane.first)
       return;
-    const ScheduledPass& op = lane.program[first];
-    book_passes(lane, op, 1, lane.since - lane.begun[lane.first].start);
-    ++first;
+    leave_out(lane.first);
+    book_passes(lane, lane.program[lane.first], 1, lane.since - lane.begun[lane.first].start);
   }
-  for (std::uint32_t i = first; i < ended; ++i)
-    lane.kinds[kind_at(lane.program[i])].count += 1;
-  for (std::size_t k = 0; k < lane.kinds.size(); ++k)
-    if (lane.kinds[k].count > 0) {
-      const Kind& kind = lane.kinds[k];
+  for (Kind& kind : lane.kinds)
+    if (kind.count > 0) {
       ScheduledPass op;
       op.pass = kind.pass;
       book_passes(lane, op, kind.count, kind.took);
-      lane.kinds[k].count = 0;
+      kind.count = 0;
     }
-  if (started <= first)
+  if (started <= lane.first + (lane.running ? 1 : 0))
     return;
   const Begun& last = lane.begun[started - 1];
   Breakdown& breakdown = player_.breakdown(lane.actor);

@@ -47,6 +47,8 @@ private:
     Late,
     Norm,
     Optimizer,
+    HostUpdate,
+    HostCopies,
     Parameters,
     Synchronisation,
     Done
@@ -64,7 +66,8 @@ private:
   struct ActorState {
     std::uint32_t next = 0; // in its program
     bool busy = false;
-    bool held = false; // the pass has ended and waits for the parameters
+    bool held = false;  // the pass has ended and waits for the parameters
+    bool ahead = false; // busy with what the longest path has told already
     bool parameters_ended = true;
     bool early_started = false, early_ended = false;
     bool computing = false;   // a task of the pass occupies the GPU
@@ -153,7 +156,8 @@ private:
     std::vector<RingSender> senders; // ring after ring
     Bytes chunk{};
     Weights weights;
-    Seconds overhead{}; // of each message
+    Seconds overhead{};                                     // of each message
+    double bound = std::numeric_limits<double>::infinity(); // of its rate
     std::uint32_t steps = 0;
   };
   struct Route {
@@ -181,6 +185,10 @@ private:
   void publish(Id actor, int chunk, int micro_batch, bool forward);
   // Stage that reads what a stage has made: the next chunk forward, the one before backward.
   [[nodiscard]] int reader_of(int stage, int chunk, int micro_batch, bool forward) const;
+  [[nodiscard]] int owner_of(int chunk, int micro_batch) const {
+    return owner_[static_cast<std::size_t>(chunk) * micro_batches_ +
+                  static_cast<std::size_t>(micro_batch)];
+  }
   [[nodiscard]] Id message_team(Id actor, int reader_stage) const;
   void arrive(Id sender, int chunk, int micro_batch, bool forward);
   void end_tag(std::uint32_t tag);
@@ -233,6 +241,8 @@ private:
   void end_passes(Id actor);
   void after_early(Id actor);
   void after_late(Id actor);
+  void after_optimizer(Id actor);
+  void start_parameters(Id actor);
   void after_parameters(Id actor);
   void start_wait(Id actor, UpdateState state, Seconds duration);
   void end_wait(Id actor);
@@ -245,6 +255,8 @@ private:
   [[nodiscard]] bool path_is_open() const;
   void follow_path();
   void start_engine_at(double time);
+  void start_latency(std::uint32_t tag, Seconds duration);
+  void end_ahead(Id actor);
 
   // player_trunks.cpp
   void link_trunks();
@@ -269,11 +281,12 @@ private:
 
   // player_messages.cpp
   // False for patterns that are played as phases.
-  bool start_messages(Id team, const ScriptPhase& phase);
-  void start_rings(Id team, const ScriptPhase& phase, const network::Transfers& transfers);
+  bool start_messages(Id team, const ScriptPhase& phase, double bound);
+  void start_rings(Id team, const ScriptPhase& phase, const network::Transfers& transfers,
+                   double bound);
   void start_next(std::uint32_t sender, Id team);
   void end_send(const Parcel& parcel);
-  void send(Id from, Id to, const Weights& weights, const Delay& delay, Bytes bytes,
+  void send(Id from, Id to, const Weights& weights, const Delay& delay, Bytes bytes, double bound,
             bool loads_gpus, std::uint32_t tag);
   const Route& route(Id from, Id to, const Weights& weights);
 
@@ -288,7 +301,8 @@ private:
   std::vector<Id> touched_actors_, touched_teams_;
 
   std::size_t chunks_ = 0, micro_batches_ = 0;
-  std::vector<Output> forward_, backward_;     // by chain, chunk, micro-batch
+  std::vector<Output> outputs_;                // forward, backward, and two that nobody makes
+  std::span<Output> forward_, backward_;       // by chain, chunk, micro-batch
   std::vector<int> owner_;                     // stage that runs a chunk for a micro-batch
   std::vector<std::uint32_t> last_weights_;    // by stage: last pass that makes weight gradients
   std::vector<std::uint32_t> last_parameters_; // by stage: by its end all parameters were used

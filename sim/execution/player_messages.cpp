@@ -11,12 +11,13 @@
 
 namespace sim::execution {
 
-bool Player::start_messages(Id id, const ScriptPhase& phase) {
+// `bound`: no flow is faster.
+bool Player::start_messages(Id id, const ScriptPhase& phase, double bound) {
   const Team& team = machine_.teams[id];
   TeamState& running = teams_[id];
   const network::Transfers& transfers = machine_.patterns[at(team.kind)][phase.use];
   if (transfers.pattern == network::Pattern::Ring) {
-    start_rings(id, phase, transfers);
+    start_rings(id, phase, transfers, bound);
     return true;
   }
   if (transfers.pattern != network::Pattern::AllPairs)
@@ -29,14 +30,15 @@ bool Player::start_messages(Id id, const ScriptPhase& phase) {
           parcel.team = id;
           ++running.outstanding;
           send(from, to, {transfers.network_weight, transfers.scale_up_weight},
-               {transfers.rounds, phase.overhead}, phase.bytes_per_flow, running.loads_gpus,
+               {transfers.rounds, phase.overhead}, phase.bytes_per_flow, bound, running.loads_gpus,
                parcel_tag(parcel));
         }
   });
   return true;
 }
 
-void Player::start_rings(Id id, const ScriptPhase& phase, const network::Transfers& transfers) {
+void Player::start_rings(Id id, const ScriptPhase& phase, const network::Transfers& transfers,
+                         double bound) {
   RingPhase& ring = ring_phases_[id];
   ring.senders.clear();
   ring.steps = static_cast<std::uint32_t>(transfers.rounds) *
@@ -44,6 +46,7 @@ void Player::start_rings(Id id, const ScriptPhase& phase, const network::Transfe
   ring.chunk = phase.bytes_per_flow / ring.steps;
   ring.weights = {transfers.network_weight, transfers.scale_up_weight};
   ring.overhead = phase.overhead / ring.steps;
+  ring.bound = bound;
   std::vector<int> ranks, laid;
   network::for_each_group(
       transfers.group, machine_.members_of(machine_.teams[id]), [&](const auto& members) {
@@ -74,7 +77,7 @@ void Player::start_next(std::uint32_t index, Id team) {
   Parcel parcel;
   parcel.team = team;
   parcel.sender_in_ring = index;
-  send(sender.from, sender.to, ring.weights, {1, ring.overhead}, ring.chunk,
+  send(sender.from, sender.to, ring.weights, {1, ring.overhead}, ring.chunk, ring.bound,
        teams_[team].loads_gpus, parcel_tag(parcel));
 }
 
@@ -94,11 +97,12 @@ void Player::end_send(const Parcel& parcel) {
 }
 
 void Player::send(Id from, Id to, const Weights& weights, const Delay& delay, Bytes bytes,
-                  bool loads_gpus, std::uint32_t tag) {
+                  double bound, bool loads_gpus, std::uint32_t tag) {
   const Route& way = route(from, to, weights);
   engine::ActivitySpec spec;
   spec.latency = delay.latencies * way.latency + delay.overhead;
   spec.work = bytes / byte;
+  spec.bound = bound;
   draws_ = way.draws;
   if (loads_gpus)
     for (const Id gpu : {from, to})

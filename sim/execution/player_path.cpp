@@ -56,6 +56,21 @@ void Player::start_engine_at(double time) {
     }
 }
 
+// Nothing but time passes.
+void Player::start_latency(std::uint32_t tag, Seconds duration) {
+  engine::ActivitySpec spec;
+  spec.latency = duration;
+  spec.tag = tag;
+  engine_.start(spec);
+}
+
+// The engine has come to where the longest path left an actor.
+void Player::end_ahead(Id id) {
+  ActorState& state = actors_[id];
+  state.busy = state.ahead = false;
+  try_start(id);
+}
+
 // Tried again after each stretch that the engine had to play; later, where little was gained.
 void Player::follow_path() {
   path_open_ = path_is_open();
@@ -65,7 +80,7 @@ void Player::follow_path() {
     path_ = std::make_shared<Path>(*this);
   engine_.update_rates();
   const bool gained = path_->follow();
-  path_open_ = !path_->impossible();
+  path_open_ = !path_->impossible() && !path_->all_told();
   path_backoff_ = gained ? 0 : std::min(longest_pause, 2 * path_backoff_ + 1);
   path_pause_ = path_backoff_;
 }
@@ -81,16 +96,19 @@ Player::Path::Path(Player& player)
     turn_.push_back(static_cast<std::uint32_t>(chunk * turns_ / chunks_));
   make_lanes();
   find_meetings();
+  by_lane_ = data_keeps_apart();
+  if (by_lane_)
+    find_limits();
 }
 
 // False, and nothing has changed, where the engine has to play on.
 bool Player::Path::follow() {
-  const double begin = player_.now();
+  begin_ = player_.now();
   end_ = never;
   if (!find_lanes() || !find_messages())
     return false;
   std::uint32_t window = first_window;
-  for (double known = begin; known < end_ && !impossible_;) {
+  for (double known = begin_; known < end_ && !impossible_;) {
     known = advance_window(window);
     end_at_first_meeting(std::min(known, end_));
     window = std::min(2 * window, longest_window);
@@ -99,7 +117,9 @@ bool Player::Path::follow() {
     impossible_ = impossible_ || !passes_fit();
     learned_ = false;
   }
-  if (impossible_ || !(end_ > begin)) {
+  if (by_lane_ && !impossible_ && (end_ < never || !tail_is_certain()))
+    end_ = std::min(end_, first_halt());
+  if (impossible_ || !(end_ > begin_)) {
     for (Lane& lane : lanes_)
       undo(lane, -1);
     for (const Message& message : messages_)
@@ -115,7 +135,7 @@ bool Player::Path::follow() {
 // what is still to come waits for an actor whose window is over.
 double Player::Path::advance_window(std::uint32_t window) {
   for (Lane& lane : lanes_)
-    lane.pause = lane.next + std::min(window, lane.stop - lane.next);
+    lane.pause = lane.next + std::min(window, lane.halt - lane.next);
   for (bool moved = true; moved && !impossible_;) {
     moved = false;
     for (Lane& lane : lanes_)
@@ -125,7 +145,7 @@ double Player::Path::advance_window(std::uint32_t window) {
   }
   double known = never;
   for (const Lane& lane : lanes_)
-    if (lane.next == lane.pause && lane.next < lane.stop)
+    if (lane.next == lane.pause && lane.next < lane.halt)
       known = std::min(known, lane.end);
   return known;
 }
@@ -137,11 +157,11 @@ void Player::Path::make_lanes() {
     Lane& lane = lanes_[id];
     lane.actor = id;
     lane.program = program.data();
-    lane.first_row = actor.chain * chunks_;
     lane.stop = static_cast<std::uint32_t>(program.size());
     if (!player_.plan_.updates.empty())
       lane.last_weights = player_.last_weights_[static_cast<std::size_t>(actor.stage)];
-    lane.kinds.resize(pass_kinds * turns_);
+    lane.kinds.resize(plan::pass_kinds * turns_);
+    list_steps(lane);
     lane.begun = std::make_unique_for_overwrite<Begun[]>(lane.stop);
   }
 }
@@ -152,6 +172,7 @@ bool Player::Path::find_lanes() {
   for (Lane& lane : lanes_) {
     const ActorState& state = player_.actors_[lane.actor];
     lane.first = lane.next = state.next;
+    lane.halt = by_lane_ ? std::max(lane.first, lane.limit) : lane.stop;
     lane.running = state.busy;
     lane.end = lane.since = state.idle_since;
     lane.idle = lane.exposed = 0;
@@ -235,6 +256,7 @@ void Player::Path::find_meetings() {
     if (!several || std::any_of(meetings_.begin(), meetings_.end(), same))
       continue;
     meeting.next.resize(meeting.teams.size());
+    meeting.begins.resize(meeting.teams.size());
     for (const Id team : meeting.teams)
       meeting.travel.push_back(
           {machine_.uses[machine_.teams[team].first_use].latency / second, delay_of(team)});
@@ -250,7 +272,6 @@ const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& o
   const Actor& actor = machine_.actors[lane.actor];
   kind.timing = player_.known_pass(lane.actor, op.pass).timing;
   kind.took = kind.timing->duration / second;
-  kind.pass = op.pass;
   const auto send = [&](int chunk, int micro_batch, bool forward, Leg& leg) {
     if (!forward && chunk == 0)
       return;
@@ -258,6 +279,7 @@ const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& o
     if (reader == actor.stage || player_.plan_.message <= Bytes{})
       return;
     leg.team = player_.message_team(lane.actor, reader);
+    leg.sent = &sent_[leg.team];
     leg.delay = delay_of(leg.team);
     lane.longest_delay = std::max(lane.longest_delay, leg.delay);
   };
@@ -288,63 +310,106 @@ void Player::Path::note_interior(const Lane& lane, const PassTiming& timing) {
   }
 }
 
+void Player::Path::list_steps(Lane& lane) {
+  const std::size_t width = player_.micro_batches_, all = player_.forward_.size();
+  const std::size_t first = machine_.actors[lane.actor].chain * chunks_ * width;
+  const auto forward = [&](int chunk, int micro_batch) {
+    return static_cast<std::uint32_t>(first + static_cast<std::size_t>(chunk) * width +
+                                      static_cast<std::size_t>(micro_batch));
+  };
+  const auto backward = [&](int chunk, int micro_batch) {
+    return forward(chunk, micro_batch) + static_cast<std::uint32_t>(all);
+  };
+  const auto there = static_cast<std::uint32_t>(2 * all), unread = there + 1;
+  player_.outputs_[there] = {0, 0};
+  const int last = static_cast<int>(chunks_) - 1;
+  lane.steps.resize(lane.stop);
+  for (std::uint32_t i = 0; i < lane.stop; ++i) {
+    const ScheduledPass& op = lane.program[i];
+    Step step{{there, there}, {unread, unread}, static_cast<std::uint32_t>(kind_at(op))};
+    if (runs_forward(op.pass.kind)) {
+      step.makes[0] = forward(op.pass.chunk, op.micro_batch);
+      if (op.pass.chunk > 0)
+        step.reads[0] = forward(op.pass.chunk - 1, op.micro_batch);
+    }
+    if (runs_backward(op.pass.kind)) {
+      const bool pair = op.pass.kind == PassKind::Pair;
+      const int chunk = pair ? op.pass.backward_chunk : op.pass.chunk;
+      const int micro_batch = pair ? op.backward_micro_batch : op.micro_batch;
+      step.makes[1] = backward(chunk, micro_batch);
+      step.reads[1] =
+          chunk == last ? forward(chunk, micro_batch) : backward(chunk + 1, micro_batch);
+    }
+    Kind& kind = lane.kinds[step.kind];
+    if (kind.listed &&
+        (kind.pass.chunk != op.pass.chunk || kind.pass.backward_chunk != op.pass.backward_chunk))
+      impossible_ = true; // two passes in one turn
+    kind.listed = true;
+    kind.pass = op.pass;
+    lane.steps[i] = step;
+  }
+}
+
 // Follows an actor's program as far as what it reads is there.
 bool Player::Path::advance(Lane& lane) {
   const std::uint32_t before = lane.next;
-  const std::size_t width = player_.micro_batches_;
-  Output* const forward = player_.forward_.data() + lane.first_row * width;
-  Output* const backward = player_.backward_.data() + lane.first_row * width;
-  while (lane.next < lane.pause) {
-    const ScheduledPass& op = lane.program[lane.next];
-    const bool pair = op.pass.kind == PassKind::Pair, sends = runs_forward(op.pass.kind);
-    const bool returns = runs_backward(op.pass.kind);
-    const auto chunk = static_cast<std::size_t>(op.pass.chunk);
-    const auto behind = static_cast<std::size_t>(pair ? op.pass.backward_chunk : op.pass.chunk);
-    const std::size_t out = chunk * width + static_cast<std::size_t>(op.micro_batch);
-    const std::size_t back =
-        behind * width + static_cast<std::size_t>(pair ? op.backward_micro_batch : op.micro_batch);
-    const bool running = lane.running && lane.next == lane.first;
-    double arrives = 0, made = 0;
-    if (sends && chunk > 0) {
-      arrives = forward[out - width].arrives;
-      made = forward[out - width].made_at;
-    }
-    if (returns) {
-      const Output& read = behind + 1 == chunks_ ? forward[back] : backward[back + width];
-      arrives = std::max(arrives, read.arrives);
-      made = std::max(made, read.made_at);
-    }
-    if (arrives == never && !running)
+  if (before == lane.pause)
+    return false;
+  if (lane.running && before == lane.first)
+    end_running(lane);
+  Output* const outputs = player_.outputs_.data();
+  std::uint32_t next = lane.next; // kept out of memory, as what is written below could be the lane
+  double end = lane.end, idle = lane.idle, exposed = lane.exposed;
+  for (; next < lane.pause; ++next) {
+    const Step& step = lane.steps[next];
+    const Output &one = outputs[step.reads[0]], &other = outputs[step.reads[1]];
+    const double arrives = std::max(one.arrives, other.arrives);
+    if (arrives == never)
       break;
-    double start = std::max(lane.end, arrives);
-    if (lane.next == lane.last_weights) {
+    const double start = std::max(end, arrives);
+    if (next == lane.last_weights) {
       end_ = std::min(end_, start);
       break;
     }
-    const Kind& found = lane.kinds[kind_at(op)];
-    const Kind& kind = found.timing != nullptr ? found : learn(lane, op);
-    if (impossible_ || kind.pass.chunk != op.pass.chunk ||
-        kind.pass.backward_chunk != op.pass.backward_chunk) {
-      impossible_ = true;
-      return false;
+    Kind& kind = lane.kinds[step.kind];
+    if (kind.timing == nullptr)
+      learn(lane, lane.program[next]);
+    if (start > end) {
+      const double made = std::max({one.made_at, other.made_at, end});
+      idle += made - end;
+      exposed += start - made;
     }
-    if (running)
-      start = player_.actors_[lane.actor].pass_started;
-    else if (start > lane.end)
-      lane.wait(std::max(made, lane.end), start);
-    lane.end = running ? lane.since : start + kind.took;
-    lane.begun[lane.next] = {start, lane.idle, lane.exposed};
-    ++lane.next;
-    if (sends) {
-      forward[out] = {lane.end, lane.end + kind.forward.delay};
-      note_sent(kind.forward, lane.end);
-    }
-    if (returns) {
-      backward[back] = {lane.end, lane.end + kind.backward.delay};
-      note_sent(kind.backward, lane.end);
-    }
+    end = start + kind.took;
+    lane.begun[next] = {start, idle, exposed};
+    kind.count += 1;
+    outputs[step.makes[0]] = {end, end + kind.forward.delay};
+    outputs[step.makes[1]] = {end, end + kind.backward.delay};
+    if (kind.forward.sent != nullptr)
+      kind.forward.sent->push_back(end);
+    if (kind.backward.sent != nullptr)
+      kind.backward.sent->push_back(end);
   }
-  return lane.next != before;
+  lane.next = next;
+  lane.end = end;
+  lane.idle = idle;
+  lane.exposed = exposed;
+  return next != before;
+}
+
+// The pass that was under way when the path began.
+void Player::Path::end_running(Lane& lane) {
+  const Step& step = lane.steps[lane.first];
+  learn(lane, lane.program[lane.first]);
+  Kind& kind = lane.kinds[step.kind];
+  lane.end = lane.since;
+  lane.begun[lane.first] = {player_.actors_[lane.actor].pass_started, lane.idle, lane.exposed};
+  kind.count += 1;
+  player_.outputs_[step.makes[0]] = {lane.end, lane.end + kind.forward.delay};
+  player_.outputs_[step.makes[1]] = {lane.end, lane.end + kind.backward.delay};
+  for (const Leg* leg : {&kind.forward, &kind.backward})
+    if (leg->sent != nullptr)
+      leg->sent->push_back(lane.end);
+  ++lane.next;
 }
 
 // No trunk has more passes on it than it has room for, beside one message.
@@ -371,30 +436,24 @@ bool Player::Path::passes_fit() {
 // Messages of one actor follow one another; those of several meet where they overlap on a trunk:
 // there the path ends. Looks at what begins to travel before `known`.
 void Player::Path::end_at_first_meeting(double known) {
-  for (Meeting& meeting : meetings_)
+  for (Meeting& meeting : meetings_) {
+    for (std::size_t i = 0; i < meeting.teams.size(); ++i)
+      meeting.begins[i] = begins_of(meeting, i);
     while (true) {
-      double from = never, to = 0;
-      std::size_t first = 0;
-      for (std::size_t i = 0; i < meeting.teams.size(); ++i) {
-        const std::vector<double>& sent = sent_[meeting.teams[i]];
-        if (meeting.next[i] == sent.size())
-          continue;
-        const double begins = sent[meeting.next[i]] + meeting.travel[i].first;
-        if (begins < from) {
-          from = begins;
-          to = sent[meeting.next[i]] + meeting.travel[i].second;
-          first = i;
-        }
-      }
-      if (!(from < known))
+      const auto soonest = std::min_element(meeting.begins.begin(), meeting.begins.end());
+      const auto first = static_cast<std::size_t>(soonest - meeting.begins.begin());
+      if (!(*soonest < known))
         break;
-      if (from < meeting.until * (1 - rounding)) {
-        end_ = std::min(end_, from);
+      if (*soonest < meeting.until * (1 - rounding)) {
+        end_ = std::min(end_, *soonest);
         break;
       }
-      meeting.until = std::max(meeting.until, to);
+      const double sent = sent_[meeting.teams[first]][meeting.next[first]];
+      meeting.until = std::max(meeting.until, sent + meeting.travel[first].second);
       ++meeting.next[first];
+      *soonest = begins_of(meeting, first);
     }
+  }
 }
 
 } // namespace sim::execution

@@ -162,9 +162,13 @@ Seconds Player::alone(Id id, const ScriptPhase& phase) const {
 // Legs that run together hand chunks to one another: none runs ahead of the slowest.
 void Player::start_phase(Id id, const ScriptPhase& phase, Seconds least) {
   TeamState& running = teams_[id];
-  if (plan_.detail == Detail::Message && phase.use != no_use && start_messages(id, phase))
-    return;
   const Team& team = machine_.teams[id];
+  double pace = std::numeric_limits<double>::infinity();
+  if (phase.use != no_use && alone(id, phase) < least)
+    pace = phase.bytes_per_flow / byte /
+           ((least - machine_.uses[team.first_use + phase.use].latency - phase.overhead) / second);
+  if (plan_.detail == Detail::Message && phase.use != no_use && start_messages(id, phase, pace))
+    return;
   engine::ActivitySpec spec;
   spec.latency = phase.latency;
   spec.tag = team_tag(id);
@@ -173,9 +177,7 @@ void Player::start_phase(Id id, const ScriptPhase& phase, Seconds least) {
     const UseLinks& links = use_links_[team.first_use + phase.use];
     spec.latency = use.latency + phase.overhead;
     spec.work = phase.bytes_per_flow / byte;
-    spec.bound = links.bound;
-    if (alone(id, phase) < least)
-      spec.bound = std::min(spec.bound, spec.work / ((least - spec.latency) / second));
+    spec.bound = std::min(links.bound, pace);
     draws_.assign(use_draws_.begin() + links.first_draw, use_draws_.begin() + links.end_draw);
     if (running.draws_memory && phase.memory_per_byte > 0)
       for (const Id actor : machine_.members_of(team))

@@ -115,6 +115,20 @@ void Player::after_late(Id id) {
   }
 }
 
+void Player::after_optimizer(Id id) {
+  const OptimizerTime& time = update_of(id).optimizer;
+  if (time.copying > Seconds{})
+    start_wait(id, UpdateState::HostUpdate, time.host_update);
+  else
+    start_parameters(id);
+}
+
+void Player::start_parameters(Id id) {
+  actors_[id].state = UpdateState::Parameters;
+  if (!start_sequence(id, update_of(id).parameters_late))
+    after_parameters(id);
+}
+
 void Player::after_parameters(Id id) {
   charge(id, Category::ExposedData);
   start_wait(id, UpdateState::Synchronisation, plan_.synchronisation);
@@ -122,10 +136,7 @@ void Player::after_parameters(Id id) {
 
 void Player::start_wait(Id id, UpdateState state, Seconds duration) {
   actors_[id].state = state;
-  engine::ActivitySpec spec;
-  spec.latency = duration;
-  spec.tag = id;
-  engine_.start(spec);
+  start_latency(id, duration);
 }
 
 void Player::end_wait(Id id) {
@@ -138,15 +149,27 @@ void Player::end_wait(Id id) {
     charge(id, Category::ExposedData);
     timing_.communication[static_cast<std::size_t>(plan::CommunicationDimension::Data)] +=
         actor.multiplicity * plan_.norm;
-    start_wait(id, UpdateState::Optimizer, update_of(id).optimizer / actor.speed);
+    start_wait(id, UpdateState::Optimizer, update_of(id).optimizer.device / actor.speed);
     break;
   case UpdateState::Optimizer:
     if (plan_.trace != nullptr)
       trace_span(id, StepTrace::What::Optimizer, state.waiting_since);
     charge(id, Category::Productive);
-    state.state = UpdateState::Parameters;
-    if (!start_sequence(id, update_of(id).parameters_late))
-      after_parameters(id);
+    after_optimizer(id);
+    break;
+  case UpdateState::HostUpdate:
+    if (plan_.trace != nullptr)
+      trace_span(id, StepTrace::What::HostUpdate, state.waiting_since);
+    charge(id, Category::Synchronisation);
+    start_wait(id, UpdateState::HostCopies, update_of(id).optimizer.host_copies);
+    break;
+  case UpdateState::HostCopies:
+    if (plan_.trace != nullptr)
+      trace_span(id, StepTrace::What::HostUpdate, state.waiting_since);
+    charge(id, Category::Transfer);
+    timing_.communication[static_cast<std::size_t>(plan::CommunicationDimension::Host)] +=
+        actor.multiplicity * update_of(id).optimizer.copying;
+    start_parameters(id);
     break;
   case UpdateState::Synchronisation:
     if (plan_.trace != nullptr)

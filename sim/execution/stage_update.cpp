@@ -71,6 +71,56 @@ Bytes optimizer_traffic(const plan::PrecisionSpec& precision) {
          precision.weight_bytes;
 }
 
+namespace {
+
+Seconds device_time(const plan::StepSetting& setting, Bytes traffic) {
+  if (traffic <= Bytes{})
+    return {};
+  const hardware::AcceleratorSpec& accelerator = setting.accelerator();
+  return hardware::demand(hardware::MemoryKernel{traffic, hardware::MemoryKind::Optimizer, 1},
+                          accelerator)
+      .alone(accelerator, accelerator.streaming_multiprocessors);
+}
+
+} // namespace
+
+OptimizerTime optimizer_time(const plan::StepSetting& setting, double parameters, double buckets) {
+  const plan::PrecisionSpec& precision = setting.stack->precision;
+  const auto& offload = setting.stack->optimizer_offload;
+  OptimizerTime time;
+  if (!offload) {
+    time.device = device_time(setting, parameters * optimizer_traffic(precision));
+    return time;
+  }
+  const hardware::NodeSpec& node = setting.pool->node.spec;
+  const double away = offload->share * parameters;
+  // Norm and clipping of gradients that stay on the device: read, read and written.
+  const Bytes clipped = offload->gradients ? Bytes{} : 3 * away * precision.gradient_bytes;
+  time.device = device_time(setting, (parameters - away) * optimizer_traffic(precision) + clipped);
+  const BytesPerSecond link = hardware::usable_host_bandwidth(node),
+                       memory = node.host->memory_bandwidth * node.host->efficiency /
+                                double(node.accelerators);
+  const Bytes gradient = away * precision.gradient_bytes, weight = away * precision.weight_bytes;
+  // The host reads the gradient (for its norm, too, where it has all of them), reads and writes the
+  // state, writes the weight.
+  Bytes traffic = 2 * away * (precision.master_bytes + precision.moment_bytes) +
+                  (offload->gradients ? 2 : 1) * gradient + weight;
+  const Seconds out = offload->gradients ? Seconds{} : gradient / link, back = weight / link;
+  time.copying = out + back;
+  if (!offload->overlap) {
+    time.host_update = traffic / memory;
+    time.host_copies = time.copying;
+    return time;
+  }
+  traffic += (offload->gradients ? Bytes{} : gradient) + weight;
+  const Seconds update = traffic / memory, longest = std::max({out, update, back});
+  const Seconds whole = longest + (out + update + back - longest) / std::max(1.0, buckets);
+  const Seconds exposed = std::max(Seconds{}, whole - time.device);
+  time.host_update = std::min(exposed, update);
+  time.host_copies = exposed - time.host_update;
+  return time;
+}
+
 StageUpdate stage_update(const plan::StepSetting& setting,
                          const std::vector<plan::StageChunk>& chunks, int stage,
                          network::CollectivePlanner& planner, Patterns& patterns) {
@@ -105,13 +155,7 @@ StageUpdate stage_update(const plan::StepSetting& setting,
     writer.add_both(CollectiveKind::AllGather, writer.held, precision.weight_bytes, groups.shard,
                     groups.expert_shard, copies, stack.overlap.data_parameters,
                     update.parameters_early, update.parameters_late);
-  const double parameters = shard.total() / copies;
-  const hardware::MemoryKernel kernel{parameters * optimizer_traffic(precision),
-                                      hardware::MemoryKind::Optimizer, 1};
-  const hardware::AcceleratorSpec& accelerator = setting.accelerator();
-  if (parameters > 0)
-    update.optimizer = hardware::demand(kernel, accelerator)
-                           .alone(accelerator, accelerator.streaming_multiprocessors);
+  update.optimizer = optimizer_time(setting, shard.total() / copies, writer.buckets);
   update.beside = writer.beside;
   return update;
 }

@@ -18,6 +18,15 @@ struct BesideData {
   bool operator==(const BesideData&) const = default;
 };
 
+// What updating the parameters takes.
+struct OptimizerTime {
+  Seconds device{}; // on a healthy GPU
+  // Beyond it, where the host updates (plan::OptimizerOffloadSpec): nobody but the host works;
+  // only copies run.
+  Seconds host_update{}, host_copies{};
+  Seconds copying{}; // all of the copies, hidden or not
+};
+
 // Data-parallel work of a stage after its last pass. Collectives without phases take no time.
 struct StageUpdate {
   // Split so that the first part can run under the last pass that makes weight gradients, and the
@@ -26,13 +35,19 @@ struct StageUpdate {
   // The early part of the parameter all-gather runs under the first forward passes of the next
   // step: the first pass of a stage's last chunk does not end before it.
   std::vector<ScriptCollective> parameters_early, parameters_late;
-  Seconds optimizer{}; // on a healthy GPU
-  BesideData beside;   // at most, of the early collectives, on an idle fabric
+  OptimizerTime optimizer;
+  BesideData beside; // at most, of the early collectives, on an idle fabric
 };
 
 // Bytes that the optimizer moves for each parameter: it reads the gradient for its norm, reads and
 // writes it to clip it, reads it again, reads and writes the state, writes the working copy.
 Bytes optimizer_traffic(const plan::PrecisionSpec& precision);
+
+// Of so many parameters on a GPU, in equal buckets. On the host, all GPUs of a node share the
+// bandwidth of its memory, which copies use too: gradient out, update, weight back, one after
+// another or, with stack.optimizer_offload.overlap, as a pipeline over the buckets, beside the
+// device's part. Requires node.host where the host updates.
+OptimizerTime optimizer_time(const plan::StepSetting& setting, double parameters, double buckets);
 
 // New patterns are added to `patterns`.
 StageUpdate stage_update(const plan::StepSetting& setting,

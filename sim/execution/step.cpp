@@ -23,7 +23,7 @@ using plan::StepSetting;
 auto order_of(const ParallelismSpec& p) {
   return std::tuple(p.tensor, p.pipeline, p.context, p.expert, p.expert_tensor, p.data,
                     p.zero_stage, p.data_shard, p.reshard_after_forward, p.micro_batch, p.schedule,
-                    p.sequence_parallel, p.virtual_stages, p.rank_order);
+                    p.sequence_parallel, p.virtual_stages, p.layers_per_stage, p.rank_order);
 }
 // What the passes of a step depend on; the batch only sets how many there are.
 auto pass_order(const StepSetting& s) {

@@ -95,8 +95,10 @@ void Player::index_programs() {
   const auto& programs = plan_.program->ranks;
   chunks_ = static_cast<std::size_t>(plan_.program->chunks);
   micro_batches_ = static_cast<std::size_t>(plan_.program->micro_batches);
-  forward_.resize(machine_.chains * chunks_ * micro_batches_);
-  backward_.resize(forward_.size());
+  const std::size_t outputs = machine_.chains * chunks_ * micro_batches_;
+  outputs_.resize(2 * outputs + 2);
+  forward_ = std::span(outputs_).first(outputs);
+  backward_ = std::span(outputs_).subspan(outputs, outputs);
   owner_.assign(chunks_ * micro_batches_, -1);
   last_weights_.resize(programs.size());
   last_parameters_.resize(programs.size());
@@ -378,9 +380,8 @@ void Player::send_message(Id id, Id team, Parcel parcel, double since) {
 
 // The last chunk's backward pass reads what its own forward pass has made.
 int Player::reader_of(int stage, int chunk, int micro_batch, bool forward) const {
-  const auto read = static_cast<std::size_t>(forward ? chunk + 1 : chunk - 1);
-  return read == chunks_ ? stage
-                         : owner_[read * micro_batches_ + static_cast<std::size_t>(micro_batch)];
+  const int read = forward ? chunk + 1 : chunk - 1;
+  return static_cast<std::size_t>(read) == chunks_ ? stage : owner_of(read, micro_batch);
 }
 
 Player::Id Player::message_team(Id id, int reader_stage) const {
@@ -448,6 +449,8 @@ void Player::end_tag(std::uint32_t tag) {
     end_activity_of(tag - actors);
   else if (actors_[tag].state != UpdateState::Passes)
     end_wait(tag);
+  else if (actors_[tag].ahead)
+    end_ahead(tag);
   else if (plan_.detail == Detail::Pass)
     end_block(tag);
   else if (actors_[tag].launching)

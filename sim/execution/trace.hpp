@@ -20,6 +20,7 @@ struct StepTrace {
     Collective, // or message between stages; from its first to its last byte
     Norm,       // gradient norm
     Optimizer,
+    HostUpdate, // of parameters whose optimizer state lies with the host, and its copies
     Synchronisation
   };
   // GPUs that do the same at the same time, or a unit of GPUs that share a pass.

@@ -9,9 +9,15 @@ namespace {
 
 std::uint64_t bits(double value) { return std::bit_cast<std::uint64_t>(value); }
 
-// Notes whole numbers, switches and choices of a table of fields.
+// Notes whole numbers, switches and choices of a table of fields, and lists of whole numbers.
 struct KeyWriter {
   std::vector<std::uint64_t>& key;
+  template <class Rule>
+  void operator()(std::string_view, const std::vector<int>& values, const Rule&, std::string_view) {
+    key.push_back(values.size());
+    for (const int value : values)
+      key.push_back(static_cast<std::uint64_t>(value));
+  }
   template <class Value, class Rule>
   void operator()(std::string_view, const Value& value, const Rule&, std::string_view) {
     key.push_back(static_cast<std::uint64_t>(value));
@@ -42,6 +48,7 @@ std::vector<std::uint64_t> PlayMemory::unit_key(const plan::StepSetting& setting
   layout.pipeline = layout.virtual_stages = 1;
   layout.schedule = {};
   layout.rank_order = {};
+  layout.layers_per_stage.clear();
   layout.data = 0;
   std::vector<std::uint64_t> key;
   const auto add = [&key](auto value) { key.push_back(static_cast<std::uint64_t>(value)); };
@@ -76,9 +83,10 @@ UnitScripts& PlayMemory::unit_of(const plan::StepSetting& setting,
 
 const std::vector<plan::StageChunk>& PlayMemory::cut(const plan::StepSetting& setting) {
   const auto [place, added] =
-      cuts_.try_emplace({plan::chunk_count(setting.layout), setting.sequence_length});
+      cuts_.try_emplace({plan::chunk_count(setting.layout), setting.layout.layers_per_stage,
+                         setting.sequence_length});
   if (added)
-    place->second = plan::chunks_of(*setting.model, setting.layout, setting.sequence_length);
+    place->second = plan::chunks_of(setting);
   return place->second;
 }
 

@@ -62,7 +62,8 @@ struct PlayMemory {
 private:
   std::map<std::vector<std::uint64_t>, std::unique_ptr<UnitScripts>> units_;
   std::map<std::vector<std::uint64_t>, Interior> interiors_;
-  std::map<std::tuple<int, double>, std::vector<plan::StageChunk>> cuts_; // by chunks, length
+  // By chunks, layers that were given of each, length.
+  std::map<std::tuple<int, std::vector<int>, double>, std::vector<plan::StageChunk>> cuts_;
 };
 
 } // namespace sim::execution

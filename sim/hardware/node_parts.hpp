@@ -28,6 +28,13 @@ struct PcieSpec {
   int nics = 1;               // that share a link
 };
 
+// The node's own processors and memory, which its GPUs share evenly.
+struct HostSpec {
+  Bytes memory{};
+  BytesPerSecond memory_bandwidth{}; // of all channels, raw
+  double efficiency = 1;             // share of it that a stream of sums reaches
+};
+
 enum class StorageNetwork : std::uint8_t { Own, Shared };
 
 struct StorageSpec {
@@ -43,6 +50,13 @@ template <class V> void fields(V& v, PcieSpec& s) {
   v("efficiency", s.efficiency, required(Rule{.low = 0, .high = 1, .low_open = true}),
     "Share of it that large transfers see.");
   v("nics", s.nics, at_least_one, "NICs that share a link.");
+}
+template <class V> void fields(V& v, HostSpec& s) {
+  v("memory", s.memory, required(positive), "Of the whole node.");
+  v("memory_bandwidth", s.memory_bandwidth, required(positive),
+    "Of the memory channels of the whole node together, raw.");
+  v("efficiency", s.efficiency, required(Rule{.low = 0, .high = 1, .low_open = true}),
+    "Share of memory_bandwidth that an optimizer's update reaches.");
 }
 template <class V> void fields(V& v, StorageSpec& s) {
   v("network", s.network, anything,

@@ -99,6 +99,7 @@ struct NodeSpec {
   ScaleUpWiring scale_up = ScaleUpWiring::Switch;
   int scale_up_switches = 1;    // each takes an equal share of every GPU's scale-up links
   std::optional<PcieSpec> pcie; // absent: it never limits a NIC
+  std::optional<HostSpec> host; // absent: not known
   StorageSpec storage;
   bool in_switch_reduction = false; // the scale-up switch adds and multicasts (NVLink SHARP)
   Watts power{};                    // the whole node at full load
@@ -111,6 +112,13 @@ inline BytesPerSecond usable_scale_up(const NodeSpec& node) {
   const AcceleratorSpec& gpu = node.accelerator.spec;
   return node.scale_up == ScaleUpWiring::Pcie ? gpu.host_bandwidth * node.pcie->efficiency
                                               : gpu.scale_up_bandwidth * gpu.scale_up_efficiency;
+}
+
+// Of a GPU to the memory of its host, per direction: PCIe as far as large transfers see it.
+inline BytesPerSecond usable_host_bandwidth(const NodeSpec& node) {
+  const AcceleratorSpec& gpu = node.accelerator.spec;
+  const bool link_of_its_own = gpu.product && gpu.product->pcie_bandwidth; // C2C
+  return gpu.host_bandwidth * (node.pcie && !link_of_its_own ? node.pcie->efficiency : 1.0);
 }
 
 enum class FabricBuilder {
@@ -280,6 +288,7 @@ template <class V> void fields(V& v, NodeSpec& s) {
   v("scale_up_switches", s.scale_up_switches, at_least_one,
     "Switches that share the scale-up links of every GPU evenly (NVSwitches).");
   v("pcie", s.pcie, anything, "PCIe between GPUs and NICs; absent: it never limits a NIC.");
+  v("host", s.host, anything, "Memory of the host, for what is kept there; absent: not known.");
   v("storage", s.storage, anything, "How checkpoints travel.");
   v("in_switch_reduction", s.in_switch_reduction, anything,
     "The scale-up switch adds and multicasts (NVLink SHARP).");

@@ -19,8 +19,12 @@ bool recomputed_whole(const StackSpec& stack, int layer);
 bool offloaded(const StackSpec& stack, int layer);
 
 // Of one micro-batch, on a GPU: what the backward pass of a layer finds; and all that it has once
-// everything is computed again.
-Bytes kept_activations(const StepSetting& setting, workload::LayerKind kind, int layer);
-Bytes working_set(const StepSetting& setting, workload::LayerKind kind);
+// everything is computed again. `wide`: its multiplies stay in 16 bit.
+Bytes kept_activations(const StepSetting& setting, workload::LayerKind kind, int layer, bool wide);
+Bytes working_set(const StepSetting& setting, workload::LayerKind kind, bool wide);
+
+// The same of layers of a chunk that follow one another: all that stay on the device, or all that
+// wait in the host's memory.
+Bytes chunk_activations(const StepSetting& setting, const StageChunk& chunk, bool on_host);
 
 } // namespace sim::plan

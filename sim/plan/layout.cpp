@@ -7,6 +7,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <numeric>
+#include <utility>
 
 namespace sim::plan {
 namespace {
@@ -14,6 +16,27 @@ namespace {
 void require(bool holds, const char* path, const std::string& message, const std::string& remedy) {
   if (!holds)
     throw InfeasibleError(path, message, remedy);
+}
+
+// Written out layer by layer.
+void check_stages(const ParallelismSpec& layout, const workload::ModelSpec& model) {
+  const std::vector<int>& given = layout.layers_per_stage;
+  if (given.empty())
+    return;
+  constexpr const char* path = "parallelism.layers_per_stage";
+  const int chunks = chunk_count(layout);
+  require(given.size() == static_cast<std::size_t>(chunks), path,
+          fmt::format("{} numbers for {} stages: {} on pipeline = {} ranks", given.size(), chunks,
+                      rule_of(layout.schedule).title, layout.pipeline),
+          fmt::format("{} numbers, or leave it out", chunks));
+  const std::int64_t sum = std::accumulate(given.begin(), given.end(), std::int64_t{0});
+  require(sum == model.layers, path,
+          fmt::format("the stages hold {} layers, the model has {}", sum, model.layers),
+          fmt::format("numbers that add up to {}", model.layers));
+  for (std::size_t i = 1; i + 1 < given.size(); ++i)
+    require(given[i] > 0, path, fmt::format("stage {} (counted from 0) would hold nothing", i),
+            "at least one layer; only the first stage, with the embedding, and the last, with the "
+            "head, can do without");
 }
 
 void check_model(const ParallelismSpec& layout, const workload::ModelSpec& model) {
@@ -27,9 +50,11 @@ void check_model(const ParallelismSpec& layout, const workload::ModelSpec& model
                       layout.virtual_stages, rule.title),
           "leave virtual_stages out, or schedule: 1f1b or gpipe");
   const int chunks = chunk_count(layout);
-  require(chunks <= model.layers + 2, "parallelism.pipeline",
+  require(chunks <= model.layers + 2,
+          layout.virtual_stages > 1 ? "parallelism.virtual_stages" : "parallelism.pipeline",
           fmt::format("{} pipeline stages for {} layers", chunks, model.layers),
           fmt::format("pipeline times the chunks of a rank at most {}", model.layers + 2));
+  check_stages(layout, model);
   if (layout.expert > 1) {
     require(model.experts.has_value(), "parallelism.expert",
             fmt::format("expert = {} but the model is dense", layout.expert), "leave expert out");
@@ -71,6 +96,20 @@ void check_experts(const ParallelismSpec& layout, const workload::ModelSpec& mod
           "rank_order: tensor-context-data-pipeline");
 }
 
+void check_optimizer_offload(const StackSpec& stack, const ParallelismSpec& layout,
+                             const hardware::AcceleratorSpec& accelerator) {
+  if (!stack.optimizer_offload)
+    return;
+  require(accelerator.host_bandwidth > BytesPerSecond{}, "stack.optimizer_offload",
+          "no link to the host is known of " + accelerator.title, "give it host_bandwidth");
+  require(!stack.optimizer_offload->gradients || layout.zero_stage >= 2,
+          "stack.optimizer_offload.gradients",
+          fmt::format("at zero_stage {} gradients are reduced after the last backward pass, not in "
+                      "each",
+                      layout.zero_stage),
+          "zero_stage: 2 or 3, or gradients: false");
+}
+
 // A stack's keys that contradict one another or the chip.
 void check_stack(const StackSpec& stack, const ParallelismSpec& layout,
                  const hardware::AcceleratorSpec& accelerator) {
@@ -97,6 +136,7 @@ void check_stack(const StackSpec& stack, const ParallelismSpec& layout,
           fmt::format("copies to the host are modelled beside 1F1B, not {}",
                       rule_of(layout.schedule).title),
           "schedule: 1f1b, or 0");
+  check_optimizer_offload(stack, layout, accelerator);
   require(stack.offload_layers == 0 || accelerator.host_bandwidth > BytesPerSecond{},
           "stack.offload_layers", "no link to the host is known of " + accelerator.title,
           "give it host_bandwidth");
@@ -173,9 +213,14 @@ void resolve_sharding(ParallelismSpec& layout) {
 ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting) {
   ParallelismSpec layout = given;
   const int gpus = setting.gpus();
-  for (const int degree :
-       {layout.tensor, layout.pipeline, layout.context, layout.expert, layout.expert_tensor})
-    require(degree <= gpus, "parallelism", fmt::format("a degree of {} for {} GPUs", degree, gpus),
+  const std::pair<const char*, int> degrees[] = {
+      {"parallelism.tensor", layout.tensor},
+      {"parallelism.pipeline", layout.pipeline},
+      {"parallelism.context", layout.context},
+      {"parallelism.expert", layout.expert},
+      {"parallelism.expert_tensor", layout.expert_tensor}};
+  for (const auto& [path, degree] : degrees)
+    require(degree <= gpus, path, fmt::format("a degree of {} for {} GPUs", degree, gpus),
             fmt::format("degrees of at most {}", gpus));
   const std::int64_t product = std::int64_t{layout.tensor} * layout.pipeline; // at most 2^40
   require(product <= gpus && product * layout.context <= gpus, "parallelism",
@@ -195,6 +240,14 @@ ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting
   layout.data = data;
   check_experts(layout, *setting.model);
   check_stack(*setting.stack, layout, setting.accelerator());
+  const PrecisionSpec& precision = setting.stack->precision;
+  require(std::int64_t{precision.bf16_layers_at_start} + precision.bf16_layers_at_end <=
+              setting.model->layers,
+          "stack.precision.bf16_layers_at_end",
+          fmt::format("{} layers at the start and {} at the end stay in 16 bit, of {}",
+                      precision.bf16_layers_at_start, precision.bf16_layers_at_end,
+                      setting.model->layers),
+          "fewer, or gemm: bf16");
   require(
       layout.rank_order == RankOrder::TensorContextDataPipeline || layout.context == 1,
       "parallelism.rank_order",

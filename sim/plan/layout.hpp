@@ -10,6 +10,7 @@
 #include "sim/plan/spec.hpp"
 #include "sim/workload/operators.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -55,7 +56,16 @@ struct StageChunk {
   int dense_layers = 0, expert_layers = 0;
   bool embedding = false, head = false;
   int prediction_modules = 0;
+  // Layers at its start and its end whose multiplies stay in 16 bit; together at most layers().
+  int wide_first = 0, wide_last = 0;
   [[nodiscard]] int layers() const { return dense_layers + expert_layers; }
+  [[nodiscard]] bool wide(int layer) const {
+    return layer < wide_first || (layer >= layers() - wide_last && layer < layers());
+  }
+  [[nodiscard]] int wide_dense_layers() const {
+    return std::min(wide_first, dense_layers) +
+           std::max(0, dense_layers - std::max(wide_first, layers() - wide_last));
+  }
   bool operator==(const StageChunk&) const = default;
 };
 // Chunks that a layout cuts the model into: `pipeline` times those of a rank, and with DualPipe
@@ -63,10 +73,12 @@ struct StageChunk {
 int chunk_count(const ParallelismSpec& layout);
 // Whether the schedule has enough micro-batches, and an even number where it must (DualPipe).
 bool has_enough_micro_batches(const ParallelismSpec& layout, std::int64_t micro_batches);
-// The model cut into chunks, balanced by forward work so that embedding and head count as what they
-// cost. Where they lie: chunks_on_rank() (resident.hpp).
+// The model cut into chunks, as layers_per_stage says; else balanced by forward work so that
+// embedding and head count as what they cost. Where they lie: chunks_on_rank() (resident.hpp).
 std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
                                   double sequence_length);
+// The same with the layers that the stack's precision recipe leaves in 16 bit.
+std::vector<StageChunk> chunks_of(const StepSetting& setting);
 
 // Of one rank to the next stage, for one micro-batch: its share where sequence parallelism or
 // stack.scatter_gather cuts the activations (Narayanan et al. 2021, section 4.1), else all.

@@ -20,32 +20,6 @@ namespace {
 
 constexpr double wide = 2; // bytes of a 16-bit element
 
-// Prediction modules keep what a layer of experts does.
-Bytes chunk_activations(const StepSetting& setting, const StageChunk& chunk) {
-  const StackSpec& stack = *setting.stack;
-  Bytes sum{};
-  int first = 0;
-  const auto add = [&](workload::LayerKind kind, int count) {
-    const int end = first + count;
-    // Layers that are treated alike follow one another.
-    while (first < end) {
-      int next = end;
-      for (const int border : {stack.offload_layers, stack.recompute_layers})
-        if (border > first)
-          next = std::min(next, border);
-      if (!offloaded(stack, first))
-        sum += (next - first) * kept_activations(setting, kind, first);
-      first = next;
-    }
-  };
-  add(workload::LayerKind::Dense, chunk.dense_layers);
-  add(workload::LayerKind::Experts, chunk.expert_layers);
-  if (setting.model->experts && chunk.prediction_modules > 0)
-    sum += chunk.prediction_modules *
-           kept_activations(setting, workload::LayerKind::Experts, prediction_layer);
-  return sum;
-}
-
 // Whole weights and gradients of the units under way (zero_stage 2 and 3): the weights that are
 // gathered, with those that stay; gradients of the head, and of any other unit with the one before,
 // which are reduced.
@@ -105,36 +79,81 @@ Bytes temporaries(const StepSetting& setting, const StageChunk& chunk) {
     // Of a layer whose activations travel to or from the host beside those of the one that
     // computes.
     const Bytes travelling = setting.stack->offload_layers > 0 && setting.mode == StepMode::Training
-                                 ? kept_activations(setting, kind, 0)
+                                 ? kept_activations(setting, kind, 0, chunk.wide(0))
                                  : Bytes{};
-    most = std::max(most, working_set(setting, kind) + travelling + wide * gathered * byte +
-                              units.gradients);
+    const bool any_wide = chunk.wide_first + chunk.wide_last > 0;
+    most = std::max(most, working_set(setting, kind, any_wide) + travelling +
+                              wide * gathered * byte + units.gradients);
   }
   return most;
 }
 
-// `deferring`: the setting of what is kept between input and weight gradient.
-MemoryPlan rank_plan(const StepSetting& setting, const StepSetting& deferring,
-                     const std::vector<StageChunk>& chunks, const StoredPeaks& stored, int rank) {
+// What a rank keeps of one chunk.
+struct ChunkMemory {
+  ResidentParameters held;
+  Bytes activations{}, deferred{}; // of a micro-batch; deferred: between input and weight gradient
+  Bytes away{};                    // activations in the host's memory
+  Bytes temporaries{}, gathered{}; // gathered: whole weights (zero_stage 3)
+};
+
+// Few chunks of a layout differ: each kind is counted once.
+class ChunkMemories {
+public:
+  // `deferring`: the setting of what is kept between input and weight gradient.
+  ChunkMemories(const StepSetting& setting, const StepSetting& deferring)
+      : setting_(setting), deferring_(deferring) {}
+
+  const ChunkMemory& of(const StageChunk& chunk) {
+    for (const auto& [known, memory] : known_)
+      if (known == chunk)
+        return memory;
+    ChunkMemory memory;
+    memory.held = resident_parameters(*setting_.model, chunk, setting_.layout);
+    memory.activations = chunk_activations(setting_, chunk, false);
+    memory.away = chunk_activations(setting_, chunk, true);
+    if (rule_of(setting_.layout.schedule).splits_backward)
+      memory.deferred = chunk_activations(deferring_, chunk, false);
+    memory.temporaries = temporaries(setting_, chunk);
+    memory.gathered = unsharded_units(setting_, chunk).weights;
+    return known_.emplace_back(chunk, memory).second;
+  }
+
+private:
+  const StepSetting &setting_, &deferring_;
+  std::vector<std::pair<StageChunk, ChunkMemory>> known_;
+};
+
+// To the host's memory, with the gradients that its update reads.
+void move_optimizer(const StepSetting& setting, Bytes shard_gradients, MemoryPlan& plan) {
+  const auto& offload = setting.stack->optimizer_offload;
+  if (!offload)
+    return;
+  plan.host += offload->share * (plan.optimizer + shard_gradients);
+  plan.optimizer = (1 - offload->share) * plan.optimizer;
+  if (offload->gradients)
+    plan.gradients = (1 - offload->share) * plan.gradients;
+}
+
+MemoryPlan rank_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks,
+                     ChunkMemories& memories, const StoredPeaks& stored, int rank) {
   const ParallelismSpec& layout = setting.layout;
   const PrecisionSpec& precision = setting.stack->precision;
   const Groups groups = groups_of(layout, setting.gpus());
-  const bool splits = rule_of(layout.schedule).splits_backward;
   ResidentParameters held;
   Bytes activations{}, deferred{}, one{}, all{}; // one, all: whole weights of a chunk
+  Bytes away{};                                  // activations in the host's memory
   MemoryPlan plan;
   const std::vector<int> local = chunks_on_rank(layout, static_cast<int>(chunks.size()), rank);
   for (const int index : local) {
-    const StageChunk& chunk = chunks[static_cast<std::size_t>(index)];
-    held += resident_parameters(*setting.model, chunk, layout);
+    const ChunkMemory& chunk = memories.of(chunks[static_cast<std::size_t>(index)]);
+    held += chunk.held;
     const auto share = static_cast<double>(local.size());
-    activations += chunk_activations(setting, chunk) / share;
-    if (splits)
-      deferred += chunk_activations(deferring, chunk) / share;
-    plan.temporaries = std::max(plan.temporaries, temporaries(setting, chunk));
-    const Bytes gathered = unsharded_units(setting, chunk).weights;
-    one = std::max(one, gathered);
-    all += gathered;
+    activations += chunk.activations / share;
+    away += chunk.away / share;
+    deferred += chunk.deferred / share;
+    plan.temporaries = std::max(plan.temporaries, chunk.temporaries);
+    one = std::max(one, chunk.gathered);
+    all += chunk.gathered;
   }
   plan.temporaries += layout.reshard_after_forward ? one : all;
   plan.stage = rank;
@@ -150,11 +169,17 @@ MemoryPlan rank_plan(const StepSetting& setting, const StepSetting& deferring,
     // Both copies of a weight share one optimizer state.
     plan.optimizer =
         (precision.master_bytes + precision.moment_bytes) * shard.total() / weight_copies(layout);
-    for (const Stored& moment : stored)
+    for (const Stored& moment : stored) {
       plan.activations =
           std::max(plan.activations, moment.whole * activations + moment.deferred * deferred);
+      plan.host = std::max(plan.host, moment.whole * away);
+    }
+    move_optimizer(setting, precision.gradient_bytes * shard.total() / weight_copies(layout), plan);
   }
   plan.capacity = setting.accelerator().memory;
+  const hardware::NodeSpec& node = setting.pool->node.spec;
+  if (node.host)
+    plan.host_capacity = node.host->memory / node.accelerators;
   plan.fragmentation = setting.stack->fragmentation * plan.total();
   return plan;
 }
@@ -203,7 +228,7 @@ MemoryPlan memory_plan(const StepSetting& setting, const std::vector<StageChunk>
   const PipelineShape shape{setting.layout.pipeline, setting.micro_batches(),
                             setting.layout.virtual_stages, setting.mode};
   const ScheduleRule& rule = rule_of(setting.layout.schedule);
-  MemoryPlan worst;
+  MemoryPlan worst, host;
   // Between input and weight gradient: operands of the multiplies and the gradients of their
   // results, which take what the results did (32 s b h of GPT's 34 s b h, arXiv 2401.10241, table
   // 1); what was computed again is kept until then.
@@ -213,22 +238,49 @@ MemoryPlan memory_plan(const StepSetting& setting, const std::vector<StageChunk>
   selective.recompute_layers = 0;
   StepSetting deferring = setting;
   deferring.stack = &selective;
+  ChunkMemories memories(setting, deferring);
   Seen seen(setting.layout, chunks);
   for (int rank = 0; rank < setting.layout.pipeline; ++rank) {
     const StoredPeaks stored = rule.stored(shape, rank);
     if (seen.covers(rank, stored))
       continue;
-    const MemoryPlan plan = rank_plan(setting, deferring, chunks, stored, rank);
+    const MemoryPlan plan = rank_plan(setting, chunks, memories, stored, rank);
+    if (rank == 0 || plan.host > host.host)
+      host = plan;
     if (rank == 0 || plan.total() > worst.total())
       worst = plan;
   }
+  worst.host = host.host;
+  worst.host_stage = host.stage;
   return worst;
 }
 
+namespace {
+
+double gib(Bytes bytes) { return bytes / gibibyte; }
+
+void require_host_fit(const MemoryPlan& memory, const StepSetting& setting) {
+  const bool known = memory.host_capacity > Bytes{};
+  if (setting.stack->optimizer_offload && setting.mode == StepMode::Training && !known)
+    throw InfeasibleError("stack.optimizer_offload",
+                          "nothing is known of the memory of the node's host",
+                          "give the node a host: {memory: ..., memory_bandwidth: ..., efficiency: "
+                          "...}, or leave optimizer_offload out");
+  if (known && memory.host > memory.host_capacity)
+    throw InfeasibleError(
+        setting.stack->optimizer_offload ? "stack.optimizer_offload" : "stack.offload_layers",
+        fmt::format("pipeline stage {} keeps {:.1f} GiB a GPU in the host's memory, whose share "
+                    "for each GPU is {:.1f} GiB",
+                    memory.host_stage, gib(memory.host), gib(memory.host_capacity)),
+        "a smaller share, more data-parallel ranks to shard over, or a host with more memory");
+}
+
+} // namespace
+
 void require_fit(const MemoryPlan& memory, const StepSetting& setting) {
+  require_host_fit(memory, setting);
   if (memory.fits())
     return;
-  const auto gib = [](Bytes bytes) { return bytes / gibibyte; };
   throw InfeasibleError(
       "parallelism",
       fmt::format("pipeline stage {} needs {:.1f} GiB of the {:.1f} GiB of {}: weights {:.1f}, "

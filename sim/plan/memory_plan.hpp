@@ -12,6 +12,10 @@ struct MemoryPlan {
       fragmentation{};
   Bytes capacity{};
   int stage = 0; // pipeline rank that needs most
+  // In the memory of the node's host, a GPU's share; of the rank that keeps most there. Capacity
+  // zero: not known.
+  Bytes host{}, host_capacity{};
+  int host_stage = 0;
   [[nodiscard]] Bytes total() const {
     return weights + gradients + optimizer + activations + temporaries + framework + fragmentation;
   }
@@ -23,7 +27,7 @@ MemoryPlan memory_plan(const StepSetting& setting);
 // The same of a model that is cut already, as chunks_of() does.
 MemoryPlan memory_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks);
 
-// Throws InfeasibleError with the numbers when the plan does not fit.
+// Throws InfeasibleError with the numbers when the plan does not fit, on the device or its host.
 void require_fit(const MemoryPlan& memory, const StepSetting& setting);
 
 } // namespace sim::plan

@@ -34,8 +34,10 @@ std::vector<Operator> until_last_multiply(std::vector<Operator> operators) {
 PassBuilder::PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks,
                          network::CollectivePlanner& planner)
     : setting_(setting), chunks_(std::move(chunks)), planner_(planner),
-      groups_(groups_of(setting.layout, setting.gpus())),
-      shard_(shard_of(setting)), lowering_{setting.stack, &setting.accelerator()} {
+      groups_(groups_of(setting.layout, setting.gpus())), shard_(shard_of(setting)),
+      wide_stack_(*setting.stack), lowering_{setting.stack, &setting.accelerator()},
+      wide_lowering_{&wide_stack_, &setting.accelerator()} {
+  wide_stack_.precision.gemm = hardware::Precision::Bf16;
   const workload::ModelSpec& model = *setting.model;
   dense_layer_ = workload::layer_operators(model, LayerKind::Dense, shard_);
   if (model.experts)
@@ -60,7 +62,7 @@ Pass PassBuilder::build(const PassKey& key) {
   const double slowdown =
       key.kind == PassKind::Pair ? setting_.stack->overlapped_communication_slowdown : 1;
   const StageChunk& chunk = chunks_[static_cast<std::size_t>(key.chunk)];
-  Cursor cursor{.chain = pass.chains[0]};
+  Cursor cursor{.chain = pass.chains[0], .lowering = &lowering_};
   cursor.exchange_slowdown = slowdown;
   switch (key.kind) {
   case PassKind::Forward:
@@ -79,7 +81,7 @@ Pass PassBuilder::build(const PassKey& key) {
     break;
   case PassKind::Pair: {
     forward_chunk(chunk, cursor);
-    Cursor backward{.chain = pass.chains[1]};
+    Cursor backward{.chain = pass.chains[1], .lowering = &lowering_};
     backward.exchange_slowdown = slowdown;
     backward_chunk(chunks_[static_cast<std::size_t>(key.backward_chunk)], backward);
     break;
@@ -101,12 +103,14 @@ void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
     for (int i = 0; i < count; ++i, ++layer) {
       begin_unit(cursor);
       await_stores(layer, cursor);
+      cursor.lowering = lowering_of(chunk, layer);
       forward_layer(kind, KernelRole::Forward, cursor);
       store(chunk, layer, cursor);
     }
   };
   layers(LayerKind::Dense, chunk.dense_layers);
   layers(LayerKind::Experts, chunk.expert_layers);
+  cursor.lowering = &lowering_;
   if (!chunk.head)
     return;
   begin_unit(cursor);
@@ -144,12 +148,14 @@ void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
     for (int i = 0; i < count; ++i, --layer) {
       begin_unit(cursor);
       fetch(chunk, layer, cursor);
+      cursor.lowering = lowering_of(chunk, layer);
       backward_layer(kind, layer, cursor);
       end_unit(unit, cursor);
     }
   };
   layers(LayerKind::Experts, units.expert_layer, chunk.expert_layers);
   layers(LayerKind::Dense, units.dense_layer, chunk.dense_layers);
+  cursor.lowering = &lowering_;
   if (!chunk.embedding)
     return;
   begin_unit(cursor);
@@ -160,7 +166,7 @@ void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
 void PassBuilder::weight_chunk(const StageChunk& chunk, Cursor& cursor) {
   const auto weights_of = [&](const std::vector<Operator>& operators) {
     for (const Operator& op : operators)
-      lower_weight_gradient(op, lowering_, cursor.scratch);
+      lower_weight_gradient(op, *cursor.lowering, cursor.scratch);
     cursor.last = cursor.push_kernels(cursor.last, false);
   };
   if (chunk.head) {
@@ -171,10 +177,10 @@ void PassBuilder::weight_chunk(const StageChunk& chunk, Cursor& cursor) {
     }
     weights_of(head_);
   }
-  for (int i = 0; i < chunk.expert_layers; ++i)
-    weight_layer(LayerKind::Experts, cursor);
-  for (int i = 0; i < chunk.dense_layers; ++i)
-    weight_layer(LayerKind::Dense, cursor);
+  for (int layer = chunk.layers() - 1; layer >= 0; --layer) {
+    cursor.lowering = lowering_of(chunk, layer);
+    weight_layer(layer < chunk.dense_layers ? LayerKind::Dense : LayerKind::Experts, cursor);
+  }
 }
 
 void PassBuilder::weight_layer(LayerKind kind, Cursor& cursor) {
@@ -182,7 +188,7 @@ void PassBuilder::weight_layer(LayerKind kind, Cursor& cursor) {
   for (const auto* part : {&operators.feed_forward, &operators.experts, &operators.shared,
                            &operators.router, &operators.attention})
     for (const Operator& op : *part)
-      lower_weight_gradient(op, lowering_, cursor.scratch);
+      lower_weight_gradient(op, *cursor.lowering, cursor.scratch);
   cursor.last = cursor.push_kernels(cursor.last, false);
 }
 
@@ -292,7 +298,7 @@ void PassBuilder::recompute_modules(const LayerOperators& operators, LayerKind k
   const auto of_modules = [&](const std::vector<Operator>& part) {
     for (const Operator& op : part)
       if (op.module && again.has(*op.module))
-        lower_forward(op, lowering_, KernelRole::Recompute, false, cursor.scratch);
+        lower_forward(op, *cursor.lowering, KernelRole::Recompute, false, cursor.scratch);
   };
   of_modules(operators.attention);
   if (!whole)
@@ -323,7 +329,7 @@ void PassBuilder::forward_operators(const std::vector<Operator>& operators, Kern
   bool quantised =
       first_quantised && hardware::bytes_per_element(setting_.stack->precision.dispatch) < 2 * byte;
   for (const Operator& op : operators) {
-    lower_forward(op, lowering_, role, quantised, cursor.scratch);
+    lower_forward(op, *cursor.lowering, role, quantised, cursor.scratch);
     if (op.kind == workload::OperatorKind::Gemm)
       quantised = false;
   }
@@ -333,10 +339,10 @@ void PassBuilder::forward_operators(const std::vector<Operator>& operators, Kern
 void PassBuilder::backward_operators(const std::vector<Operator>& operators, Cursor& cursor) {
   for (auto op = operators.rbegin(); op != operators.rend(); ++op) {
     const int gradient_ready = cursor.last;
-    lower_input_gradient(*op, lowering_, cursor.scratch);
+    lower_input_gradient(*op, *cursor.lowering, cursor.scratch);
     cursor.last = cursor.push_kernels(gradient_ready, false);
     if (cursor.weights) {
-      lower_weight_gradient(*op, lowering_, cursor.scratch);
+      lower_weight_gradient(*op, *cursor.lowering, cursor.scratch);
       const int made = cursor.push_kernels(gradient_ready, true, cursor.last_weights);
       if (cursor.weights_in_order && made != gradient_ready)
         cursor.last_weights = made;
@@ -373,7 +379,7 @@ void PassBuilder::tensor_collectives(bool gather, Cursor& cursor, int copies) {
   // Gathers that are fused with 8-bit multiplies move what these read.
   const Bytes element =
       gather && fused > 0 && copies == 1
-          ? std::min(2 * byte, hardware::bytes_per_element(setting_.stack->precision.gemm))
+          ? std::min(2 * byte, hardware::bytes_per_element(cursor.lowering->stack->precision.gemm))
           : 2 * byte;
   const Bytes size = element * (copies * shard_.tokens() * setting_.model->hidden);
   const int sms = setting_.stack->communication_sms;

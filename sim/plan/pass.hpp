@@ -38,6 +38,7 @@ struct PassTask {
 using Chain = std::vector<PassTask>;
 
 enum class PassKind { Forward, Backward, BackwardInput, Weight, Pair };
+inline constexpr std::size_t pass_kinds = 5;
 
 // What is run: `chunk` for a lone pass; a pair runs the forward pass of `chunk` beside the full
 // backward pass of `backward_chunk`.
@@ -56,6 +57,9 @@ class PassBuilder {
 public:
   PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks,
               network::CollectivePlanner& planner);
+
+  PassBuilder(const PassBuilder&) = delete; // lowerings point into it
+  PassBuilder& operator=(const PassBuilder&) = delete;
 
   Pass build(const PassKey& key);
   // Where an equal chunk stands; one more is added at the end where there is none.
@@ -85,11 +89,13 @@ private:
   void store(const StageChunk& chunk, int layer, Cursor& cursor);
   void fetch(const StageChunk& chunk, int layer, Cursor& cursor);
   int host_copy(const StageChunk& chunk, int layer, Cursor& cursor);
+  int host_copy(Bytes size, Cursor& cursor);
   // Sharded weights and gradients (pass_shards.cpp).
   [[nodiscard]] bool reduces_in_pass() const;
   void plan_gathers(const StageChunk& chunk, bool backward, Cursor& cursor) const;
   void begin_unit(Cursor& cursor);
   void end_unit(const ResidentParameters& unit, Cursor& cursor);
+  void send_gradients(Bytes shard, int reduced, Cursor& cursor);
   void copy(Bytes size, Cursor& cursor);
   int shard_collective(network::CollectiveKind kind, Bytes size, bool of_experts, bool background,
                        Cursor& cursor);
@@ -106,6 +112,9 @@ private:
   void exchange(hardware::Precision precision, Cursor& cursor);
   void communicate(network::Collective collective, CommunicationDimension dimension, int sms,
                    Cursor& cursor, bool background = false);
+  [[nodiscard]] const LoweringContext* lowering_of(const StageChunk& chunk, int layer) const {
+    return chunk.wide(layer) ? &wide_lowering_ : &lowering_;
+  }
   const workload::LayerOperators& layer(workload::LayerKind kind) const {
     return kind == workload::LayerKind::Dense ? dense_layer_ : expert_layer_;
   }
@@ -115,7 +124,8 @@ private:
   network::CollectivePlanner& planner_;
   Groups groups_;
   workload::Shard shard_;
-  LoweringContext lowering_;
+  StackSpec wide_stack_; // of layers whose multiplies stay in 16 bit
+  LoweringContext lowering_, wide_lowering_;
   workload::LayerOperators dense_layer_, expert_layer_;
   std::vector<workload::Operator> embedding_, head_, projection_;
 };

@@ -12,8 +12,9 @@ namespace sim::plan {
 
 struct PassBuilder::Cursor {
   Chain& chain;
-  int last = -1;       // end of the critical path so far
-  bool weights = true; // weight gradients run in this pass
+  const LoweringContext* lowering; // of the layer that stands there
+  int last = -1;                   // end of the critical path so far
+  bool weights = true;             // weight gradients run in this pass
   // Each runs where automatic differentiation puts it: what follows on other streams waits for it.
   bool weights_in_order = false;
   int last_weights = -1; // then: the last weight gradient so far

@@ -13,8 +13,13 @@ namespace sim::plan {
 int PassBuilder::host_copy(const StageChunk& chunk, int layer, Cursor& cursor) {
   const auto kind =
       layer < chunk.dense_layers ? workload::LayerKind::Dense : workload::LayerKind::Experts;
+  return host_copy(kept_activations(setting_, kind, layer, chunk.wide(layer)), cursor);
+}
+
+// Starts after the cursor's last task; nothing waits for it yet.
+int PassBuilder::host_copy(Bytes size, Cursor& cursor) {
   network::Phase phase;
-  phase.latency = kept_activations(setting_, kind, layer) / setting_.accelerator().host_bandwidth;
+  phase.latency = size / hardware::usable_host_bandwidth(setting_.pool->node.spec);
   PassTask task;
   task.is_kernel = false;
   task.collective.kind = network::CollectiveKind::PointToPoint;

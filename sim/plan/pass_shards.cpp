@@ -85,7 +85,21 @@ void PassBuilder::end_unit(const ResidentParameters& unit, Cursor& cursor) {
                                          of_experts, true, cursor);
     if (!beside && reduced >= 0)
       cursor.last = reduced;
+    send_gradients(each * (of_experts ? trained.experts / groups_.expert_shard.size
+                                      : trained.dense / groups_.shard.size),
+                   reduced, cursor);
   }
+}
+
+// The host's share of a unit's reduced gradients (stack.optimizer_offload.gradients).
+void PassBuilder::send_gradients(Bytes shard, int reduced, Cursor& cursor) {
+  const auto& offload = setting_.stack->optimizer_offload;
+  if (!offload || !offload->gradients || shard <= Bytes{})
+    return;
+  const int copy = host_copy(offload->share * shard, cursor);
+  PassTask& task = cursor.chain[static_cast<std::size_t>(copy)];
+  task.after[1] = reduced;
+  task.background = true;
 }
 
 // Reads so many bytes and writes them elsewhere.

@@ -62,12 +62,28 @@ Precision ported(Precision precision, const AcceleratorSpec& accelerator, const 
                         "port: {precision: [...]} with a precision that the accelerator has");
 }
 
+hardware::NodeSpec ported(const hardware::NodeSpec& node, const PortSpec& port,
+                          std::vector<std::string>& substitutions) {
+  hardware::NodeSpec result = node;
+  const AcceleratorSpec& accelerator = node.accelerator.spec;
+  if (port.scale_up == PortScaleUp::Pcie && node.accelerators > 1 && node.pcie &&
+      node.scale_up == hardware::ScaleUpWiring::Switch &&
+      accelerator.scale_up_bandwidth == BytesPerSecond{}) {
+    result.scale_up = hardware::ScaleUpWiring::Pcie;
+    result.in_switch_reduction = false;
+    substitutions.push_back(fmt::format(
+        "node.scale_up: switch -> pcie ({} has no links of its own)", accelerator.title));
+  }
+  return result;
+}
+
 StackSpec ported(const StackSpec& stack, const AcceleratorSpec& accelerator, const PortSpec& port,
                  std::vector<std::string>& substitutions) {
   StackSpec result = stack;
   PrecisionSpec& precision = result.precision;
   precision.gemm = ported(precision.gemm, accelerator, port, "stack.precision.gemm", substitutions);
   if (precision.gemm != stack.precision.gemm) {
+    substitutions.back() += ", assumes equal loss";
     const Bytes width = hardware::bytes_per_element(precision.gemm);
     if (precision.weight_bytes < width) {
       substitutions.push_back(

@@ -47,6 +47,7 @@ struct ParallelismSpec {
   Schedule schedule = Schedule::OneForwardOneBackward;
   bool sequence_parallel = true; // with tensor > 1
   int virtual_stages = 1; // model chunks per pipeline rank (interleaved 1F1B, breadth-first GPipe)
+  std::vector<int> layers_per_stage; // by chunk, in the order of the model; empty: cut evenly
   RankOrder rank_order = RankOrder::TensorContextDataPipeline;
 };
 
@@ -66,6 +67,8 @@ struct PrecisionSpec {
   // Per parameter; moment_bytes: both moments together.
   Bytes gradient_bytes = 4 * byte, master_bytes = 4 * byte, moment_bytes = 8 * byte;
   Bytes weight_bytes = 2 * byte; // working copy that the kernels read
+  // Layers whose multiplies stay in 16 bit; not prediction modules.
+  int bf16_layers_at_start = 0, bf16_layers_at_end = 0;
 };
 
 struct OverlapSpec {
@@ -83,6 +86,14 @@ struct ShardingSpec {
   int prefetch = 1;            // units whose weights are gathered ahead of the one that computes
   double gather_copies = 0;    // of a unit's weights, out of the buffer that they are gathered in
   double reduction_copies = 0; // of its gradients, before they are reduced
+};
+
+// Optimizer state in the host's memory, updated by its processors (ZeRO-Offload, Ren et al. 2021,
+// arXiv 2101.06840; Megatron-Core's hybrid device optimizer).
+struct OptimizerOffloadSpec {
+  double share = 1;       // of each GPU's optimizer state
+  bool gradients = false; // leave the device as they are reduced
+  bool overlap = false;   // buckets are copied out, updated and copied back at the same time
 };
 
 // How context ranks come by keys and values: all before the attention core (Llama 3, arXiv
@@ -108,8 +119,9 @@ struct StackSpec {
   std::vector<workload::Module> recompute_modules; // selective; empty: attention core
   int recompute_layers = 0;                        // full: first ones of each chunk; 0: all
   int offload_layers = 0; // first ones of each chunk whose activations wait in the host's memory
-  std::string attention;  // implementation; empty: the accelerator's default
-  bool dropout = false;   // on attention scores and both branches' results
+  std::optional<OptimizerOffloadSpec> optimizer_offload; // absent: all on the device
+  std::string attention; // implementation; empty: the accelerator's default
+  bool dropout = false;  // on attention scores and both branches' results
   ContextExchange context_exchange = ContextExchange::AllGather;
   OverlapSpec overlap;
   ShardingSpec sharding;
@@ -135,11 +147,13 @@ struct StackSpec {
 };
 
 enum class PortLayout { Auto, Keep };
+enum class PortScaleUp { Pcie, Keep };
 
 // Rules for what the target hardware lacks. Each substitution made is listed in the result.
 struct PortSpec {
   std::vector<hardware::Precision> precision; // in order of preference; empty: no substitution
   PortLayout layout = PortLayout::Keep;       // auto: search when the given layout does not fit
+  PortScaleUp scale_up = PortScaleUp::Keep;   // pcie: where the accelerator has no links of its own
 };
 
 inline constexpr Rule any_degree{.low = 1, .high = 1 << 20};
@@ -175,6 +189,12 @@ template <class V> void fields(V& v, ParallelismSpec& s) {
   v("virtual_stages", s.virtual_stages, any_degree,
     "Model chunks per pipeline rank (1F1B: interleaved; GPipe: breadth-first); the other schedules "
     "have their own.");
+  v("layers_per_stage", s.layers_per_stage, Rule{.low = 0, .high = 1 << 20},
+    "Layers of each pipeline stage in the order of the model: pipeline times virtual_stages "
+    "numbers "
+    "(dualpipe: pipeline, dualpipe-v and zb-v: twice that). The embedding goes with the first "
+    "stage, head and prediction modules with the last; absent: the same number each where that "
+    "goes, else the most even cut.");
   v("rank_order", s.rank_order, anything,
     "Which ranks are neighbours on the machines, innermost first.");
 }
@@ -190,6 +210,21 @@ template <class V> void fields(V& v, PrecisionSpec& s) {
   v("master_bytes", s.master_bytes, non_negative, "Master weights, per parameter.");
   v("moment_bytes", s.moment_bytes, non_negative, "Both optimizer moments, per parameter.");
   v("weight_bytes", s.weight_bytes, positive, "Working copy of the weights, per parameter.");
+  v("bf16_layers_at_start", s.bf16_layers_at_start, non_negative,
+    "First layers of the model whose matrix multiplies stay in 16 bit.");
+  v("bf16_layers_at_end", s.bf16_layers_at_end, non_negative,
+    "Last layers of the model whose matrix multiplies stay in 16 bit; prediction modules follow "
+    "them.");
+}
+template <class V> void fields(V& v, OptimizerOffloadSpec& s) {
+  v("share", s.share, Rule{.low = 0, .high = 1, .low_open = true},
+    "Of each GPU's optimizer state that lies in the host's memory and is updated there.");
+  v("gradients", s.gradients, anything,
+    "zero_stage 2, 3: its gradients leave the device as they are reduced, under the backward pass "
+    "(ZeRO-Offload).");
+  v("overlap", s.overlap, anything,
+    "Layer by layer, gradients are copied out, the host updates and weights are copied back at the "
+    "same time, beside the device's own part; false: one after another.");
 }
 template <class V> void fields(V& v, OverlapSpec& s) {
   v("data_gradients", s.data_gradients, anything,
@@ -232,6 +267,8 @@ template <class V> void fields(V& v, StackSpec& s) {
   v("offload_layers", s.offload_layers, non_negative,
     "The first so many layers of each model chunk whose activations are copied to the host in the "
     "forward pass and back ahead of the backward pass.");
+  v("optimizer_offload", s.optimizer_offload, anything,
+    "Optimizer state in the host's memory, which node.host describes; absent: on the device.");
   v("attention", s.attention, anything,
     "Attention kernels by name; absent: the accelerator's default; unfused: two batched multiplies "
     "with softmax between them.");
@@ -280,6 +317,8 @@ template <class V> void fields(V& v, PortSpec& s) {
   v("precision", s.precision, anything,
     "Precisions to fall back to, in order, where the accelerator lacks the stack's.");
   v("layout", s.layout, anything, "auto: search for a layout where the given one does not fit.");
+  v("scale_up", s.scale_up, anything,
+    "pcie: GPUs of an accelerator without links of its own are joined over PCIe.");
 }
 
 } // namespace sim::plan
@@ -330,6 +369,10 @@ template <> struct EnumNames<plan::RankOrder> {
 template <> struct EnumNames<plan::PortLayout> {
   static constexpr std::array names{std::pair{plan::PortLayout::Auto, std::string_view{"auto"}},
                                     std::pair{plan::PortLayout::Keep, std::string_view{"keep"}}};
+};
+template <> struct EnumNames<plan::PortScaleUp> {
+  static constexpr std::array names{std::pair{plan::PortScaleUp::Pcie, std::string_view{"pcie"}},
+                                    std::pair{plan::PortScaleUp::Keep, std::string_view{"keep"}}};
 };
 template <> inline constexpr std::string_view catalogue_kind<plan::StackSpec> = "stacks";
 } // namespace base

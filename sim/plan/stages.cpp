@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Layers to pipeline stages: the same number to each chunk where that goes (Megatron-LM's rule,
-// megatron/core/transformer/transformer_block.py); else the contiguous cut whose largest stage is
-// smallest; among those, the most even one (least sum of squares), by dynamic programming over
-// (stages used, units placed).
+// Layers to pipeline stages: as the layout says; else the same number to each chunk where that goes
+// (Megatron-LM's rule, megatron/core/transformer/transformer_block.py); else the contiguous cut
+// whose largest stage is smallest; among those, the most even one (least sum of squares), by
+// dynamic programming over (stages used, units placed).
 #include "sim/plan/layout.hpp"
 
 #include "sim/base/diagnostics.hpp"
@@ -122,15 +122,31 @@ std::vector<int> equal_cut(int layers, int chunks) {
   return ends;
 }
 
+// So many layers in each; embedding and head likewise.
+std::vector<int> given_cut(const std::vector<int>& layers) {
+  std::vector<int> ends;
+  int end = 1;
+  for (const int count : layers)
+    ends.push_back(end += count);
+  ++ends.back();
+  return ends;
+}
+
+std::vector<int> cut_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
+                        const std::vector<double>& costs) {
+  const int chunks = chunk_count(layout);
+  if (!layout.layers_per_stage.empty())
+    return given_cut(layout.layers_per_stage);
+  return model.layers % chunks == 0 ? equal_cut(model.layers, chunks) : best_cut(costs, chunks);
+}
+
 } // namespace
 
 std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const ParallelismSpec& layout,
                                   double sequence_length) {
-  const int chunks = chunk_count(layout);
   const std::vector<double> costs = unit_costs(model, sequence_length);
-  const std::vector<int> ends =
-      model.layers % chunks == 0 ? equal_cut(model.layers, chunks) : best_cut(costs, chunks);
-  std::vector<StageChunk> result(static_cast<std::size_t>(chunks));
+  const std::vector<int> ends = cut_of(model, layout, costs);
+  std::vector<StageChunk> result(ends.size());
   int unit = 0;
   const int last_unit = static_cast<int>(costs.size()) - 1;
   for (std::size_t chunk = 0; chunk < result.size(); ++chunk)
@@ -147,6 +163,22 @@ std::vector<StageChunk> chunks_of(const workload::ModelSpec& model, const Parall
       }
     }
   return result;
+}
+
+std::vector<StageChunk> chunks_of(const StepSetting& setting) {
+  std::vector<StageChunk> chunks =
+      chunks_of(*setting.model, setting.layout, setting.sequence_length);
+  const PrecisionSpec& precision = setting.stack->precision;
+  const int first_narrow = precision.bf16_layers_at_start,
+            end_narrow = setting.model->layers - precision.bf16_layers_at_end;
+  int begin = 0; // of the chunk, in the model
+  for (StageChunk& chunk : chunks) {
+    const int layers = chunk.layers();
+    chunk.wide_first = std::clamp(first_narrow - begin, 0, layers);
+    chunk.wide_last = std::clamp(begin + layers - end_narrow, 0, layers - chunk.wide_first);
+    begin += layers;
+  }
+  return chunks;
 }
 
 } // namespace sim::plan

@@ -75,6 +75,18 @@ Seconds played(const topology::Fabric& fabric, const network::CollectivePlanner&
 
 } // namespace
 
+namespace {
+
+// That any of the groups of neighbours touches.
+int most_nodes(int ranks, int gpus, int gpus_per_node) {
+  int most = 0;
+  for (int first = 0; first + ranks <= gpus; first += ranks)
+    most = std::max(most, (first + ranks - 1) / gpus_per_node - first / gpus_per_node + 1);
+  return most;
+}
+
+} // namespace
+
 Seconds measured_time(const CollectiveProbe& probe, const network::Collective& collective,
                       Seconds alone) {
   return probe.call_overhead +
@@ -90,7 +102,8 @@ CollectiveReport report_collective(const CollectiveProbe& probe, const hardware:
   const network::Group group{probe.ranks, 1};
   CollectiveReport report;
   report.ranks = probe.ranks;
-  report.nodes = (probe.ranks + fabric->gpus_per_node() - 1) / fabric->gpus_per_node();
+  report.nodes = most_nodes(probe.ranks, fabric->gpus(), fabric->gpus_per_node());
+  report.fewest_nodes = (probe.ranks + fabric->gpus_per_node() - 1) / fabric->gpus_per_node();
   report.size = probe.size;
   report.collective = algorithm ? planner.plan(*algorithm, kind, probe.size, group, protocol)
                                 : planner.plan(kind, probe.size, group);

@@ -23,7 +23,8 @@ struct LinkUse {
 
 struct CollectiveReport {
   network::Collective collective;
-  int ranks = 1, nodes = 1;
+  int ranks = 1;
+  int nodes = 1, fewest_nodes = 1; // that a group lies on
   Bytes size{};
   Seconds time{};
   BytesPerSecond algorithm_bandwidth{}, bus_bandwidth{}; // as nccl-tests

@@ -63,6 +63,17 @@ void JobPlayer::check_spec() const {
                    "a longer interval between checkpoints");
 }
 
+// The phase so far, for the timeline.
+void JobPlayer::note(RunTime end, std::int64_t checkpoints) {
+  if (!spec_.timeline || end == phase_start_)
+    return;
+  require_within(limit::trace_spans, double(result_.timeline.size() + 1), "spans of a timeline",
+                 "reliability", "fewer failures, or a shorter run");
+  const bool caused = down_ && phase_ != Phase::Working && phase_ != Phase::Saving;
+  result_.timeline.push_back(
+      {phase_, phase_start_, end, checkpoints, caused ? std::optional(cause_) : std::nullopt});
+}
+
 // What a phase took is charged where it ends, or where it is broken off.
 void JobPlayer::leave_phase() {
   const RunTime spent = now_ - phase_start_;
@@ -86,6 +97,7 @@ void JobPlayer::leave_phase() {
     times.maintenance += spent;
     break;
   }
+  note(now_, 0);
   phase_start_ = now_;
   if (down_ && phase_ != Phase::Saving)
     result_.causes[cause_].downtime += spent;
@@ -128,6 +140,7 @@ void JobPlayer::settle(bool finished) {
         std::min(left, RunTime{static_cast<std::int64_t>(double(spent.nanoseconds) * speed_)});
   charge_excess(spent - nominal, 1);
   settled_ += nominal;
+  note(now_, 0);
   phase_start_ = now_;
 }
 
@@ -171,6 +184,7 @@ bool JobPlayer::skip_cycles() {
   result_.times.checkpoint_stall += count * spec_.checkpoints.stall;
   result_.checkpoints += count;
   done_ += count * stride;
+  note(now_ + count * cycle, count);
   now_ += count * cycle;
   phase_start_ = now_;
   result_.fingerprint = fnv1a(static_cast<std::uint64_t>(done_), result_.fingerprint);

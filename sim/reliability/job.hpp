@@ -54,6 +54,9 @@ struct JobRecovery {
   RunTime restart{}; // after a planned stop
 };
 
+// What a job does at a time.
+enum class Phase { Working, Saving, Detecting, Waiting, Restarting, Maintaining };
+
 struct JobSpec {
   std::vector<Work> work; // in order
   RunTime duration{};     // of wall-clock time; zero: until the work is done
@@ -61,6 +64,7 @@ struct JobSpec {
   JobCheckpoints checkpoints;
   JobRecovery recovery;
   RunTime maintenance_every{}, maintenance{}; // zero: none
+  bool timeline = false;                      // note what it does when
 };
 
 struct CauseCount {
@@ -79,6 +83,14 @@ struct JobTimes {
   [[nodiscard]] RunTime total() const;
 };
 
+// A stretch of one phase; of several cycles of work and checkpoint where nothing else happened.
+struct JobSpan {
+  Phase phase = Phase::Working;
+  RunTime begin{}, end{};
+  std::int64_t checkpoints = 0;     // within: of cycles
+  std::optional<std::size_t> cause; // class of the failure that it is due to
+};
+
 struct JobResult {
   RunTime wall{};
   JobTimes times;
@@ -88,6 +100,7 @@ struct JobResult {
   std::int64_t checkpoints = 0, failed_writes = 0, rollbacks = 0, memory_restores = 0;
   std::vector<CauseCount> causes; // by class
   RepairCounts repairs;
+  std::vector<JobSpan> timeline; // in order; where the spec asks for it
   std::uint64_t fingerprint = 0; // of times and kinds of all events
 };
 

@@ -28,7 +28,6 @@ struct JobEvent {
   std::uint32_t index = 0;
 };
 
-enum class Phase { Working, Saving, Detecting, Waiting, Restarting, Maintaining };
 enum class Stop {
   None,
   Maintenance,
@@ -68,6 +67,7 @@ private:
   void saved();
   void leave_phase();
   void keep(std::int64_t steps);
+  void note(RunTime end, std::int64_t checkpoints);
   void reach_deadline();
   void set_speed();
   [[nodiscard]] RunTime wall_for(RunTime nominal) const;

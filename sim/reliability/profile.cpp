@@ -13,8 +13,6 @@
 namespace sim::reliability {
 namespace {
 
-const std::string unclassified = "unclassified", unclassified_job = "unclassified-job";
-
 // The machine room as failures see it. The fabric is built only where a class asks for its parts.
 class Room {
 public:
@@ -120,6 +118,17 @@ Scope scope_of(const FailureClassSpec& c) {
   return Scope::None;
 }
 
+// Of the class, or else of the profile. A duration that the clock cannot hold is told of its key.
+RunTime run_time(const std::optional<Seconds>& own, Seconds general, const std::string& path,
+                 const char* key) {
+  try {
+    return to_run_time(own.value_or(general));
+  } catch (const InfeasibleError& error) {
+    throw InfeasibleError((own ? path + "." : "reliability.") + key, error.message(),
+                          error.remedy());
+  }
+}
+
 JobFailureClass job_class(const std::string& name, const FailureClassSpec& c,
                           const ReliabilitySpec& profile, Room& room) {
   const std::string path = "reliability.classes." + name;
@@ -130,9 +139,9 @@ JobFailureClass job_class(const std::string& name, const FailureClassSpec& c,
     out.law.components = std::max(1.0, double(static_cast<std::int64_t>(out.law.components + 0.5)));
   out.effect = c.effect;
   out.speed = out.part_speed = c.effect == Effect::Slow ? c.speed : 1;
-  out.detection = to_run_time(c.detection.value_or(profile.detection));
-  out.restart = to_run_time(c.restart.value_or(profile.restart));
-  out.notice = to_run_time(c.notice);
+  out.detection = run_time(c.detection, profile.detection, path, "detection");
+  out.restart = run_time(c.restart, profile.restart, path, "restart");
+  out.notice = run_time(c.notice, c.notice, path, "notice");
   out.replace = c.replace;
   const Scope scope = scope_of(c);
   const bool exchanged =

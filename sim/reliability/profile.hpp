@@ -11,6 +11,9 @@
 
 namespace sim::reliability {
 
+// What has no class fails under these names: parts of the machines; the job as a whole.
+inline const std::string unclassified = "unclassified", unclassified_job = "unclassified-job";
+
 // The classes of a profile for a job on all nodes of a pool, by name, and then what has no class
 // (`unclassified`, `unclassified-job`). Slow parts slow the whole step until somebody knows better
 // (JobFailureClass::speed). Throws InfeasibleError("reliability.classes....").

@@ -25,9 +25,11 @@ std::string rate_text(BytesPerSecond rate) {
 } // namespace
 
 std::string write_collective_table(const probe::CollectiveReport& report) {
-  std::string text =
-      fmt::format("{} of {} over {} GPUs in {} node{}\n", network::name_of(report.collective.kind),
-                  to_text(report.size), report.ranks, report.nodes, report.nodes == 1 ? "" : "s");
+  std::string text = fmt::format(
+      "{} of {} over {} GPUs in {}{} node{}\n", network::name_of(report.collective.kind),
+      to_text(report.size), report.ranks,
+      report.fewest_nodes < report.nodes ? fmt::format("{} to ", report.fewest_nodes) : "",
+      report.nodes, report.nodes == 1 ? "" : "s");
   TextTable table({"", "value"});
   table.add({"time", significant(report.time.base() / unit_micro) + " us"});
   table.add({"algorithm", std::string(network::name_of(report.collective.algorithm))});

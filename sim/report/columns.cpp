@@ -3,6 +3,8 @@
 
 #include "sim/base/quantity_text.hpp"
 
+#include <map>
+
 namespace sim::report {
 
 namespace {
@@ -91,10 +93,8 @@ std::vector<LedgerColumn> make_ledger_columns() {
   return {
       {{"gpu_hours", "GPU-hour", false, "GPU time charged to the category."},
        [charged](const Result& r, Category c) { return Value(gpu_seconds(charged(r, c))); }},
-      {{"cost_usd", "USD", false, "Share of the bill, by GPU time."},
-       [charged](const Result& r, Category c) {
-         return Value(dollars_of(r, charged(r, c)).base());
-       }},
+      {{"cost_usd", "USD", false, "Share of the pools' bills, by GPU time."},
+       [](const Result& r, Category c) { return Value(dollars_of(r, c).base()); }},
       {{"percent", "", false, "Share of the GPU time."}, [charged](const Result& r, Category c) {
          return Value(100 * ratio(gpu_seconds(charged(r, c)), gpu_seconds(r.run.ledger.total())));
        }}};
@@ -136,8 +136,45 @@ const std::vector<LedgerColumn>& ledger_columns() {
   return columns;
 }
 
-Dollars dollars_of(const Result& result, GpuNanoseconds gpu_time) {
-  return result.bill.total * ratio(gpu_seconds(gpu_time), gpu_seconds(result.run.gpu_time));
+namespace {
+
+// GPU time that the part of a ledger stands for, at what its pool's GPU time costs. A bill of one
+// pool is the total.
+template <class Part> // (const training::Ledger&) -> GpuNanoseconds
+Dollars priced(const Result& r, const std::vector<const StageResult*>& stages, Part part) {
+  std::map<std::string, GpuNanoseconds> whole, asked;
+  GpuNanoseconds all = 0;
+  for (const StageResult& s : r.run.stages) {
+    whole[s.pool] += s.ledger.total() - s.rollout_ledger.total();
+    whole[s.rollout_pool] += s.rollout_ledger.total();
+  }
+  for (const StageResult* s : stages) {
+    const GpuNanoseconds rollout = part(s->rollout_ledger), both = part(s->ledger);
+    asked[s->pool] += both - rollout;
+    asked[s->rollout_pool] += rollout;
+    all += both;
+  }
+  if (r.bill.by_pool.size() <= 1)
+    return r.bill.total * ratio(gpu_seconds(all), gpu_seconds(r.run.gpu_time));
+  Dollars sum{};
+  for (const auto& [pool, cost] : r.bill.by_pool)
+    sum += cost * ratio(gpu_seconds(asked[pool]), gpu_seconds(whole[pool]));
+  return sum;
+}
+
+} // namespace
+
+Dollars dollars_of(const Result& result, const StageResult& stage) {
+  return priced(result, {&stage}, [](const training::Ledger& l) { return l.total(); });
+}
+
+Dollars dollars_of(const Result& result, Category category) {
+  std::vector<const StageResult*> stages;
+  for (const StageResult& s : result.run.stages)
+    stages.push_back(&s);
+  return priced(result, stages, [category](const training::Ledger& l) {
+    return l.charged[static_cast<std::size_t>(category)];
+  });
 }
 
 } // namespace sim::report

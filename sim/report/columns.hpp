@@ -77,7 +77,8 @@ std::optional<double> value_of(const Column& column, const Subject&... subject) 
   return *base / column.scale();
 }
 
-// Dollars of a share of the GPU time: the bill is split by it, last of all.
-Dollars dollars_of(const Result& result, GpuNanoseconds gpu_time);
+// Dollars of a stage, of a category: the bill of each pool is split by GPU time, last of all.
+Dollars dollars_of(const Result& result, const training::StageResult& stage);
+Dollars dollars_of(const Result& result, execution::Category category);
 
 } // namespace sim::report

@@ -2,13 +2,13 @@
 #include "sim/report/compare_writer.hpp"
 
 #include "sim/base/quantity_text.hpp"
+#include "sim/base/time.hpp"
+#include "sim/report/attribution_writer.hpp"
 #include "sim/report/csv_writer.hpp"
-#include "sim/report/json_writer.hpp"
 #include "sim/report/quantities.hpp"
+#include "sim/report/rules_writer.hpp"
 #include "sim/report/table_writer.hpp"
 #include "sim/report/text_table.hpp"
-
-#include <nlohmann/json.hpp>
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -17,36 +17,7 @@ namespace sim::report {
 
 namespace {
 
-using nlohmann::ordered_json;
-using Values = std::vector<std::optional<double>>; // by result
-
-struct Row {
-  std::string quantity; // path
-  std::string unit;
-  Values values;
-  [[nodiscard]] std::optional<double> ratio(std::size_t i) const {
-    if (!values[0] || !values[i] || *values[0] == 0)
-      return std::nullopt;
-    return *values[i] / *values[0];
-  }
-};
-
-// Every quantity that at least one result has, in the order of the first that has it.
-std::vector<Row> rows_of(const std::vector<Compared>& compared) {
-  std::vector<Row> rows;
-  std::map<std::string, std::size_t> known;
-  for (std::size_t i = 0; i < compared.size(); ++i)
-    for (const std::string& path : quantity_paths(compared[i].result.scenario)) {
-      const std::optional<Quantity> q = find_quantity(compared[i].result, path);
-      if (!q)
-        continue;
-      const auto [place, fresh] = known.emplace(path, rows.size());
-      if (fresh)
-        rows.push_back({path, q->column->unit, Values(compared.size())});
-      rows[place->second].values[i] = q->value;
-    }
-  return rows;
-}
+using Row = ComparedRow;
 
 // The columns that people compare first; --json and --csv hold them all.
 const std::vector<std::string> shown_stage_columns{"gpus",
@@ -131,7 +102,128 @@ std::string block_text(const std::vector<Compared>& compared, const Section& sec
   return table.text();
 }
 
-std::string tokens_note(const std::vector<Compared>& compared) {
+// Rated and simulated worth of the chips, and dates.
+std::string chips_text(const std::vector<Compared>& compared) {
+  std::vector<std::string> heads{"Chips and dates"};
+  std::vector<std::vector<std::string>> rows;
+  const auto add = [&](const char* name, auto&& cell) {
+    std::vector<std::string> cells{name};
+    for (std::size_t i = 0; i < compared.size(); ++i)
+      cells.push_back(cell(i));
+    rows.push_back(std::move(cells));
+  };
+  const bool equivalents = std::any_of(compared.begin(), compared.end(),
+                                       [](const Compared& c) { return c.h100.has_value(); });
+  if (equivalents)
+    for (const auto& [name, part] :
+         {std::pair{"H100 equivalents, TPP", &H100Equivalents::tpp},
+          std::pair{"H100 equivalents, BF16", &H100Equivalents::bf16},
+          std::pair{"H100 equivalents, FP8", &H100Equivalents::fp8},
+          std::pair{"H100 equivalents, simulated", &H100Equivalents::simulated}})
+      add(name, [&compared, member = part](std::size_t i) {
+        const auto& h100 = compared[i].h100;
+        return h100 && (*h100).*member ? with_commas(*((*h100).*member)) : std::string("-");
+      });
+  const std::vector<RunDates> dates = dates_of(compared);
+  if (!dates.empty()) {
+    add("start", [&](std::size_t i) { return to_text(dates[i].start); });
+    add("finish", [&](std::size_t i) { return to_text(dates[i].finish); });
+    add("waiting for chips, days",
+        [&](std::size_t i) { return with_commas(dates[i].waiting_days); });
+    add("longer run, days",
+        [&](std::size_t i) { return with_commas(dates[i].run_days - dates[0].run_days, 1); });
+    add("delay, days", [&](std::size_t i) { return with_commas(dates[i].delay_days, 1); });
+  }
+  std::string out;
+  constexpr std::size_t side_by_side = 5;
+  for (std::size_t begin = 0; begin < compared.size() && !rows.empty(); begin += side_by_side) {
+    const std::size_t end = std::min(begin + side_by_side, compared.size());
+    std::vector<std::string> own = heads;
+    for (std::size_t i = begin; i < end; ++i)
+      own.push_back(compared[i].label.substr(0, compared.size() > 4 ? 12 : 17));
+    TextTable table(own);
+    for (const auto& row : rows) {
+      std::vector<std::string> cells{row[0]};
+      cells.insert(cells.end(), row.begin() + static_cast<std::ptrdiff_t>(begin) + 1,
+                   row.begin() + static_cast<std::ptrdiff_t>(end) + 1);
+      table.add(cells);
+    }
+    out += "\n" + table.text();
+  }
+  for (std::size_t i = 0; i < dates.size(); ++i)
+    if (!dates[i].because.empty())
+      out += wrapped("  " + compared[i].label + " starts on " + to_text(dates[i].start) + ": " +
+                         dates[i].because,
+                     4);
+  return out;
+}
+
+// What was measured of each, where it says so.
+std::string published_text(const std::vector<Compared>& compared) {
+  TextTable table({"Published", "run", "published", "simulated", "error", "role"}, 2);
+  bool any = false;
+  for (const Compared& c : compared)
+    for (const PublishedRow& row : published_rows(c.result)) {
+      any = true;
+      table.add({row.quantity, c.label, significant(row.published), significant(row.simulated),
+                 row.error_percent ? percent(*row.error_percent) : "",
+                 std::string(name_of(row.role))});
+    }
+  return any ? "\n" + table.text() : "";
+}
+
+// What export rules say of each, where it asks.
+std::string controls_text(const std::vector<Compared>& compared) {
+  std::vector<economics::PoolControl> controls;
+  for (const Compared& c : compared)
+    for (economics::PoolControl control : c.result.export_controls) {
+      control.pool = c.label + (control.pool == "main" ? "" : "/" + control.pool);
+      controls.push_back(std::move(control));
+    }
+  return controls.empty() ? "" : "\n" + export_controls_text(controls);
+}
+
+std::string precision_note(const std::vector<Compared>& compared) {
+  const std::vector<std::string> precisions = precisions_of(compared);
+  std::string text;
+  for (std::size_t i = 0; i < compared.size(); ++i)
+    text += (i == 0 ? "" : ", ") + compared[i].label + " " +
+            (precisions[i].empty() ? "-" : precisions[i]);
+  const bool same = std::all_of(precisions.begin(), precisions.end(),
+                                [&](const std::string& p) { return p == precisions[0]; });
+  return same ? ""
+              : "\n" + wrapped("Assumes equal loss for equal tokens, though precisions of the "
+                               "matrix multiplies differ: " +
+                                   text,
+                               4);
+}
+
+// Of every run and of its ratio to the first, by replication.
+std::string intervals_text(const Comparison& comparison) {
+  if (comparison.replications == 0)
+    return "";
+  TextTable table({fmt::format("{} replications", comparison.replications), "run", "mean", "p05",
+                   "p95", "ratio p05", "p95"},
+                  2);
+  for (const PairedTotal& total : comparison.totals)
+    for (std::size_t i = 0; i < comparison.compared.size(); ++i) {
+      const Quantiles &v = total.values[i], &r = total.ratios[i];
+      table.add({total.quantity, comparison.compared[i].label, significant(v.mean),
+                 significant(v.p05), significant(v.p95),
+                 i == 0 ? "" : fmt::format("x{:.3f}", r.p05),
+                 i == 0 ? "" : fmt::format("x{:.3f}", r.p95)});
+    }
+  return "\n" + table.text() +
+         wrapped("  Intervals hold the uncertain inputs and failures that are drawn and, unless it "
+                 "was left "
+                 "out, the model's error, by the errors of measured runs.",
+                 4);
+}
+
+std::string tokens_note(const Comparison& comparison) {
+  const std::vector<Compared>& compared = comparison.compared;
+  if (comparison.equal != "tokens" && comparison.equal != "nothing")
+    return "";
   for (const Compared& c : compared)
     if (find_quantity(c.result, "totals.tokens")->value !=
         find_quantity(compared[0].result, "totals.tokens")->value)
@@ -142,17 +234,22 @@ std::string tokens_note(const std::vector<Compared>& compared) {
 
 } // namespace
 
-std::string write_comparison_table(const std::vector<Compared>& compared) {
+std::string write_comparison_table(const Comparison& comparison) {
+  const std::vector<Compared>& compared = comparison.compared;
   std::string out;
-  for (std::size_t i = 0; i < compared.size(); ++i) {
-    const Result& r = compared[i].result;
-    out += wrapped(compared[i].label + ": " + r.scenario_name + " (" + r.scenario_file +
+  for (const Compared& c : compared) {
+    const Result& r = c.result;
+    out += wrapped(c.label + ": " + r.scenario_name + " (" + r.scenario_file +
                        "); USD: " + scope_text(r.scenario, r.bill.convention),
                    4);
+    if (!c.adjusted.empty())
+      out += wrapped("    set " + c.adjusted, 6);
     for (const std::string& substitution : r.run.substitutions)
       out += wrapped("    substituted " + substitution, 6);
+    if (c.validity && !c.validity->beyond.empty())
+      out += wrapped("    beyond what was measured: " + joined(c.validity->beyond, "; "), 6);
   }
-  const std::vector<Row> rows = rows_of(compared);
+  const std::vector<Row> rows = compared_rows(compared);
   constexpr std::size_t others = 3; // beside the first, within the width of the page
   for (const Section& section : sections_of(compared)) {
     const std::vector<const Row*> found = rows_in(section, rows);
@@ -160,37 +257,15 @@ std::string write_comparison_table(const std::vector<Compared>& compared) {
       out += "\n" +
              block_text(compared, section, found, begin, std::min(begin + others, compared.size()));
   }
-  return out + tokens_note(compared);
+  out += chips_text(compared) + controls_text(compared) + intervals_text(comparison) +
+         published_text(compared);
+  for (const AttributionPair& pair : comparison.attributions)
+    out += attribution_text(pair);
+  return out + precision_note(compared) + tokens_note(comparison);
 }
 
-std::string write_comparison_json(const std::vector<Compared>& compared) {
-  ordered_json object = {{"format", json_format},
-                         {"compared", ordered_json::array()},
-                         {"rows", ordered_json::array()}};
-  for (const Compared& c : compared)
-    object["compared"].push_back({{"label", c.label},
-                                  {"scenario", c.result.scenario_name},
-                                  {"file", c.result.scenario_file},
-                                  {"scenario_sha256", c.result.scenario_sha256},
-                                  {"seed", c.result.seed},
-                                  {"convention", c.result.bill.convention},
-                                  {"scope",
-                                   {{"includes", c.result.scenario.scope.includes},
-                                    {"excludes", c.result.scenario.scope.excludes}}},
-                                  {"substitutions", c.result.run.substitutions}});
-  for (const Row& row : rows_of(compared)) {
-    ordered_json values = ordered_json::array(), ratios = ordered_json::array();
-    for (std::size_t i = 0; i < compared.size(); ++i) {
-      values.push_back(row.values[i] ? ordered_json(*row.values[i]) : ordered_json());
-      ratios.push_back(row.ratio(i) ? ordered_json(*row.ratio(i)) : ordered_json());
-    }
-    object["rows"].push_back(
-        {{"quantity", row.quantity}, {"unit", row.unit}, {"values", values}, {"ratios", ratios}});
-  }
-  return json_text(object);
-}
-
-std::string write_comparison_csv(const std::vector<Compared>& compared) {
+std::string write_comparison_csv(const Comparison& comparison) {
+  const std::vector<Compared>& compared = comparison.compared;
   std::vector<std::string> heads{"quantity", "unit"};
   for (const Compared& c : compared)
     heads.push_back(c.label);
@@ -199,7 +274,7 @@ std::string write_comparison_csv(const std::vector<Compared>& compared) {
   heads.emplace_back("scope");
   std::string out = csv_line(heads);
   const Result& first = compared[0].result;
-  for (const Row& row : rows_of(compared)) {
+  for (const Row& row : compared_rows(compared)) {
     std::vector<std::string> fields{row.quantity, row.unit};
     const auto add = [&](const std::optional<double>& v) {
       fields.push_back(v ? number_text(*v) : "");

@@ -121,8 +121,9 @@ Formula tokens_rate_formula(StageKind kind) {
 Formula wall_clock_formula(StageKind kind) {
   Formula formula;
   if (kind == StageKind::ReinforcementLearning)
-    formula = {"parts of all iterations, + failures",
-               {"rollout_hours", "reference_hours", "update_hours", "transfer_hours"}};
+    formula = {"parts of all iterations, as far as they do not overlap, + failures",
+               {"rollout_hours", "reference_hours", "log_probability_hours", "reward_hours",
+                "critic_hours", "update_hours", "transfer_hours"}};
   else if (kind == StageKind::Inference)
     formula = {"tokens over tokens a second, + failures", {"tokens", "tokens_per_second_per_gpu"}};
   else

@@ -89,6 +89,8 @@ ordered_json stage_of(const Result& result, const training::StageResult& stage) 
   if (applies(Applies::Training, stage.kind)) {
     object["layout"]["schedule"] = name_of(stage.step.layout.schedule);
     object["layout"]["sequence_parallel"] = stage.step.layout.sequence_parallel;
+    if (!stage.step.layout.layers_per_stage.empty())
+      object["layout"]["layers_per_stage"] = stage.step.layout.layers_per_stage;
     object["levels"] = levels_of(stage);
   }
   return object;

@@ -45,7 +45,7 @@ Value share_of_peak(const Result& r, const StageResult& s, Flops flops) {
 double tokens_per_second_per_gpu(const StageResult& s) {
   const auto gpus = static_cast<double>(s.gpus);
   if (s.kind == StageKind::Inference)
-    return ratio(s.generated_tokens, seconds(s.wall) * gpus);
+    return ratio(s.tokens, seconds(s.wall) * gpus); // generated, or of prompts read
   return ratio(s.step.tokens, s.step_time.base() * gpus);
 }
 
@@ -86,6 +86,8 @@ void add_time_and_money(StageTable& t) {
   t.count(all, "gpus", "GPUs that the stage runs on.", [](const StageResult& s) { return s.gpus; });
   t.count(all, "spare_gpus", "GPUs set aside beside them.",
           [](const StageResult& s) { return s.spare_gpus; });
+  t.count(Applies::Reinforcement, "rollout_gpus", "Of these, GPUs that only generate.",
+          [](const StageResult& s) { return s.rollout_gpus; });
   t.count(trains, "steps", "Optimizer steps.", [](const StageResult& s) { return s.steps; });
   t.count(all, "tokens", "Tokens trained on; inference: tokens generated.",
           [](const StageResult& s) { return s.tokens; });
@@ -94,15 +96,18 @@ void add_time_and_money(StageTable& t) {
   t.add(trains, "step_time_s", "s",
         "Time of a step at the final batch; rl: an update's share of its iteration.",
         [](const StageResult& s) { return s.step_time.base(); });
+  t.add(trains, "evaluations", "", "Evaluations of held-out sequences in the course of training.",
+        [](const StageResult& s) { return s.evaluations; });
+  t.add(trains, "evaluation_time_s", "s", "Time of one evaluation.",
+        [](const StageResult& s) { return s.evaluation_time.base(); });
   t.add(all, "wall_clock_hours", "h", "Wall-clock time.",
         [](const StageResult& s) { return seconds(s.wall); });
   t.add(all, "gpu_hours", "GPU-hour", "Wall-clock time x GPUs.",
         [](const StageResult& s) { return gpu_seconds(s.ledger.total()); });
-  t.columns.push_back({{"cost_usd", "USD", false, "Share of the bill, by GPU time."},
-                       all,
-                       [](const Result& r, const StageResult& s) {
-                         return Value(dollars_of(r, s.ledger.total()).base());
-                       }});
+  t.columns.push_back(
+      {{"cost_usd", "USD", false, "Share of the pools' bills, by GPU time."},
+       all,
+       [](const Result& r, const StageResult& s) { return Value(dollars_of(r, s).base()); }});
   t.add(all, "goodput", "", "Useful time over wall-clock time.",
         [](const StageResult& s) { return ratio(seconds(s.useful), seconds(s.wall)); });
   t.add(all, "tokens_per_second_per_gpu", "", "At the final batch; inference: generated.",
@@ -200,6 +205,8 @@ void add_memory_and_layout(StageTable& t) {
          [](const plan::MemoryPlan& m) { return m.weights + m.gradients + m.optimizer; });
   memory("total", "Sum on the fullest rank.", [](const plan::MemoryPlan& m) { return m.total(); });
   memory("capacity", "Of the device.", [](const plan::MemoryPlan& m) { return m.capacity; });
+  memory("host", "In the memory of the node's host, of the rank that keeps most there.",
+         [](const plan::MemoryPlan& m) { return m.host; });
 
   const std::pair<const char*, int plan::ParallelismSpec::*> degrees[] = {
       {"tensor", &plan::ParallelismSpec::tensor},
@@ -262,11 +269,21 @@ void add_reinforcement(StageTable& t) {
   const std::pair<const char*, Seconds StageResult::*> parts[] = {
       {"rollout_hours", &StageResult::rollout},
       {"reference_hours", &StageResult::reference},
+      {"log_probability_hours", &StageResult::log_probabilities},
+      {"reward_hours", &StageResult::reward},
+      {"critic_hours", &StageResult::critic},
       {"update_hours", &StageResult::update},
       {"transfer_hours", &StageResult::transfer}};
   for (const auto& [name, member] : parts)
-    t.add(rl, name, "h", "Of all iterations together, failures aside.",
+    t.add(rl, name, "h", "Of all iterations together, failures aside; may overlap.",
           [member = member](const StageResult& s) { return (s.*member).base(); });
+  t.add(rl, "iteration_time_s", "s", "Of the last iterations, with both sides busy.",
+        [](const StageResult& s) { return s.iteration_time.base(); });
+  t.add(rl, "generation_share", "", "Rollouts over all parts of the last iterations.",
+        [](const StageResult& s) { return s.generation_share; });
+  t.add(rl, "staleness", "",
+        "Newer versions of the weights when a response is trained on, mean of the last iterations.",
+        [](const StageResult& s) { return s.staleness; });
 }
 
 std::vector<StageColumn> make_stage_columns() {

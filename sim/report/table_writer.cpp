@@ -80,7 +80,7 @@ std::string stages_text(const Result& r) {
     table.add({s.name, cell("steps", [](double v) { return with_commas(v); }),
                cell("tokens", engineering), cell("step_time_s", significant),
                with_commas(hours(s.wall), 1), with_commas(gpu_hours(s.ledger.total())),
-               with_commas(dollars_of(r, s.ledger.total()) / dollar),
+               with_commas(dollars_of(r, s) / dollar),
                cell("tokens_per_second_per_gpu", significant),
                cell("model_tflops_per_gpu", [](double v) { return with_commas(v, 1); }),
                cell("mfu", [](double v) { return with_commas(100 * v, 1) + "%"; })});
@@ -130,17 +130,33 @@ std::string failures_text(const Result& r, const StageResult& s) {
   return wrapped(text, 4);
 }
 
+// Parts of a loop, and what the last iterations are like.
+std::string loop_text(const StageResult& s) {
+  std::string text = fmt::format("  {}: {} rollouts", s.name, count(s.rollouts));
+  const char* separator = "; ";
+  for (const auto& [name, time] :
+       {std::pair{"rollout", s.rollout}, std::pair{"reference", s.reference},
+        std::pair{"log-probabilities", s.log_probabilities}, std::pair{"reward model", s.reward},
+        std::pair{"critic", s.critic}, std::pair{"updates", s.update},
+        std::pair{"transfer", s.transfer}})
+    if (time > Seconds{}) {
+      text += fmt::format("{}{} {} h", separator, name, significant(time / hour));
+      separator = ", ";
+    }
+  if (s.rollout_gpus > 0)
+    text += fmt::format("; {} of {} GPUs generate", count(s.rollout_gpus), count(s.gpus));
+  text += fmt::format("; last iterations {} s, generation {} of their parts",
+                      significant(s.iteration_time / second), percent(100 * s.generation_share));
+  if (s.staleness > 0)
+    text += fmt::format(", weights {} versions old", significant(s.staleness));
+  return wrapped(text, 4);
+}
+
 std::string events_text(const Result& r) {
   std::string out;
   for (const StageResult& s : r.run.stages) {
     if (s.kind == training::StageKind::ReinforcementLearning)
-      out += wrapped(
-          fmt::format(
-              "  {}: {} rollouts; rollout {} h, reference {} h, updates {} h, transfer {} h",
-              s.name, count(s.rollouts), significant(s.rollout / hour),
-              significant(s.reference / hour), significant(s.update / hour),
-              significant(s.transfer / hour)),
-          4);
+      out += loop_text(s);
     const training::FailureCounts& f = s.failures;
     if (f.failures > 0 || f.planned > 0 || f.checkpoints > 0)
       out += failures_text(r, s);
@@ -156,7 +172,8 @@ std::string ledger_text(const Result& r) {
       continue;
     const double share = gpu_hours(time) / gpu_hours(r.run.ledger.total());
     table.add({std::string(name_of(static_cast<Category>(i))), with_commas(gpu_hours(time), 1),
-               percent(100 * share, 2), with_commas(dollars_of(r, time) / dollar)});
+               percent(100 * share, 2),
+               with_commas(dollars_of(r, static_cast<Category>(i)) / dollar)});
   }
   table.rule();
   table.add({"sum", with_commas(gpu_hours(r.run.ledger.total()), 1), percent(100, 2),
@@ -238,13 +255,20 @@ std::string page_of(const std::vector<std::string>& sections) {
 std::string scope_text(const scenario::Scenario& scenario, const std::string& convention) {
   const economics::PriceSpec& price = scenario.price;
   std::string text = convention;
-  if (convention == "owned_amortised")
+  if (convention == "owned_amortised") {
     text += " with electricity";
-  else if (price.rental)
-    text += " at " + to_text(*price.rental);
-  else
-    text += fmt::format(" at {} prices of {}, {}", name_of(price.level), price.market,
-                        to_text(price.date.known() ? price.date : scenario.calendar.start));
+  } else {
+    std::vector<std::string> rents;
+    for (const auto& [pool, rent] : price.rentals)
+      rents.push_back(fmt::format("{} (pool {})", to_text(rent), pool));
+    if (price.rental)
+      rents.push_back(to_text(*price.rental));
+    else if (!price.market.empty())
+      rents.push_back(
+          fmt::format("{} prices of {}, {}", name_of(price.level), price.market,
+                      to_text(price.date.known() ? price.date : scenario.calendar.start)));
+    text += " at " + joined(rents, ", ");
+  }
   const economics::ScopeSpec& scope = scenario.scope;
   text +=
       scope.includes.empty() ? "; scope not stated" : "; covers " + joined(scope.includes, ", ");
@@ -269,6 +293,8 @@ std::string layout_text(const plan::ParallelismSpec& l) {
     text += ", " + std::string(name_of(l.schedule));
   if (l.virtual_stages > 1)
     text += fmt::format(", {} virtual stages", l.virtual_stages);
+  if (!l.layers_per_stage.empty())
+    text += fmt::format(", layers {}", fmt::join(l.layers_per_stage, " "));
   return text;
 }
 

@@ -124,6 +124,8 @@ private:
       return {Passes, "gradient norm"};
     case StepTrace::What::Optimizer:
       return {Passes, "optimizer"};
+    case StepTrace::What::HostUpdate:
+      return {Passes, "optimizer on the host"};
     case StepTrace::What::Synchronisation:
       return {Passes, "synchronisation"};
     }
@@ -191,6 +193,61 @@ private:
 };
 
 } // namespace
+
+namespace {
+
+std::string_view name_of_phase(reliability::Phase phase) {
+  switch (phase) {
+  case reliability::Phase::Working:
+    return "work";
+  case reliability::Phase::Saving:
+    return "checkpoint";
+  case reliability::Phase::Detecting:
+    return "detection";
+  case reliability::Phase::Waiting:
+    return "waiting for nodes";
+  case reliability::Phase::Restarting:
+    return "restart";
+  case reliability::Phase::Maintaining:
+    return "maintenance";
+  }
+  return "";
+}
+
+std::string span_text(const training::StageResult& stage, const reliability::JobSpan& span,
+                      RunTime offset, int row) {
+  std::string arguments;
+  if (span.checkpoints > 0)
+    arguments = fmt::format(R"("checkpoints":{})", span.checkpoints);
+  if (span.cause)
+    arguments = fmt::format(R"("cause":{})",
+                            nlohmann::json(stage.failures.causes[*span.cause].name).dump());
+  constexpr double microsecond = 1e3; // in nanoseconds
+  return fmt::format(R"({{"name":"{}","ph":"X","pid":1,"tid":{},"ts":{},"dur":{},"args":{{{}}}}})",
+                     name_of_phase(span.phase), row,
+                     number_text(double((offset + span.begin).nanoseconds) / microsecond),
+                     number_text(double((span.end - span.begin).nanoseconds) / microsecond),
+                     arguments);
+}
+
+} // namespace
+
+std::string write_timeline(const Result& result) {
+  std::string out = R"({"displayTimeUnit":"ms","traceEvents":[)"
+                    "\n"
+                    R"({"name":"process_name","ph":"M","pid":1,"tid":0,"args":{"name":"run"}})";
+  RunTime offset{};
+  int row = 0;
+  for (const training::StageResult& stage : result.run.stages) {
+    out += ",\n" +
+           fmt::format(R"({{"name":"thread_name","ph":"M","pid":1,"tid":{},"args":{{"name":{}}}}})",
+                       ++row, nlohmann::json(stage.name).dump());
+    for (const reliability::JobSpan& span : stage.timeline)
+      out += ",\n" + span_text(stage, span, offset, row);
+    offset += stage.wall;
+  }
+  return out + "\n]}\n";
+}
 
 std::string write_trace(const Result& result) {
   std::string out = R"({"displayTimeUnit":"ms","traceEvents":[)";

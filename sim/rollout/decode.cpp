@@ -6,6 +6,9 @@
 #include "sim/hardware/kernel.hpp"
 #include "sim/workload/counts.hpp"
 #include "sim/workload/dimensions.hpp"
+#include "sim/workload/operators.hpp"
+
+#include <fmt/format.h>
 
 #include <algorithm>
 #include <cmath>
@@ -19,6 +22,11 @@ using hardware::Precision;
 
 constexpr double wide = 2;                // bytes of a 16-bit element
 constexpr double scale_bytes = 4.0 / 128; // one FP32 scale per 128 narrow elements
+// Logits are widened to FP32, scaled, normalised, their logarithms taken, noise added and the
+// largest found: six passes that read or write 8 bytes each.
+constexpr double sampling_bytes = 48;
+constexpr double half_overlapped = 0.3; // of the shorter that two half-batches do not hide
+constexpr double prompt_chunk = 4096;   // tokens of one sum of tensor-parallel prefill
 
 const AcceleratorSpec& accelerator_of(const GenerationSetting& setting) {
   return setting.pool->node->accelerator.spec;
@@ -80,41 +88,65 @@ double power(double base, double exponent) {
   return exponent == 0 ? 1 : portable_pow(base, exponent);
 }
 
+// What is left exposed of `exchange` beside `compute` by two half-batches.
+Seconds exposed(Seconds compute, Seconds exchange, bool overlapped) {
+  return overlapped
+             ? std::max(compute, exchange) + half_overlapped * std::min(compute, exchange) - compute
+             : exchange;
+}
+
 } // namespace
 
 DecodeModel::DecodeModel(const GenerationSetting& setting)
     : gpus_(setting.pool->nodes * setting.pool->node->accelerators),
-      replica_(replica_gpus(setting)) {
+      replica_(replica_gpus(setting)), tensor_(tensor_gpus(setting, replica_)),
+      exchanges_tokens_(setting.model->experts && tensor_ < replica_),
+      two_batch_overlap_(setting.decoding->two_batch_overlap) {
   const DecodingSpec& decoding = *setting.decoding;
-  SIM_ASSERT(decoding.drafts >= 0 && decoding.acceptance >= 0 && decoding.acceptance <= 1);
-  tokens_per_step_ = 1 + decoding.drafts;
-  // A draft counts when all before it were accepted: 1 + a + a^2 + ... + a^drafts.
-  for (double draft = 1, accepted = decoding.acceptance; draft <= decoding.drafts; ++draft) {
-    tokens_per_sequence_ += accepted;
-    accepted *= decoding.acceptance;
-  }
-  least_sequences_ = setting.model->experts ? 1 : 1.0 / replica_;
+  count_acceptance(decoding);
   slowdown_ = 1 / setting.stack->rollout_efficiency;
-  kernels_ = layers_of(setting).all() * decoding.kernel_floor;
+  const LayerCount layers = layers_of(setting);
+  kernels_ = layers.all() * decoding.kernel_floor;
+  const Seconds expert_launch = decoding.host_expert_layer_time > Seconds{}
+                                    ? decoding.host_expert_layer_time
+                                    : decoding.host_layer_time;
+  launch_ = layers.dense * decoding.host_layer_time + layers.experts * expert_launch;
+  host_step_ = decoding.host_step_time;
+  host_per_sequence_ = decoding.host_sequence_time;
   count_weights(setting);
   count_attention(setting);
   count_communication(setting);
   count_prefill(setting);
 }
 
+// A draft counts when all before it were accepted: 1 + a_1 + a_1 a_2 + ...
+void DecodeModel::count_acceptance(const DecodingSpec& decoding) {
+  SIM_ASSERT(decoding.drafts >= 0 && decoding.acceptance >= 0 && decoding.acceptance <= 1);
+  const std::vector<double>& positions = decoding.acceptance_by_position;
+  if (!positions.empty() && positions.size() != static_cast<std::size_t>(decoding.drafts))
+    throw InfeasibleError(
+        "stages", fmt::format("{} acceptances of {} drafts", positions.size(), decoding.drafts),
+        "decoding.acceptance_by_position: one for each draft");
+  tokens_per_step_ = 1 + decoding.drafts;
+  double accepted = 1;
+  for (int draft = 0; draft < decoding.drafts; ++draft) {
+    accepted *=
+        positions.empty() ? decoding.acceptance : positions[static_cast<std::size_t>(draft)];
+    tokens_per_sequence_ += accepted;
+  }
+}
+
 void DecodeModel::count_weights(const GenerationSetting& setting) {
   const workload::ModelSpec& model = *setting.model;
   const AcceleratorSpec& chip = accelerator_of(setting);
   const LayerCount layers = layers_of(setting);
-  const workload::Parameters all = workload::parameters(model);
+  const double width = setting.decoding->weight_bytes / byte;
   const double head = double(model.hidden) * model.vocabulary;
   const double projection = 2.0 * model.hidden * model.hidden; // of a prediction module
   const BytesPerSecond bandwidth = chip.memory_bandwidth * chip.kernels->memory.gemm;
   const FlopsPerSecond rate = multiply_rate(setting);
-  const double shards = model.experts ? 1 : replica_; // dense models: tensor parallelism
 
-  double read = layers.drafts * projection;
-  double draft_layer = 0;
+  double read = layers.drafts * projection, draft_layer = 0, routed = 0;
   if (layers.dense > 0) {
     const auto layer = workload::layer_parameters(model, workload::LayerKind::Dense);
     read += layers.dense * layer.total();
@@ -124,17 +156,22 @@ void DecodeModel::count_weights(const GenerationSetting& setting) {
     const auto layer = workload::layer_parameters(model, workload::LayerKind::Experts);
     read += layers.experts * (layer.total() - layer.experts);
     draft_layer = layer.total() - layer.experts + layer.active_experts;
+    routed = (model.layers - model.dense_layers) * layer.active_experts;
     active_experts_ = model.experts->active;
+    const double cut = setting.decoding->expert_tensor > 1 ? replica_ : 1;
+    expert_ranks_ = replica_ / cut;
+    routing_imbalance_ = expert_ranks_ > 1 ? setting.stack->expert_imbalance : 1;
     // Where experts do not divide over the GPUs, the rest of the slots holds second copies.
-    expert_slots_ = std::ceil(double(model.experts->routed) / replica_);
-    const double expert = layer.experts / model.experts->routed;
-    experts_read_ =
-        layers.experts * expert_slots_ * expert * setting.decoding->weight_bytes / bandwidth;
+    expert_slots_ = std::ceil(model.experts->routed / expert_ranks_);
+    const double expert = layer.experts / model.experts->routed / cut;
+    experts_read_ = layers.experts * expert_slots_ * expert * width * byte / bandwidth;
   }
-  dense_read_ = (setting.decoding->weight_bytes / byte * read + wide * head * (1 + layers.drafts)) /
-                shards * byte / bandwidth;
-  multiply_per_token_ = 2 * all.active_matrices * flop / rate;
+  dense_read_ = (width * read + wide * head * (1 + layers.drafts)) / tensor_ * byte / bandwidth;
+  multiply_per_token_ = 2 * (workload::parameters(model).active_matrices - routed) * flop / rate;
+  expert_multiply_per_token_ = 2 * routed * flop / rate;
   multiply_per_sequence_ = 2 * layers.drafts * (draft_layer + projection + head) * flop / rate;
+  sampling_per_sequence_ = sampling_bytes * model.vocabulary * byte /
+                           (chip.memory_bandwidth * chip.kernels->memory.elementwise);
 }
 
 void DecodeModel::count_attention(const GenerationSetting& setting) {
@@ -148,7 +185,7 @@ void DecodeModel::count_attention(const GenerationSetting& setting) {
   const double kv_heads = latent                   ? 1
                           : attention.kv_heads > 0 ? attention.kv_heads
                                                    : attention.heads;
-  const double copies = model.experts ? 1 : std::max(1.0, replica_ / kv_heads);
+  const double copies = std::max(1.0, tensor_ / kv_heads);
   const Bytes cache_per_token = layers * workload::kv_elements_per_token_layer(model) *
                                 setting.decoding->kv_bytes_per_element * copies;
   cache_read_per_context_ =
@@ -160,24 +197,19 @@ void DecodeModel::count_attention(const GenerationSetting& setting) {
   attention_per_context_ =
       tokens_per_step_ * layers * 2 * attention.heads * width * flop /
       (hardware::peak(chip, Precision::Bf16, "cluster") * kernels.decode_compute_fraction);
-  const Bytes free = chip.memory * (1 - setting.stack->fragmentation) -
-                     setting.stack->framework_memory - weights_per_gpu(setting, replica_);
-  cache_tokens_ = free / cache_per_token;
+  cache_tokens_ = free_for_cache(setting, replica_) / cache_per_token;
   window_ = attention.window;
 }
 
 void DecodeModel::count_communication(const GenerationSetting& setting) {
-  if (replica_ == 1)
-    return;
   const hardware::NodeSpec& node = setting.pool->node.spec;
-  const hardware::FabricSpec& fabric = setting.pool->fabric.spec;
   const plan::StackSpec& stack = *setting.stack;
-  const BytesPerSecond scale_up = hardware::usable_scale_up(node);
-  const BytesPerSecond scale_out = node.nic.bandwidth * (double(node.nics) / node.accelerators);
   const LayerCount layers = layers_of(setting);
   const double hidden = setting.model->hidden;
-  if (expert_slots_ > 0) {
+  if (exchanges_tokens_) {
     // Every copy of a token goes its own way: one per active expert, to a GPU chosen evenly.
+    const BytesPerSecond scale_up = hardware::usable_scale_up(node);
+    const BytesPerSecond scale_out = node.nic.bandwidth * (double(node.nics) / node.accelerators);
     const double local = std::min(node.accelerators, replica_);
     const double copies = active_experts_ * hidden;
     const double bytes =
@@ -185,24 +217,16 @@ void DecodeModel::count_communication(const GenerationSetting& setting) {
     const Seconds inside = (local - 1) / replica_ * copies * bytes * byte / scale_up;
     const Seconds outside = (replica_ - local) / replica_ * copies * bytes * byte /
                             (scale_out * stack.all_to_all_efficiency);
-    communication_per_token_ = layers.experts * std::max(inside, outside);
-    communication_fixed_ = layers.experts * 2 * setting.decoding->all_to_all_floor;
-    return;
+    exchange_per_token_ = layers.experts * std::max(inside, outside);
+    exchange_fixed_ = layers.experts * 2 * setting.decoding->all_to_all_floor;
   }
-  // Tensor parallelism: two all-reduces of 16-bit activations per layer, of all the replica's
-  // tokens.
-  const bool within_node = replica_ <= node.accelerators;
-  const BytesPerSecond link =
-      within_node ? scale_up
-                  : std::min(scale_up, node.nics * node.nic.bandwidth * fabric.efficiency);
-  Seconds latency = within_node ? fabric.scale_up_latency : fabric.leaf_latency;
-  if (const auto& library = accelerator_of(setting).collectives; library && within_node) {
-    const hardware::ProtocolLatencies& hop = (*library)->tuning.scale_up.ring;
-    latency += std::max(Seconds{}, hop.simple - hop.ll); // handed over by a counter
+  if (tensor_ > 1) {
+    // Sums of 16-bit activations after attention and feed-forward; experts that other groups share
+    // are combined by their exchange instead.
+    all_reduce_ = AllReduceTime(*setting.pool, tensor_);
+    all_reduces_ = layers.all() + (exchanges_tokens_ ? layers.dense : layers.all());
+    reduced_per_token_ = hidden * wide * byte;
   }
-  const Bytes per_token = 2 * (replica_ - 1.0) / replica_ * replica_ * hidden * wide * byte;
-  communication_per_token_ = 2 * layers.all() * (per_token / link);
-  communication_fixed_ = 2 * layers.all() * 2 * latency; // reduce, then gather
 }
 
 void DecodeModel::count_prefill(const GenerationSetting& setting) {
@@ -213,8 +237,10 @@ void DecodeModel::count_prefill(const GenerationSetting& setting) {
       hardware::attention_kernels(chip, named == hardware::unfused_attention ? "" : named);
   // The head multiplies the last token of a prompt only.
   const double head = double(model.hidden) * model.vocabulary;
+  const double spread = routing_imbalance_ - 1; // waits for the fullest rank
   prompt_matrices_per_token_ =
-      2 * (workload::parameters(model).active_matrices - head) * flop / multiply_rate(setting);
+      2 * (workload::parameters(model).active_matrices - head) * flop / multiply_rate(setting) +
+      spread * expert_multiply_per_token_;
   const workload::AttentionDimensions core = workload::attention_dimensions(model.attention);
   const double scores_per_key = model.layers * core.heads;
   const Flops flops_per_score = 2 * (core.query_key_dim + core.value_dim) * flop;
@@ -223,43 +249,141 @@ void DecodeModel::count_prefill(const GenerationSetting& setting) {
                             kernels.exposed_exponentials * flop / chip.special_function_peak;
   prompt_attention_per_square_ = scores_per_key / 2 * per_score / chip.kernels->sustained_fraction;
   prompt_extra_length_ = kernels.query_tile + 2 * kernels.half_length;
+  count_prefill_exchange(setting);
+}
+
+// Long messages: a token crosses the network once for each node that it goes to and spreads there
+// (room network, MoE dispatch and combine).
+void DecodeModel::count_prefill_exchange(const GenerationSetting& setting) {
+  const workload::ModelSpec& model = *setting.model;
+  const hardware::NodeSpec& node = setting.pool->node.spec;
+  const plan::StackSpec& stack = *setting.stack;
+  if (tensor_ > 1) {
+    const Bytes chunk = prompt_chunk * reduced_per_token_;
+    prompt_exchange_ = all_reduces_ * tensor_ * all_reduce_(chunk) / prompt_chunk;
+  }
+  if (!exchanges_tokens_)
+    return;
+  const double nodes = std::max(1.0, double(replica_) / node.accelerators);
+  const double ranks = std::min(node.accelerators, replica_);
+  const double bytes =
+      exchange_bytes(stack.precision.dispatch) + exchange_bytes(stack.precision.combine);
+  const Bytes copy = model.hidden * bytes * routing_imbalance_ * byte;
+  const BytesPerSecond scale_out = node.nic.bandwidth * (double(node.nics) / node.accelerators);
+  const Seconds outside = workload::expected_destinations(model, nodes, model.experts->max_nodes) *
+                          (nodes - 1) / nodes * copy / (scale_out * stack.all_to_all_efficiency);
+  const Seconds inside = workload::expected_destinations(model, replica_, 0) * (ranks - 1) / ranks *
+                         copy / hardware::usable_scale_up(node);
+  prompt_exchange_ += (model.layers - model.dense_layers) * std::max(outside, inside);
 }
 
 double DecodeModel::kept(double context) const {
   return window_ > 0 ? std::min(context, double(window_)) : context;
 }
 
-DecodeStep DecodeModel::step(double sequences_per_gpu, double context) const {
-  SIM_ASSERT(sequences_per_gpu > 0 && context >= 0);
-  const double sequences = std::max(least_sequences_, sequences_per_gpu);
-  const double tokens = sequences * tokens_per_step_;
-  Seconds read = dense_read_;
-  if (expert_slots_ > 0) {
-    // Share of expert slots that some token of the replica is sent to.
-    const double slots = expert_slots_ * replica_;
-    const double hit =
-        slots <= 1 ? 1 : 1 - power(1 - 1 / slots, tokens * replica_ * active_experts_);
-    read += experts_read_ * hit;
+double DecodeModel::fullest(const Load& load) const {
+  return std::max({load.fullest, load.sequences, 1.0 / tensor_});
+}
+
+// Load of the fullest expert rank over the mean: what the router's preferences make of it, and what
+// chance does where tokens are few (largest of `ranks` Poisson loads, in the Gaussian limit).
+double DecodeModel::expert_imbalance(double tokens_per_gpu) const {
+  if (expert_ranks_ <= 1)
+    return 1;
+  const double copies_per_rank = tokens_per_gpu * active_experts_ * replica_ / expert_ranks_;
+  return routing_imbalance_ * (1 + std::sqrt(2 * portable_log(expert_ranks_) / copies_per_rank));
+}
+
+DecodeModel::Layers DecodeModel::dense_layers(const Load& load) const {
+  const double sequences = fullest(load);
+  return {dense_read_,
+          sequences * (tokens_per_step_ * multiply_per_token_ + multiply_per_sequence_)};
+}
+
+DecodeModel::Layers DecodeModel::expert_layers(const Load& load) const {
+  if (expert_slots_ == 0)
+    return {};
+  const double tokens = std::max(load.sequences, 1.0 / replica_) * tokens_per_step_;
+  // Share of expert slots that some token of the replica is sent to.
+  const double slots = expert_slots_ * expert_ranks_;
+  const double hit = slots <= 1 ? 1 : 1 - power(1 - 1 / slots, tokens * replica_ * active_experts_);
+  return {experts_read_ * hit, tokens * expert_imbalance(tokens) * expert_multiply_per_token_};
+}
+
+Seconds DecodeModel::communication(const Load& load) const {
+  Seconds sum{};
+  if (exchanges_tokens_) {
+    // The fullest GPU sends the most, the rank of the favourite experts receives the most.
+    const double tokens = std::max(load.sequences, 1.0 / replica_) * tokens_per_step_;
+    const double most =
+        std::max(fullest(load) * tokens_per_step_, tokens * expert_imbalance(tokens));
+    sum += exchange_fixed_ + most * exchange_per_token_;
   }
+  if (tensor_ > 1) {
+    const double tokens = fullest(load) * tensor_ * tokens_per_step_;
+    sum += all_reduces_ * all_reduce_(tokens * reduced_per_token_);
+  }
+  return sum;
+}
+
+Seconds DecodeModel::slack(const Load& load) const {
+  const Layers dense = dense_layers(load), experts = expert_layers(load);
+  return slowdown_ * (std::max(Seconds{}, dense.read - dense.multiply) +
+                      std::max(Seconds{}, experts.read - experts.multiply));
+}
+
+Seconds DecodeModel::layer_time(const Load& load) const {
+  const Layers dense = dense_layers(load), experts = expert_layers(load);
+  // Every GPU of a tensor-parallel group samples all of its sequences.
+  const Seconds sampling = fullest(load) * tensor_ * tokens_per_step_ * sampling_per_sequence_;
+  return std::max(dense.read, dense.multiply) + std::max(experts.read, experts.multiply) + sampling;
+}
+
+// `parts` batches one after another: each reads the weights and launches kernels by itself, and all
+// but what two of them hide is exposed.
+DecodeStep DecodeModel::device_step(const Load& load, int parts) const {
+  const Load part{load.sequences / parts, load.fullest / parts, load.context};
   DecodeStep step;
-  step.tokens_per_sequence = tokens_per_sequence_;
-  step.weights_or_gemm =
-      slowdown_ * std::max(read, tokens * multiply_per_token_ + sequences * multiply_per_sequence_);
-  step.attention = slowdown_ * sequences * kept(context) *
+  step.weights_or_gemm = slowdown_ * parts * layer_time(part);
+  step.attention = slowdown_ * fullest(load) * kept(load.context) *
                    std::max(cache_read_per_context_, attention_per_context_);
-  step.kernels = slowdown_ * kernels_;
-  step.all_to_all = slowdown_ * (communication_fixed_ + tokens * communication_per_token_);
-  step.duration = step.weights_or_gemm + step.attention + step.kernels + step.all_to_all;
+  step.kernels = slowdown_ * parts * kernels_;
+  const Seconds compute = step.weights_or_gemm + step.attention + step.kernels;
+  step.all_to_all = exposed(compute, slowdown_ * parts * communication(part), parts > 1);
+  step.duration = compute + step.all_to_all;
   return step;
 }
 
-Seconds DecodeModel::prefill(double tokens) const {
+DecodeStep DecodeModel::step(const Load& load) const {
+  SIM_ASSERT(load.sequences > 0 && load.context >= 0);
+  DecodeStep step = device_step(load, 1);
+  if (two_batch_overlap_) { // where it pays
+    const DecodeStep halves = device_step(load, 2);
+    if (halves.duration < step.duration)
+      step = halves;
+  }
+  step.tokens_per_sequence = tokens_per_sequence_;
+  step.host = std::max(Seconds{}, launch_ - step.duration) + host_step_ +
+              fullest(load) * tensor_ * host_per_sequence_;
+  step.duration += step.host;
+  return step;
+}
+
+PrefillTime DecodeModel::prefill_parts(double tokens, double cached) const {
+  PrefillTime time;
   if (tokens <= 0)
-    return Seconds{};
-  const Seconds matrices = tokens * prompt_matrices_per_token_;
-  const double keys = 2 * workload::causal_keys(tokens, 0, window_) - 1; // all: tokens
-  const Seconds attention = tokens * (keys + prompt_extra_length_) * prompt_attention_per_square_;
-  return slowdown_ * (matrices + attention);
+    return time;
+  time.multiplies = slowdown_ * tokens * prompt_matrices_per_token_;
+  // Twice the keys that a token sees on average, less one; all of them: tokens + 2 cached.
+  const double whole = tokens + cached;
+  const double all = whole * (2 * workload::causal_keys(whole, 0, window_) - 1);
+  const double before =
+      cached > 0 ? cached * (2 * workload::causal_keys(cached, 0, window_) - 1) : 0;
+  time.attention =
+      slowdown_ * (all - before + tokens * prompt_extra_length_) * prompt_attention_per_square_;
+  time.exchange = exposed(time.multiplies + time.attention, slowdown_ * tokens * prompt_exchange_,
+                          two_batch_overlap_);
+  return time;
 }
 
 DecodeStep decode_step(const GenerationSetting& setting, double sequences_per_gpu, double context) {

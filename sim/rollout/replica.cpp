@@ -14,18 +14,13 @@ namespace {
 constexpr double table_bytes = 2;         // embedding and head stay in 16 bit
 constexpr double least_cache_share = 0.1; // of device memory, when the replica is chosen
 
-Bytes free_for_cache(const GenerationSetting& setting, int gpus) {
-  const Bytes memory = setting.pool->node->accelerator->memory;
-  return memory * (1 - setting.stack->fragmentation) - setting.stack->framework_memory -
-         weights_per_gpu(setting, gpus);
-}
-
 int pool_gpus(const GenerationSetting& setting) {
   return setting.pool->nodes * setting.pool->node->accelerators;
 }
 
 int given_replica(const GenerationSetting& setting) {
   const int gpus = setting.decoding->expert, pool = pool_gpus(setting);
+  tensor_gpus(setting, gpus); // refuses what does not divide
   if (gpus > pool || pool % gpus != 0)
     throw InfeasibleError(
         "stages",
@@ -57,10 +52,10 @@ Bytes weights_per_gpu(const GenerationSetting& setting, int gpus) {
   if (setting.decoding->drafts > 0)
     rest += all.prediction_modules;
   const double width = setting.decoding->weight_bytes / byte;
+  const double tensor = tensor_gpus(setting, gpus);
   if (!model.experts)
-    return (width * rest + table_bytes * tables) / gpus * byte;
-  // Expert parallelism divides the experts only: attention runs data-parallel on every GPU. A GPU
-  // holds whole experts.
+    return (width * rest + table_bytes * tables) / tensor * byte;
+  // Expert parallelism divides the experts only, tensor parallelism the rest.
   if (setting.decoding->drafts > 0 && all.prediction_modules > 0) {
     const auto kind = workload::layer_kind(model, model.layers);
     const double module_experts =
@@ -71,8 +66,36 @@ Bytes weights_per_gpu(const GenerationSetting& setting, int gpus) {
     experts += module_experts;
   }
   const double routed = model.experts->routed;
-  return (width * (rest + experts * std::ceil(routed / gpus) / routed) + table_bytes * tables) *
+  const double cut = setting.decoding->expert_tensor > 1 ? gpus : 1;
+  const double slots =
+      std::ceil(routed * cut / gpus); // a GPU holds whole experts, or a cut of each
+  return (width * (rest / tensor + experts * slots / routed / cut) +
+          table_bytes * tables / tensor) *
          byte;
+}
+
+int tensor_gpus(const GenerationSetting& setting, int replica) {
+  const DecodingSpec& decoding = *setting.decoding;
+  if (decoding.expert_tensor > 1 && (!setting.model->experts || decoding.expert_tensor != replica))
+    throw InfeasibleError(
+        "stages",
+        fmt::format("decoding.expert_tensor = {} in a replica of {} GPUs", decoding.expert_tensor,
+                    replica),
+        "1, or, for a model with experts, all GPUs of the replica (decoding.expert)");
+  const int tensor = decoding.tensor > 0 ? decoding.tensor : setting.model->experts ? 1 : replica;
+  if (replica % tensor != 0 || (!setting.model->experts && tensor != replica))
+    throw InfeasibleError(
+        "stages", fmt::format("decoding.tensor = {} in a replica of {} GPUs", tensor, replica),
+        setting.model->experts ? "a degree that divides decoding.expert"
+                               : "as decoding.expert: a dense model's replica is one group");
+  return tensor;
+}
+
+Bytes free_for_cache(const GenerationSetting& setting, int gpus) {
+  const Bytes memory = setting.pool->node->accelerator->memory;
+  const double share = setting.decoding->memory_fraction;
+  const Bytes engine = share > 0 ? share * memory : memory * (1 - setting.stack->fragmentation);
+  return engine - setting.stack->framework_memory - weights_per_gpu(setting, gpus);
 }
 
 int replica_gpus(const GenerationSetting& setting) {
@@ -80,7 +103,7 @@ int replica_gpus(const GenerationSetting& setting) {
     return given_replica(setting);
   const Bytes memory = setting.pool->node->accelerator->memory;
   const int pool = pool_gpus(setting);
-  for (int gpus = 1; gpus <= pool; gpus *= 2)
+  for (int gpus = std::max(1, setting.decoding->tensor); gpus <= pool; gpus *= 2)
     if (pool % gpus == 0 && free_for_cache(setting, gpus) >= least_cache_share * memory)
       return gpus;
   throw InfeasibleError("stages",

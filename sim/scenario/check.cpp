@@ -46,6 +46,7 @@ public:
 private:
   void stage(const training::StageSpec& stage, const std::string& path);
   void work(const training::StageSpec& stage, const std::string& path);
+  void evaluation(const training::StageSpec& stage, const std::string& path);
   void batch(const training::BatchSpec& batch, const std::string& path);
   void response(const rollout::LengthSpec& response, const std::string& path);
   void stage_pool(const std::string& pool, const std::string& path);
@@ -97,6 +98,8 @@ void Checker::stage(const training::StageSpec& stage, const std::string& path) {
     say(path + ".inference",
         inference ? "an inference stage needs it" : "only an inference stage has it",
         inference ? "write inference: {response: ...}" : "leave it out");
+  if (stage.evaluation)
+    evaluation(stage, path + ".evaluation");
   if (!inference && stage.sequence_length == 0)
     say(path + ".sequence_length", "a training stage needs it",
         "write the tokens per sequence, such as 4096");
@@ -109,6 +112,8 @@ void Checker::stage(const training::StageSpec& stage, const std::string& path) {
     response(stage.inference->response, path + ".inference.response");
   if (sound_cluster)
     stage_pool(stage.pool, path + ".pool");
+  if (sound_cluster && stage.reinforcement && !stage.reinforcement->rollout_pool.empty())
+    stage_pool(stage.reinforcement->rollout_pool, path + ".reinforcement.rollout_pool");
 }
 
 // How long the stage lasts must be said in exactly one way.
@@ -131,6 +136,18 @@ void Checker::work(const training::StageSpec& stage, const std::string& path) {
     say(path + ".duration", "an rl stage lasts as long as its steps say", "write steps");
   if (stage.samples && stage.tokens_per_sample == 0)
     say(path + ".tokens_per_sample", "samples need it", "write the mean tokens of a sample");
+}
+
+void Checker::evaluation(const training::StageSpec& stage, const std::string& path) {
+  if (stage.kind != StageKind::Pretraining && stage.kind != StageKind::SupervisedFineTuning)
+    say(path, "only pretraining and sft stages have it", "leave it out");
+  const training::EvaluationSpec& evaluation = *stage.evaluation;
+  if (evaluation.every_steps.has_value() == evaluation.every_sequences.has_value())
+    say(path, evaluation.every_steps ? "how often is said twice" : "how often is not said",
+        "write one of every_steps and every_sequences");
+  if (evaluation.sequences.has_value() == evaluation.tokens.has_value())
+    say(path, evaluation.sequences ? "how much is said twice" : "how much is not said",
+        "write one of sequences and tokens");
 }
 
 void Checker::batch(const training::BatchSpec& batch, const std::string& path) {
@@ -177,7 +194,8 @@ void Checker::pools() {
 
 void Checker::pool(const hardware::PoolSpec& pool, const std::string& path) {
   const hardware::NodeSpec& node = pool.node.spec;
-  check_accelerator(node, path + ".node", [this](const auto&... texts) { say(texts...); });
+  check_accelerator(node, scenario_.port, path + ".node",
+                    [this](const auto&... texts) { say(texts...); });
   if (node.idle_power > node.power)
     say(path + ".node.idle_power", "more power without work than with it",
         "must not be above power");

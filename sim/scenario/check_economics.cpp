@@ -6,7 +6,8 @@
 
 namespace sim::scenario {
 
-void check_accelerator(const hardware::NodeSpec& node, const std::string& path, const Say& say) {
+void check_accelerator(const hardware::NodeSpec& node, const plan::PortSpec& port,
+                       const std::string& path, const Say& say) {
   const hardware::AcceleratorSpec& chip = node.accelerator.spec;
   const std::string place = path + ".accelerator.";
   const std::string name = node.accelerator.name.empty() ? "" : " '" + node.accelerator.name + "'";
@@ -25,8 +26,14 @@ void check_accelerator(const hardware::NodeSpec& node, const std::string& path, 
         "write kernels: name of the catalogue's kernels, or gemm: {bf16: {peak_fraction: ...}}");
   need(chip.streaming_multiprocessors > 0, "streaming_multiprocessors", "132");
   need(chip.special_function_peak > FlopsPerSecond{}, "special_function_peak", "3.9 TFLOP/s");
-  if (node.accelerators > 1 && node.scale_up != hardware::ScaleUpWiring::Pcie) {
-    need(chip.scale_up_bandwidth > BytesPerSecond{}, "scale_up_bandwidth", "450 GB/s");
+  const bool carried = port.scale_up == plan::PortScaleUp::Pcie && node.pcie &&
+                       chip.scale_up_bandwidth == BytesPerSecond{};
+  if (node.accelerators > 1 && node.scale_up != hardware::ScaleUpWiring::Pcie && !carried) {
+    if (chip.scale_up_bandwidth == BytesPerSecond{})
+      say(place + "scale_up_bandwidth",
+          "the accelerator" + name + " has no links of its own, or none that is known",
+          "write scale_up_bandwidth: 450 GB/s, or port: {scale_up: pcie} with a node that has "
+          "pcie");
     need(chip.scale_up_efficiency > 0, "scale_up_efficiency", "0.8");
   }
   if (chip.power > Watts{} && chip.idle_power > chip.power)
@@ -38,7 +45,14 @@ void check_price(const Scenario& scenario, const Say& say) {
   const bool market = !price.market.empty();
   if (price.rental && market)
     say("price.market", "the rent is said twice", "leave out rental or market");
-  if (!price.rental && !market && !price.owned)
+  const bool rent = price.rental || market || !price.rentals.empty();
+  for (const auto& entry : price.rentals) {
+    const auto& pools = scenario.cluster.pools;
+    if (pools.empty() ? entry.first != "main" : !pools.contains(entry.first))
+      say("price.rentals." + entry.first, "the cluster has no pool '" + entry.first + "'",
+          "name a pool of cluster.pools");
+  }
+  if (!rent && !price.owned)
     say("price", "nothing says what a GPU costs",
         "write rental: 2 USD/GPU-hour, market: US, or owned: {...}");
   if (market && !price.date.known() && !scenario.calendar.start.known())
@@ -59,11 +73,9 @@ void check_price(const Scenario& scenario, const Say& say) {
   if (price.owned->people_per_1000_gpus > 0 && price.owned->person_year <= Dollars{})
     say("price.owned.person_year", "the staff's cost is not given",
         "write person_year: 250000 USD");
-  if (price.convention == economics::Convention::Rental && !price.rental && !market)
+  if (price.convention == economics::Convention::Rental && !rent)
     say("price.convention", "there is no rent", "write rental or market");
 }
-
-namespace {} // namespace
 
 void check_export_controls(const Scenario& scenario, const Say& say) {
   if (!scenario.export_controls)

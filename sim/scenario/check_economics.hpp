@@ -14,7 +14,8 @@ using Say = std::function<void(const std::string& path, const std::string& messa
                                const std::string& remedy)>;
 
 // What a simulation needs of an accelerator and the catalogue may lack. `path` is the node's.
-void check_accelerator(const hardware::NodeSpec& node, const std::string& path, const Say& say);
+void check_accelerator(const hardware::NodeSpec& node, const plan::PortSpec& port,
+                       const std::string& path, const Say& say);
 void check_price(const Scenario& scenario, const Say& say);
 void check_export_controls(const Scenario& scenario, const Say& say);
 

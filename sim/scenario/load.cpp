@@ -125,7 +125,7 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
       findings);
   check_builds_on(loaded, findings);
   if (findings.empty())
-    read_economics(loaded.scenario, catalogue, entries, loaded, findings);
+    read_economics(loaded.scenario, catalogue, entries, loaded, book, findings);
   findings.raise();
 
   loaded.canonical = canonical_text(loaded.scenario, reader.laws());

@@ -5,7 +5,9 @@
 #include "sim/scenario/reader.hpp"
 
 #include <algorithm>
+#include <cstddef>
 #include <set>
+#include <string_view>
 #include <utility>
 
 namespace sim::scenario {
@@ -47,6 +49,42 @@ std::set<std::string> accelerators_of(const hardware::ClusterSpec& cluster) {
   return names;
 }
 
+// Days from which machines with this accelerator lose value: economics/bill.cpp.
+std::set<Date> bought_on(const Scenario& scenario, const std::string& accelerator) {
+  std::set<Date> days;
+  const auto add = [&](const hardware::PoolSpec& pool) {
+    if (without_mark(pool.node->accelerator.name) == accelerator)
+      days.insert(scenario.price.owned->acquired.known() ? scenario.price.owned->acquired
+                  : pool.acquired.known()                ? pool.acquired
+                                                         : scenario.calendar.start);
+  };
+  if (scenario.cluster.pools.empty())
+    add(scenario.cluster.main);
+  for (const auto& [name, pool] : scenario.cluster.pools)
+    add(pool);
+  return days;
+}
+
+// The quotes of a list that the bill takes, of all that stand in it.
+void note_quotes(const Scenario& scenario, const std::string& accelerator,
+                 const economics::PriceListSpec& list, const Node& text, ProvenanceBook& book) {
+  const auto note = [&](const char* kind, std::ptrdiff_t index, std::string_view key) {
+    const Node* quotes = text.find(kind);
+    const Node* number = quotes->items[static_cast<std::size_t>(index)].find(key);
+    if (number != nullptr)
+      book.use(*number, "price.market");
+  };
+  const economics::PriceSpec& price = scenario.price;
+  const Date day = price.date.known() ? price.date : scenario.calendar.start;
+  if (!price.rental && price.convention != economics::Convention::Owned)
+    if (const auto* quote = economics::rental_quote_on(list, price.market, day))
+      note("rentals", quote - list.rentals.data(), name_of(price.level));
+  if (price.owned && !price.owned->accelerator_price)
+    for (const Date bought : bought_on(scenario, accelerator))
+      if (const auto* quote = economics::purchase_quote_on(list, price.market, bought))
+        note("purchases", quote - list.purchases.data(), "price");
+}
+
 // What reads entries of the catalogue without a scenario.
 struct CatalogueReader {
   explicit CatalogueReader(const std::string& directory,
@@ -78,7 +116,7 @@ economics::RuleBook read_rule_book(const Catalogue& catalogue, Entries& entries,
 }
 
 void read_economics(Scenario& scenario, const Catalogue& catalogue, Entries& entries,
-                    const Loaded& loaded, Findings& findings) {
+                    const Loaded& loaded, ProvenanceBook& book, Findings& findings) {
   if (scenario.export_controls) {
     scenario.rule_book = read_rule_book(catalogue, entries, findings);
     lay_over(scenario, loaded, findings);
@@ -87,14 +125,19 @@ void read_economics(Scenario& scenario, const Catalogue& catalogue, Entries& ent
     return;
   Reader reader(findings, &entries);
   const auto known = catalogue.names(catalogue_kind<economics::PriceListSpec>);
+  const Location place = loaded.locate("price.market");
   for (const std::string& name : accelerators_of(scenario.cluster)) {
     Named<economics::PriceListSpec> list;
-    if (std::find(known.begin(), known.end(), name) == known.end())
-      findings.add(loaded.locate("price.market"),
-                   "price.market: the catalogue has no prices of '" + name + "'",
+    if (std::find(known.begin(), known.end(), name) == known.end()) {
+      findings.add(place, "price.market: the catalogue has no prices of '" + name + "'",
                    "write price.rental, or lay prices/NAME.yaml over the catalogue");
-    else
-      reader.read(name_node(name, loaded.locate("price.market")), list, anything, "price.market");
+    } else {
+      reader.read(name_node(name, place), list, anything, "price.market");
+      const Node* text = entries.find(catalogue_kind<economics::PriceListSpec>,
+                                      name_node(name, place), "price.market");
+      if (text != nullptr && findings.empty())
+        note_quotes(scenario, name, list.spec, *text, book);
+    }
     scenario.price_lists.emplace(name, std::move(list.spec));
   }
 }

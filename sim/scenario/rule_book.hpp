@@ -20,9 +20,10 @@ economics::RuleBook read_rule_book(const Catalogue& catalogue, Entries& entries,
                                    Findings& findings);
 
 // What the scenario's `export_controls` and `price` need of the catalogue: its rules with the
-// scenario's own laid over, price lists of its accelerators.
+// scenario's own laid over, price lists of its accelerators. The quotes that hold are noted in the
+// book, as numbers under `price.market`.
 void read_economics(Scenario& scenario, const Catalogue& catalogue, Entries& entries,
-                    const Loaded& loaded, Findings& findings);
+                    const Loaded& loaded, ProvenanceBook& book, Findings& findings);
 
 // The rule book alone, for questions without a scenario; rules of `assumed` are taken as in force.
 // Throws ScenarioError.

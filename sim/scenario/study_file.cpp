@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/study_file.hpp"
 
+#include "sim/base/quantity_text.hpp"
 #include "sim/scenario/compose.hpp"
 #include "sim/scenario/document.hpp"
 #include "sim/scenario/findings.hpp"
@@ -8,9 +9,12 @@
 
 #include <optional>
 #include <set>
+#include <utility>
 
 namespace sim::scenario {
 namespace {
+
+constexpr double most_step = 1e9;
 
 class StudyReader : private MapReader {
 public:
@@ -18,8 +22,11 @@ public:
 
   StudyFile study(const Node& root) {
     StudyFile study;
-    if (!expect_map(root, "the study", {"name", "description", "base", "case", "axes", "columns"},
-                    {"name", "base", "axes"}))
+    const bool solves = root.find("solve") != nullptr;
+    if (!expect_map(root, "the study",
+                    {"name", "description", "base", "case", "axes", "columns", "solve"},
+                    solves ? std::vector<std::string>{"name", "base"}
+                           : std::vector<std::string>{"name", "base", "axes"}))
       return study;
     study.name = text(root, "name");
     study.description = text(root, "description");
@@ -31,12 +38,43 @@ public:
         axes != nullptr && axes->is_sequence() && axes->items.empty())
       findings_.add(axes->location, "axes: there is no axis",
                     "write axes: [{path: ..., values: [...]}]");
+    if (solves)
+      study.goal = goal(*root.find("solve"));
     for (const Node* column : items(root, "columns"))
       study.columns.push_back(scalar(*column, "columns"));
     return study;
   }
 
 private:
+  StudyGoal goal(const Node& node) {
+    StudyGoal goal;
+    if (!expect_map(node, "solve", {"vary", "until", "low", "high", "step", "reference"},
+                    {"vary", "until"}))
+      return goal;
+    goal.vary = text(node, "vary");
+    goal.until = text(node, "until");
+    if (const Node* vary = node.find("vary"))
+      goal.vary_place = vary->location;
+    if (const Node* until = node.find("until"))
+      goal.until_place = until->location;
+    for (auto [key, value] : {std::pair{"low", &goal.low}, std::pair{"high", &goal.high}})
+      if (node.find(key) != nullptr)
+        *value = text(node, key);
+    if (const Node* step = node.find("step")) {
+      const std::optional<double> number = parse_number(step->text);
+      goal.step = number && *number >= 1 && *number <= most_step ? std::int64_t(*number) : 0;
+      if (goal.step == 0 || double(goal.step) != *number)
+        findings_.add(step->location, "solve.step: '" + step->text + "' is no whole number",
+                      "1 or more: whole numbers that are multiples of it");
+    }
+    if (const Node* reference = node.find("reference")) {
+      goal.reference.emplace();
+      if (expect_map(*reference, "the reference", {"set"}, {"set"}))
+        goal.reference = settings(*reference, "set");
+    }
+    return goal;
+  }
+
   StudyAxis axis(const Node& node) {
     StudyAxis axis;
     const bool by_path = node.find("path") != nullptr || node.find("values") != nullptr;
@@ -70,8 +108,12 @@ private:
   StudyPoint point(const Node& node) {
     StudyPoint point;
     point.location = node.location;
-    if (!expect_map(node, "a point", {"label", "set"}, {"label", "set"}))
+    const bool by_case = node.find("case") != nullptr;
+    if (!expect_map(node, "a point", {"label", "set", "case"},
+                    by_case ? std::vector<std::string>{"label"}
+                            : std::vector<std::string>{"label", "set"}))
       return point;
+    point.case_name = text(node, "case");
     point.label = text(node, "label");
     point.sets = settings(node, "set");
     return point;

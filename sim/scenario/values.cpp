@@ -170,7 +170,11 @@ void Values::draw(Node& node, const Node& laws, const std::string& path,
     stream.emplace(seed_, "inputs/" + input, own->second);
   else if (replication_)
     stream.emplace(seed_, "inputs/" + input, *replication_);
-  const auto& [name, name_location, law] = laws.members[0];
+  const auto& [name, name_location, written] = laws.members[0];
+  // A law's numbers may be fitted constants: the median of one that is uncertain.
+  Node law = written;
+  for (Member& member : law.members)
+    resolve(member.value, path, origin);
   std::optional<Amount> amount;
   std::optional<Node> choice;
   if (name == "uniform")
@@ -191,6 +195,9 @@ void Values::draw(Node& node, const Node& laws, const std::string& path,
     node.text = amount ? amount_text(*amount) : choice->text;
     node.quoted = choice && choice->quoted;
     node.law = law_text;
+    for (const Member& member : law.members)
+      if (member.value.record >= 0)
+        node.record = member.value.record;
   }
 }
 

@@ -8,6 +8,7 @@
 #include "sim/report/quantities.hpp"
 #include "sim/report/table_writer.hpp"
 #include "sim/simulate.hpp"
+#include "sim/study/goal_seek.hpp"
 #include "sim/study/journal.hpp"
 
 #include <algorithm>
@@ -37,12 +38,25 @@ std::string one_line(std::string text) {
   return text;
 }
 
+// A goal as text: with it a row is another.
+std::string text_of(const scenario::StudyGoal& goal) {
+  std::string text = goal.vary + "\n" + goal.until + "\n" + goal.low.value_or("") + "\n" +
+                     goal.high.value_or("") + "\n" + std::to_string(goal.step) + "\n";
+  if (goal.reference)
+    for (const scenario::PlacedSet& set : *goal.reference)
+      text += set.argument + "\n";
+  return text;
+}
+
 // Everything that a row depends on.
-std::string key_of(const scenario::Loaded& loaded, std::uint64_t seed, const Columns& columns) {
+std::string key_of(const scenario::Loaded& loaded, std::uint64_t seed, const Columns& columns,
+                   const std::optional<scenario::StudyGoal>& goal) {
   std::string content = version() + "\n" + loaded.sha256 + "\n" + loaded.catalog_sha256 + "\n" +
                         std::to_string(seed) + "\n";
   for (const std::string& column : columns)
     content += column + "\n";
+  if (goal)
+    content += text_of(*goal);
   return sha256_hex(content);
 }
 
@@ -85,6 +99,24 @@ Row simulated_row(const scenario::Loaded& loaded, const scenario::LoadOptions& l
   return row;
 }
 
+// The row at which the goal is met, its solution first; a reason where it cannot be.
+Row solved_row(const SweepRequest& request, scenario::LoadOptions load, const Columns& columns) {
+  const scenario::StudyGoal& goal = *request.study.goal;
+  try {
+    const GoalOutcome found = seek({request.study.base, load, goal, {}});
+    load.placed_sets.push_back(
+        {goal.vary + "=" + found.solution, goal.vary_place, goal.vary_place});
+    Row row = simulated_row(scenario::load(request.study.base, load), load, columns);
+    row.values.insert(row.values.begin(), found.solution);
+    return row;
+  } catch (const InfeasibleError& infeasible) {
+    Row row;
+    row.values.assign(columns.size() + 1, "");
+    row.error = infeasible.what();
+    return row;
+  }
+}
+
 Columns default_columns(const scenario::Scenario& scenario) {
   Columns columns{"totals.wall_clock_hours", "totals.gpu_hours", "totals.cost_usd",
                   "totals.energy_mwh", "totals.goodput"};
@@ -113,6 +145,8 @@ std::string table_of(const SweepRequest& request, const Columns& columns,
   std::vector<std::string> heads;
   for (const StudyAxis& axis : request.study.axes)
     heads.push_back(axis.name);
+  if (request.study.goal)
+    heads.push_back(request.study.goal->vary);
   heads.insert(heads.end(), columns.begin(), columns.end());
   heads.insert(heads.end(), {"error", "substitutions", "scope"});
   std::string csv = report::csv_line(heads);
@@ -147,16 +181,21 @@ SweepOutcome sweep(const SweepRequest& request, const ParallelOptions& options) 
   std::atomic<std::size_t> remembered{0};
   const auto run_point = [&](std::size_t index) {
     scenario::LoadOptions load_options = base_options;
-    for (const StudyPoint* value : point_at(request.study.axes, index))
+    for (const StudyPoint* value : point_at(request.study.axes, index)) {
       load_options.placed_sets.insert(load_options.placed_sets.end(), value->sets.begin(),
                                       value->sets.end());
+      if (!value->case_name.empty())
+        load_options.case_name = value->case_name;
+    }
     const scenario::Loaded loaded = scenario::load(request.study.base, load_options);
-    const std::string key = key_of(loaded, load_options.seed, columns);
+    const std::string key = key_of(loaded, load_options.seed, columns, request.study.goal);
     if (const std::optional<std::string> row = journal.find(key)) {
       rows[index] = *row;
       ++remembered;
     } else {
-      const std::string fresh = simulated_row(loaded, load_options, columns).text();
+      const Row simulated = request.study.goal ? solved_row(request, load_options, columns)
+                                               : simulated_row(loaded, load_options, columns);
+      const std::string fresh = simulated.text();
       journal.append(key, fresh);
       rows[index] = fresh;
     }

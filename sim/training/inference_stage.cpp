@@ -27,7 +27,22 @@ double tokens_of(const StageSpec& stage, const InferenceSpec& spec) {
         "exactly one of tokens and samples");
   if (stage.tokens)
     return *stage.tokens;
-  return double(*stage.samples) * stage.epochs * rollout::LengthLaw(spec.response, 0).mean();
+  const double each = spec.phase == InferencePhase::Prefill
+                          ? spec.prompt_tokens
+                          : rollout::LengthLaw(spec.response, 0).mean();
+  return double(*stage.samples) * stage.epochs * each;
+}
+
+rollout::ThroughputResult rate_of(const StageSpec& stage, const InferenceSpec& spec,
+                                  const rollout::GenerationSetting& setting) {
+  if (spec.phase == InferencePhase::Prefill && spec.prompt_tokens * (1 - spec.cached_share) <= 0)
+    throw InfeasibleError(fmt::format("stages.{}.inference.prompt_tokens", stage.name),
+                          fmt::format("stage {}: there is no prompt to read", stage.name),
+                          "prompt_tokens above 0, and a cached_share below 1");
+  if (spec.phase == InferencePhase::Prefill)
+    return rollout::steady_prefill(setting, spec.prompt_tokens, spec.cached_share);
+  return rollout::steady_generation(setting, spec.response, spec.prompt_tokens, spec.batch_per_gpu,
+                                    spec.phase == InferencePhase::Both);
 }
 
 } // namespace
@@ -45,14 +60,15 @@ PreparedStage prepare_inference(StageContext& context) {
   const workload::ModelSpec& model = context.input.model.spec;
   const rollout::GenerationSetting setting{context.pool.spec.get(), &model, &context.pool.stack,
                                            &decoding};
-  const rollout::ThroughputResult rate =
-      rollout::steady_generation(setting, spec.response, spec.prompt_tokens, spec.batch_per_gpu);
+  const rollout::ThroughputResult rate = rate_of(stage, spec, setting);
   context.course.add(rate.tokens_per_gpu_second);
   context.course.add(rate.sequences_per_gpu);
 
   PreparedStage prepared = begin_stage(context);
   StageResult& result = prepared.result;
-  result.tokens = result.generated_tokens = tokens_of(stage, spec);
+  result.tokens = tokens_of(stage, spec);
+  if (spec.phase != InferencePhase::Prefill)
+    result.generated_tokens = result.tokens;
   const Seconds duration =
       result.tokens / (rate.tokens_per_gpu_second * double(result.gpus)) * second;
   to_run_time(duration); // refuses what the clock cannot hold

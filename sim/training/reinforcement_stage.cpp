@@ -1,53 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
-// Reinforcement learning as DeepSeek-R1 runs GRPO: generate a rollout, score it with a frozen
-// reference model, update the policy several times on it, all on the same GPUs, one phase after
-// another.
+// Reinforcement learning: generate a rollout, judge it, update the policy on it, hand the new
+// weights back. Portions of the stage, each simulated once, become iterations.
 #include "sim/base/diagnostics.hpp"
 #include "sim/rollout/length.hpp"
 #include "sim/rollout/port.hpp"
 #include "sim/rollout/rollout.hpp"
+#include "sim/training/iteration.hpp"
+#include "sim/training/rollout_side.hpp"
 #include "sim/training/stage.hpp"
+#include "sim/training/trainer.hpp"
+#include "sim/training/weight_exchange.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <set>
 
 namespace sim::training {
 namespace {
 
 using execution::Category;
-using execution::StepResult;
-using execution::StepSimulator;
 
 constexpr std::int64_t portions = 24; // of the stage, in which response lengths stand still
-constexpr std::int64_t steady_micro_batches =
-    4; // per pipeline rank: fill and drain lie well within
-
-// One phase on packed sequences.
-struct PhaseTime {
-  Seconds duration{};
-  execution::Breakdown breakdown;
-  Flops model_causal{}, model_full{}, hardware{};
-};
-
-PhaseTime& operator+=(PhaseTime& sum, const PhaseTime& other) {
-  sum.duration += other.duration;
-  sum.breakdown += other.breakdown;
-  sum.model_causal += other.model_causal;
-  sum.model_full += other.model_full;
-  sum.hardware += other.hardware;
-  return sum;
-}
-PhaseTime operator*(double factor, PhaseTime phase) {
-  phase.duration *= factor;
-  phase.breakdown *= factor;
-  phase.model_causal *= factor;
-  phase.model_full *= factor;
-  phase.hardware *= factor;
-  return phase;
-}
 
 class Loop {
 public:
@@ -55,36 +29,38 @@ public:
   PreparedStage prepare();
 
 private:
-  struct Iteration {
-    rollout::RolloutResult rollout;
-    PhaseTime reference, update;
-    std::int64_t update_batch = 0;
+  struct Portion {
+    RolloutSide rollout;
+    TrainingTimes training;
+    LoopSides sides; // with a full number of updates
   };
 
   [[nodiscard]] std::vector<std::int64_t> portion_ends() const;
-  Iteration simulate(std::int64_t middle);
-  PhaseTime step(StepSimulator::Request request, double tokens);
-  PhaseTime phase(plan::StepMode mode, std::int64_t batch, double tokens, double attended_length);
   void settle();
-  void add(const Iteration& one, std::int64_t iterations, std::int64_t updates,
+  void settle_offload();
+  [[nodiscard]] Bytes idle_models(Bytes frozen) const;
+  Portion simulate(std::int64_t middle);
+  [[nodiscard]] LoopSides sides_of(const Portion& portion, std::int64_t updates) const;
+  void add_units(std::int64_t units, const Iteration& one, PreparedStage& prepared) const;
+  void add(const Portion& portion, std::int64_t iterations, std::int64_t updates, bool last,
            PreparedStage& prepared) const;
-  [[nodiscard]] std::int64_t chunks(double tokens) const {
-    return std::max<std::int64_t>(
-        1, static_cast<std::int64_t>(std::ceil(tokens / request_.sequence_length - 1e-9)));
-  }
+  void count(const Portion& portion, std::int64_t iterations, std::int64_t updates,
+             StageResult& result) const;
+  void tell_last(const Portion& portion, StageResult& result) const;
+  [[nodiscard]] bool separate() const { return context_.rollout_pool != nullptr; }
 
   StageContext& context_;
   const ReinforcementSpec& spec_;
   std::int64_t steps_ = 0;
+  Trainer trainer_;
+  const StagePool& engine_;
   rollout::DecodingSpec decoding_;
   plan::StackSpec generation_stack_;
-  StepSimulator::Request request_; // layout and sequence length
-  StepResult last_update_;
-  Seconds transfer_{}; // per iteration
+  Seconds offload_{}, exchange_{}; // per iteration: on the trainers; between the sides
 };
 
-[[noreturn]] void refuse(const StageSpec& stage, const char* key, const char* message,
-                         const char* remedy) {
+[[noreturn]] void refuse(const StageSpec& stage, const char* key, const std::string& message,
+                         const std::string& remedy) {
   throw InfeasibleError(fmt::format("stages.{}.{}", stage.name, key),
                         fmt::format("stage {}: {}", stage.name, message), remedy);
 }
@@ -95,21 +71,28 @@ const ReinforcementSpec& spec_of(const StageSpec& stage) {
   if (!stage.steps || stage.tokens || stage.samples)
     refuse(stage, "steps", "a loop is measured in optimizer steps",
            "give steps, and neither tokens nor samples");
-  return *stage.reinforcement;
+  const ReinforcementSpec& spec = *stage.reinforcement;
+  if (spec.partial_rollouts && spec.placement != Placement::Asynchronous &&
+      spec.over_provisioning <= 0)
+    refuse(stage, "reinforcement.partial_rollouts",
+           "nothing is left over at the end of a rollout that waits for all its responses",
+           "over_provisioning: 0.5, or placement: asynchronous");
+  if (spec.partial_rollouts && spec.placement == Placement::Asynchronous &&
+      spec.over_provisioning > 0)
+    refuse(stage, "reinforcement.over_provisioning",
+           "asynchronous partial rollouts start a response as another ends",
+           "max_staleness says how many are under way");
+  return spec;
 }
 
 Loop::Loop(StageContext& context)
-    : context_(context), spec_(spec_of(context.stage)), steps_(*context.stage.steps) {
-  const StageSpec& stage = context.stage;
-  decoding_ = rollout::ported(spec_.decoding, context.pool.accelerator(), context.input.port,
-                              fmt::format("stages.{}.reinforcement.decoding", stage.name),
+    : context_(context), spec_(spec_of(context.stage)), steps_(*context.stage.steps),
+      trainer_(context, spec_),
+      engine_(context.rollout_pool != nullptr ? *context.rollout_pool : context.pool) {
+  decoding_ = rollout::ported(spec_.decoding, engine_.accelerator(), context.input.port,
+                              fmt::format("stages.{}.reinforcement.decoding", context.stage.name),
                               context.substitutions);
-  generation_stack_ = context.pool.stack;
-  // Without a packing length a sequence is as long as the longest response.
-  request_.sequence_length =
-      stage.sequence_length > 0
-          ? stage.sequence_length
-          : spec_.prompt_tokens + rollout::scheduled_cap(spec_.response, steps_ - 1);
+  generation_stack_ = engine_.stack;
 }
 
 // Iterations, cut into about equal portions and where the cap moves.
@@ -125,151 +108,168 @@ std::vector<std::int64_t> Loop::portion_ends() const {
   return {ends.begin(), ends.end()};
 }
 
-// Layout of the updates and what moves between the phases, once for the stage, at its longest
-// responses.
+// Bytes on a GPU of models beside the policy, and of their optimizers.
+Bytes Loop::idle_models(Bytes frozen) const {
+  Bytes sum{};
+  if (spec_.reference_model)
+    sum += frozen;
+  if (spec_.reward.kind == RewardKind::Model)
+    sum += frozen;
+  if (spec_.algorithm == Algorithm::Ppo && !spec_.offload)
+    sum += trainer_.memory().weights + trainer_.memory().gradients + trainer_.memory().optimizer;
+  return sum;
+}
+
+// What moves to and from device memory in an iteration. The policy, the critic and their optimizers
+// leave and come back, frozen models are only loaded. Without offload all stay.
+void Loop::settle_offload() {
+  const plan::MemoryPlan& policy = trainer_.memory();
+  const bool frozen_model = spec_.reference_model || spec_.reward.kind == RewardKind::Model;
+  const Bytes frozen = frozen_model ? trainer_.frozen_weights() : Bytes{};
+  if (!spec_.offload) {
+    const Bytes beside = idle_models(frozen);
+    if (policy.total() + beside > policy.capacity)
+      refuse(context_.stage, "reinforcement.offload",
+             fmt::format("{:.1f} GiB of other models do not fit beside the {:.1f} GiB of updates",
+                         beside / gibibyte, policy.total() / gibibyte),
+             "offload: true, or a layout with fewer parameters on a GPU");
+    if (!separate()) // generation has what training leaves
+      generation_stack_.framework_memory +=
+          policy.weights + policy.gradients + policy.optimizer + beside;
+    return;
+  }
+  const Bytes trained = 2 * (policy.weights + policy.optimizer);
+  Bytes moved = idle_models(frozen);
+  if (!separate())
+    moved += trained;
+  if (spec_.algorithm == Algorithm::Ppo)
+    moved += trained;
+  if (spec_.reference_model && spec_.reference_refresh_steps > 0)
+    moved += policy.weights *
+             (double(spec_.updates_per_rollout) / double(spec_.reference_refresh_steps));
+  BytesPerSecond rate = spec_.offload_bandwidth;
+  if (spec_.offload_to == OffloadTarget::Disk)
+    rate = std::min(rate, context_.input.checkpoint.storage_bandwidth / double(context_.pool.gpus));
+  offload_ = moved / rate;
+}
+
 void Loop::settle() {
   const rollout::LengthLaw longest(spec_.response, steps_ - 1);
-  const double tokens = double(spec_.outputs_per_rollout) * (spec_.prompt_tokens + longest.mean());
-  StepSimulator::Request request = request_;
-  request.batch = chunks(tokens / double(spec_.updates_per_rollout));
-  request_.layout = choose_layout(context_, request, false);
-
-  request.layout = request_.layout;
-  request.batch = feasible_batch(request.layout, double(request.batch), Rounding::Up);
-  const plan::MemoryPlan training = simulate_step(context_, request).memory;
-  transfer_ = spec_.phase_overhead;
-  if (spec_.offload) {
-    // The policy and its optimizer leave and come back; the frozen reference is only loaded.
-    Bytes moved = 2 * (training.weights + training.optimizer);
-    if (spec_.reference_model) {
-      request.mode = plan::StepMode::ForwardOnly;
-      moved += simulate_step(context_, request).memory.weights;
-    }
-    transfer_ += moved / spec_.offload_bandwidth;
-  } else {
-    // Generation has what training leaves.
-    generation_stack_.framework_memory +=
-        training.weights + training.gradients + training.optimizer;
-  }
-}
-
-// One step on `tokens` tokens: a padded batch takes the time of the batch that the layout can run,
-// FLOPs count the tokens that there are.
-PhaseTime Loop::step(StepSimulator::Request request, double tokens) {
-  const auto counted = [tokens](const StepResult& one) {
-    const double filled = tokens / one.tokens;
-    return PhaseTime{one.duration, one.breakdown, filled * one.model_causal,
-                     filled * one.model_full, filled * one.hardware};
-  };
-  // A full pipeline of forward passes takes one micro-batch after another in equal time: two
-  // lengths tell any longer one.
-  const plan::ParallelismSpec& layout = request.layout;
-  const std::int64_t batch = request.batch;
-  const std::int64_t shorter =
-      steady_micro_batches * layout.pipeline * layout.data * layout.micro_batch;
-  const bool extrapolate = request.mode == plan::StepMode::ForwardOnly && batch > 2 * shorter;
-  if (!extrapolate) {
-    const StepResult& result = simulate_step(context_, request);
-    if (request.mode == plan::StepMode::Training)
-      last_update_ = result;
-    return counted(result);
-  }
-  request.batch = shorter;
-  const PhaseTime one = counted(simulate_step(context_, request));
-  request.batch = 2 * shorter;
-  const PhaseTime two = counted(simulate_step(context_, request));
-  const double more = double(batch) / double(shorter) - 2;
-  PhaseTime sum = (1 + more) * two;
-  sum += -more * one;
-  sum.model_causal = two.model_causal;
-  sum.model_full = two.model_full;
-  sum.hardware = two.hardware;
-  return sum;
-}
-
-// Step time is nearly linear in the attended length: it is simulated at powers of two and
-// interpolated, so that passes are shared.
-PhaseTime Loop::phase(plan::StepMode mode, std::int64_t batch, double tokens,
-                      double attended_length) {
-  double low = 1;
-  while (2 * low <= attended_length)
-    low *= 2;
-  const double high = std::min(2 * low, request_.sequence_length);
-  const double weight =
-      high > low ? std::clamp((attended_length - low) / (high - low), 0.0, 1.0) : 0;
-  StepSimulator::Request request = request_;
-  request.mode = mode;
-  request.batch = batch;
-  request.attended_length = low;
-  PhaseTime sum = (1 - weight) * step(request, tokens);
-  if (weight > 0) {
-    request.attended_length = high;
-    sum += weight * step(request, tokens);
-  }
-  return sum;
-}
-
-Loop::Iteration Loop::simulate(std::int64_t middle) {
-  const rollout::GenerationSetting setting{context_.pool.spec.get(), &context_.input.model.spec,
+  const double outputs = double(spec_.outputs_per_rollout);
+  trainer_.settle(
+      {outputs, outputs * (spec_.prompt_tokens + longest.mean()), 0, spec_.prompt_tokens, longest});
+  settle_offload();
+  const rollout::GenerationSetting setting{engine_.spec.get(), &context_.input.model.spec,
                                            &generation_stack_, &decoding_};
-  Iteration one;
-  one.rollout = rollout::simulate_rollout(setting, spec_.response, spec_.prompt_tokens,
-                                          spec_.outputs_per_rollout, middle);
-  // Longer documents than the packed sequence cannot attend to themselves.
-  if (one.rollout.squared_over_mean > request_.sequence_length)
-    refuse(context_.stage, "sequence_length",
-           fmt::format("a token of a response belongs to {:.0f} tokens on average, a packed "
-                       "sequence has {:.0f}",
-                       one.rollout.squared_over_mean, request_.sequence_length)
-               .c_str(),
-           "longer sequences, or shorter responses");
+  exchange_ = spec_.phase_overhead + weight_exchange(spec_.weight_sync, *context_.pool.spec,
+                                                     trainer_.layout(), setting, separate());
+}
+
+LoopSides Loop::sides_of(const Portion& portion, std::int64_t updates) const {
+  LoopSides sides;
+  sides.rollout = portion.rollout.duration;
+  sides.rollout_breakdown = portion.rollout.breakdown;
+  const TrainingTimes& times = portion.training;
+  // A critic learns from every batch as the policy does.
+  const double learners = spec_.algorithm == Algorithm::Ppo ? 2 : 1;
+  PhaseTime sum = learners * double(updates) * times.update;
+  for (const PhaseTime* forward :
+       {&times.reference, &times.log_probabilities, &times.reward, &times.critic})
+    sum += *forward;
+  sides.training = sum.duration + offload_;
+  sides.training_breakdown = sum.breakdown;
+  sides.training_breakdown[Category::Transfer] += offload_;
+  if (spec_.reward.kind == RewardKind::Rules) {
+    sides.last_reward = spec_.reward.time;
+    if (spec_.reward.workers > 0)
+      sides.rewards = portion.rollout.generated / double(spec_.reward.workers) * spec_.reward.time;
+  }
+  sides.exchange = exchange_;
+  return sides;
+}
+
+Loop::Portion Loop::simulate(std::int64_t middle) {
+  const rollout::GenerationSetting setting{engine_.spec.get(), &context_.input.model.spec,
+                                           &generation_stack_, &decoding_};
+  Portion one{simulate_rollout_side(setting, spec_, middle), {}, {}};
   context_.course.add(one.rollout.duration);
   context_.course.add(one.rollout.generated_tokens);
-  context_.course.add(one.rollout.squared_over_mean);
-  const double tokens = one.rollout.generated_tokens + one.rollout.prompt_tokens;
-  const double per_update = tokens / double(spec_.updates_per_rollout);
-  one.update_batch = feasible_batch(request_.layout, double(chunks(per_update)), Rounding::Up);
-  one.update =
-      phase(plan::StepMode::Training, one.update_batch, per_update, one.rollout.squared_over_mean);
-  if (spec_.reference_model) {
-    const std::int64_t batch =
-        feasible_batch(request_.layout, double(chunks(tokens)), Rounding::Up);
-    one.reference =
-        phase(plan::StepMode::ForwardOnly, batch, tokens, one.rollout.squared_over_mean);
-  }
+  context_.course.add(one.rollout.experience.attended);
+  one.training = trainer_.train(one.rollout.experience);
+  one.sides = sides_of(one, spec_.updates_per_rollout);
   return one;
 }
 
-void Loop::add(const Iteration& one, std::int64_t iterations, std::int64_t updates,
+void Loop::add_units(std::int64_t units, const Iteration& one, PreparedStage& prepared) const {
+  UnitWork work;
+  work.units = units;
+  work.duration = to_run_time(one.duration);
+  work.breakdown = one.trainers;
+  work.rollout_breakdown = one.rollout;
+  prepared.work.push_back(work);
+}
+
+void Loop::add(const Portion& portion, std::int64_t iterations, std::int64_t updates, bool last,
                PreparedStage& prepared) const {
   if (iterations == 0)
     return;
+  const LoopSides sides = sides_of(portion, updates);
+  const bool overlap = overlaps(spec_.placement);
+  if (overlap && prepared.work.empty())
+    add_units(1, first_rollout(sides), prepared);
+  const std::int64_t whole = iterations - (overlap && last ? 1 : 0);
+  if (whole > 0)
+    add_units(whole, steady_iteration(spec_.placement, sides), prepared);
+  if (overlap && last)
+    add_units(1, last_training(sides), prepared);
+  count(portion, iterations, updates, prepared.result);
+}
+
+void Loop::count(const Portion& portion, std::int64_t iterations, std::int64_t updates,
+                 StageResult& result) const {
   const double count = double(iterations),
                trained = double(updates) / double(spec_.updates_per_rollout);
-  const PhaseTime update = double(updates) * one.update;
-  UnitWork work;
-  work.units = iterations;
-  work.duration =
-      to_run_time(one.rollout.duration + one.reference.duration + update.duration + transfer_);
-  work.breakdown = one.rollout.breakdown;
-  work.breakdown += one.reference.breakdown;
-  work.breakdown += update.breakdown;
-  work.breakdown[Category::Transfer] += transfer_;
-  prepared.work.push_back(work);
-
-  StageResult& result = prepared.result;
-  result.rollout += count * one.rollout.duration;
-  result.reference += count * one.reference.duration;
+  const TrainingTimes& times = portion.training;
+  const PhaseTime update = double(updates) * times.update;
+  result.rollout += count * portion.rollout.duration;
+  result.reference += count * times.reference.duration;
+  result.log_probabilities += count * times.log_probabilities.duration;
+  result.reward += count * times.reward.duration;
   result.update += count * update.duration;
-  result.transfer += count * transfer_;
+  result.transfer += count * (offload_ + exchange_);
   result.rollouts += iterations;
   result.steps += iterations * updates;
-  result.generated_tokens += count * one.rollout.generated_tokens;
-  result.tokens += count * trained * (one.rollout.generated_tokens + one.rollout.prompt_tokens);
-  result.model_causal += count * (update.model_causal + one.reference.model_causal);
-  result.model_full += count * (update.model_full + one.reference.model_full);
-  result.hardware += count * (update.hardware + one.reference.hardware);
-  result.levels.push_back({one.update_batch, iterations * updates, one.update.duration});
+  result.generated_tokens += count * portion.rollout.generated_tokens;
+  result.tokens += count * trained * portion.rollout.experience.tokens;
+  PhaseTime all = update;
+  if (spec_.algorithm == Algorithm::Ppo) {
+    result.critic += count * (times.critic.duration + update.duration);
+    all += update;
+  }
+  for (const PhaseTime* forward :
+       {&times.reference, &times.log_probabilities, &times.reward, &times.critic})
+    all += *forward;
+  result.model_causal += count * all.model_causal;
+  result.model_full += count * all.model_full;
+  result.hardware += count * all.hardware;
+  result.levels.push_back({times.update_batch, iterations * updates, times.update.duration});
+}
+
+// Of an iteration of the last portion.
+void Loop::tell_last(const Portion& portion, StageResult& result) const {
+  const LoopSides& sides = portion.sides;
+  result.iteration_time = steady_iteration(spec_.placement, sides).duration;
+  result.generation_share = sides.rollout / (sides.rollout + sides.training + sides.exchange);
+  // A rollout that starts afresh beside the updates on the last one: at least one version.
+  if (overlaps(spec_.placement))
+    result.staleness = 1;
+  if (spec_.placement == Placement::Asynchronous &&
+      (spec_.partial_rollouts || sides.training > sides.rollout)) {
+    const double outputs = portion.rollout.generated;
+    result.staleness =
+        mean_staleness(sides, portion.rollout.under_way, outputs, spec_.max_staleness);
+  }
+  result.staleness += portion.rollout.carried;
 }
 
 PreparedStage Loop::prepare() {
@@ -277,19 +277,24 @@ PreparedStage Loop::prepare() {
   PreparedStage prepared = begin_stage(context_);
   const std::int64_t updates = spec_.updates_per_rollout;
   std::int64_t begin = 0;
+  RunTime wall{};
   for (const std::int64_t end : portion_ends()) {
     const std::int64_t middle = std::min(steps_ - 1, (begin + end) * updates / 2);
-    const Iteration one = simulate(middle);
+    const Portion one = simulate(middle);
     // The last rollout may feed fewer updates than the others.
-    const std::int64_t whole = std::min(end, steps_ / updates) - begin;
-    add(one, whole, updates, prepared);
-    add(one, end - begin - whole, steps_ % updates, prepared);
+    const std::int64_t whole = std::min(end, steps_ / updates) - begin, rest = end - begin - whole;
+    const bool last = end * updates >= steps_;
+    add(one, whole, updates, last && rest == 0, prepared);
+    add(one, rest, steps_ % updates, last, prepared);
+    if (last)
+      tell_last(one, prepared.result);
     begin = end;
   }
   StageResult& result = prepared.result;
-  result.step = last_update_;
-  result.step_time =
-      (result.rollout + result.reference + result.update + result.transfer) / double(result.steps);
+  for (const UnitWork& work : prepared.work)
+    wall += work.units * work.duration;
+  result.step = trainer_.last_update();
+  result.step_time = to_seconds(wall) / double(result.steps);
   report_unfilled(context_);
   return prepared;
 }

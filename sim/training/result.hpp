@@ -57,8 +57,11 @@ struct StageResult {
   std::string name;
   StageKind kind = StageKind::Pretraining;
   std::string pool;
-  std::int64_t gpus = 0;       // that the layout runs on
-  std::int64_t spare_gpus = 0; // beside them
+  std::int64_t gpus = 0;         // that the layout runs on, and those that only generate
+  std::int64_t spare_gpus = 0;   // beside them
+  std::string rollout_pool;      // where GPUs only generate
+  std::int64_t rollout_gpus = 0; // these, of gpus
+  std::int64_t rollout_spare_gpus = 0;
   std::int64_t steps = 0;
   double tokens = 0;           // trained (rl: in updates), inference: generated
   double generated_tokens = 0; // rl and inference
@@ -70,12 +73,19 @@ struct StageResult {
   std::shared_ptr<const execution::StepTrace> trace;     // of that step, where it was asked for
   std::shared_ptr<const execution::Inventory> inventory; // likewise
   std::vector<Level> levels;
+  double evaluations = 0;                         // of held-out sequences
+  Seconds evaluation_time{};                      // of one of them
   Flops model_causal{}, model_full{}, hardware{}; // whole stage
   Ledger ledger;
+  Ledger rollout_ledger; // of GPUs that only generate, part of `ledger`
   FailureCounts failures;
-  // rl: parts of all iterations together.
-  Seconds rollout{}, reference{}, update{}, transfer{};
+  std::vector<reliability::JobSpan> timeline; // of the stage, from its start; where it was asked for
+  // rl: parts of all iterations together; those of different GPUs may overlap.
+  Seconds rollout{}, reference{}, log_probabilities{}, reward{}, critic{}, update{}, transfer{};
   std::int64_t rollouts = 0;
+  Seconds iteration_time{};    // of the last portion, both sides busy
+  double generation_share = 0; // of the parts of such an iteration
+  double staleness = 0;        // newer versions of the weights when a response is trained on, mean
 };
 
 struct RunResult {

@@ -2,60 +2,18 @@
 #include "sim/training/run.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/training/pools.hpp"
 #include "sim/training/size.hpp"
 #include "sim/training/stage.hpp"
 
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <map>
 
 namespace sim::training {
 namespace {
 
 using execution::Category;
-
-const hardware::PoolSpec& pool_spec(const RunInput& input, const StageSpec& stage,
-                                    std::string& name) {
-  const auto& pools = input.cluster.pools;
-  if (pools.empty()) {
-    name = "main";
-    if (stage.pool.empty() || stage.pool == name)
-      return input.cluster.main;
-  } else {
-    name = !stage.pool.empty() ? stage.pool : pools.size() == 1 ? pools.begin()->first : "main";
-    if (const auto found = pools.find(name); found != pools.end())
-      return found->second;
-  }
-  std::vector<std::string> names;
-  for (const auto& entry : pools)
-    names.push_back(entry.first);
-  if (names.empty())
-    names.emplace_back("main");
-  throw InfeasibleError(fmt::format("stages.{}.pool", stage.name),
-                        fmt::format("stage {}: there is no pool \"{}\"", stage.name,
-                                    stage.pool.empty() ? name : stage.pool),
-                        fmt::format("one of: {}", fmt::join(names, ", ")));
-}
-
-StagePool make_pool(const RunInput& input, const hardware::PoolSpec& spec, const std::string& name,
-                    std::vector<std::string>& substitutions) {
-  StagePool pool;
-  pool.name = name;
-  pool.spare_nodes = input.reliability.recovery.spares;
-  if (pool.spare_nodes > 0 && pool.spare_nodes >= spec.nodes)
-    throw InfeasibleError("reliability.recovery.spares",
-                          fmt::format("{} of {} nodes are set aside", pool.spare_nodes, spec.nodes),
-                          "fewer spares, or more nodes");
-  hardware::PoolSpec own = spec;
-  own.nodes -= input.reliability.recovery.spares;
-  pool.spec = std::make_unique<const hardware::PoolSpec>(std::move(own));
-  pool.gpus = std::int64_t{pool.spec->nodes} * spec.node->accelerators;
-  pool.stack = plan::ported(input.stack.spec, pool.accelerator(), input.port, substitutions);
-  pool.simulator = std::make_unique<execution::StepSimulator>(*pool.spec, input.model.spec,
-                                                              pool.stack, input.fidelity);
-  return pool;
-}
 
 PreparedStage prepare_stage(StageContext& context) {
   switch (context.stage.kind) {
@@ -76,6 +34,9 @@ void add(engine::Fingerprint& course, const UnitWork& work) {
   course.add(work.duration);
   for (const Seconds share : work.breakdown.time)
     course.add(share);
+  for (const Seconds share : work.rollout_breakdown.time)
+    if (share != Seconds{})
+      course.add(share);
 }
 
 void add(engine::Fingerprint& course, const Ledger& ledger) {
@@ -98,6 +59,7 @@ PreparedStage prepare_named(StageContext& context) {
         }))
       throw InfeasibleError("stages", "it takes less than a nanosecond",
                             "more work, or slower machines");
+    prepared.job.timeline = context.input.timeline;
     prepared.fingerprint = context.course.value();
     return prepared;
   } catch (const InfeasibleError& error) {
@@ -134,23 +96,27 @@ void count_failures(const PreparedStage& prepared, const reliability::JobResult&
   }
 }
 
-// Nodes that are set aside: idle, or broken ones in their stead.
+// Nodes that are set aside: idle, or broken ones in their stead; of two pools alike.
 void charge_spares(const PreparedStage& prepared, const reliability::JobResult& job,
                    StageResult& result) {
   const std::int64_t nodes = prepared.job.recovery.spares;
+  const auto charge = [&](std::int64_t gpus, Ledger& ledger) {
+    const GpuNanoseconds idle = job.repairs.spare_time * gpus / nodes,
+                         all = GpuNanoseconds{job.wall.nanoseconds} * gpus;
+    ledger.charge(idle, Category::Spare);
+    ledger.charge(all - idle, Category::Repair);
+  };
   if (nodes == 0)
     return;
-  const std::int64_t each = result.spare_gpus / nodes;
-  const GpuNanoseconds idle = job.repairs.spare_time * each,
-                       all = GpuNanoseconds{job.wall.nanoseconds} * result.spare_gpus;
-  result.ledger.charge(idle, Category::Spare);
-  result.ledger.charge(all - idle, Category::Repair);
+  charge(result.spare_gpus - result.rollout_spare_gpus, result.ledger);
+  charge(result.rollout_spare_gpus, result.rollout_ledger);
 }
 
 // What a stage of given duration got done.
 void count_work(const PreparedStage& prepared, std::int64_t done, StageResult& result) {
   result.steps = 0;
   result.tokens = 0;
+  result.evaluations = 0;
   result.model_causal = result.model_full = result.hardware = {};
   for (std::size_t i = 0; i < prepared.work.size(); ++i) {
     const UnitWork& work = prepared.work[i];
@@ -159,6 +125,7 @@ void count_work(const PreparedStage& prepared, std::int64_t done, StageResult& r
     result.levels[i].steps = units;
     result.steps += units;
     result.tokens += double(units) * work.tokens;
+    result.evaluations += double(units) * work.evaluations;
     result.model_causal += double(units) * work.model_causal;
     result.model_full += double(units) * work.model_full;
     result.hardware += double(units) * work.hardware;
@@ -167,11 +134,15 @@ void count_work(const PreparedStage& prepared, std::int64_t done, StageResult& r
 
 void charge_job(const PreparedStage& prepared, const reliability::JobResult& job,
                 StageResult& result) {
+  const std::int64_t trainers = result.gpus - result.rollout_gpus;
   std::int64_t done = job.steps;
   for (const UnitWork& work : prepared.work) {
     const std::int64_t units = std::min(work.units, done);
     done -= units;
-    result.ledger.charge(units * work.duration, result.gpus, work.breakdown);
+    result.ledger.charge(units * work.duration, trainers, work.breakdown);
+    if (result.rollout_gpus > 0)
+      result.rollout_ledger.charge(units * work.duration, result.rollout_gpus,
+                                   work.rollout_breakdown);
   }
   const reliability::JobTimes& times = job.times;
   for (const auto& [span, category] :
@@ -180,9 +151,15 @@ void charge_job(const PreparedStage& prepared, const reliability::JobResult& job
         std::pair{times.detection, Category::Detection},
         std::pair{times.recovery, Category::Recovery}, std::pair{times.repair, Category::Repair},
         std::pair{times.degraded, Category::Degradation},
-        std::pair{times.maintenance, Category::Maintenance}})
-    result.ledger.charge(span, result.gpus, category);
+        std::pair{times.maintenance, Category::Maintenance}}) {
+    result.ledger.charge(span, trainers, category);
+    result.rollout_ledger.charge(span, result.rollout_gpus, category);
+  }
   charge_spares(prepared, job, result);
+  SIM_ASSERT(result.rollout_ledger.total() ==
+             GpuNanoseconds{job.wall.nanoseconds} *
+                 (result.rollout_gpus + result.rollout_spare_gpus));
+  result.ledger += result.rollout_ledger;
 }
 
 // The stage with all its work slower by a factor; failures, storage and recovery as they are.
@@ -194,7 +171,8 @@ PreparedStage slowed(PreparedStage stage, double factor) {
   for (Level& level : result.levels)
     level.step_time *= factor;
   for (Seconds* part : {&result.step_time, &result.step.duration, &result.rollout,
-                        &result.reference, &result.update, &result.transfer})
+                        &result.reference, &result.log_probabilities, &result.reward,
+                        &result.critic, &result.update, &result.transfer, &result.iteration_time})
     *part *= factor;
   for (Seconds& time : result.step.communication)
     time *= factor;
@@ -211,6 +189,7 @@ StageResult run_stage(const PreparedStage& prepared, std::uint64_t seed, std::ui
   if (prepared.job.duration > RunTime{})
     count_work(prepared, job.steps, result);
   count_failures(prepared, job, result);
+  result.timeline = job.timeline;
   result.wall = job.wall;
   result.useful = job.times.useful;
   SIM_ASSERT(result.ledger.total() ==
@@ -234,14 +213,10 @@ PreparedRun::PreparedRun(const RunInput& input) {
   auto state = std::make_unique<State>();
   std::vector<std::string> told;
   double passes = 0;
-  std::map<std::string, StagePool> pools;
+  Pools pools(input, told);
   for (const StageSpec& stage : input.stages) {
-    std::string name;
-    const hardware::PoolSpec& spec = pool_spec(input, stage, name);
-    auto pool = pools.find(name);
-    if (pool == pools.end())
-      pool = pools.emplace(name, make_pool(input, spec, name, told)).first;
-    StageContext context{input, stage, pool->second, told, passes};
+    const Pools::Pair pair = pools.of(stage);
+    StageContext context{input, stage, *pair.pool, told, passes, pair.rollout};
     state->stages.push_back(prepare_named(context));
   }
   for (const std::string& text : told) // pools of one chip substitute alike

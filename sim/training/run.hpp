@@ -29,6 +29,7 @@ struct RunInput {
   execution::Fidelity fidelity{}; // of every training step
   bool trace = false;             // note the last step of every training stage
   bool inventory = false;         // and what its busiest rank runs
+  bool timeline = false;          // note what each stage does when
   std::uint64_t seed = 1;
   std::uint64_t replication = 0; // failures draw from streams of their own per replication
 };

@@ -66,6 +66,24 @@ std::int64_t batch_for_any_layout(std::int64_t batch, std::int64_t gpus) {
 
 } // namespace
 
+namespace {
+
+// 1F1B on the same ranks; two chunks of a V lie on one.
+ParallelismSpec unfilled_layout(ParallelismSpec layout) {
+  const std::vector<int> given = layout.layers_per_stage;
+  const auto stages = static_cast<std::size_t>(layout.pipeline);
+  if (given.size() == 2 * stages) {
+    layout.layers_per_stage.resize(stages);
+    for (std::size_t i = 0; i < stages; ++i)
+      layout.layers_per_stage[i] = given[2 * i] + given[2 * i + 1];
+  }
+  layout.schedule = plan::Schedule::OneForwardOneBackward;
+  layout.virtual_stages = 1;
+  return layout;
+}
+
+} // namespace
+
 ParallelismSpec choose_layout(StageContext& context, const StepSimulator::Request& request,
                               bool exact_batch) {
   const Auto<ParallelismSpec>& given = given_layout(context);
@@ -87,6 +105,7 @@ ParallelismSpec choose_layout(StageContext& context, const StepSimulator::Reques
     ParallelismSpec layout = simulate_step(context, trial).layout;
     layout.schedule = trial.layout.schedule; // this batch may have run another
     layout.virtual_stages = trial.layout.virtual_stages;
+    layout.layers_per_stage = trial.layout.layers_per_stage;
     return layout;
   } catch (const InfeasibleError& reason) {
     if (context.input.port.layout != plan::PortLayout::Auto)
@@ -112,8 +131,7 @@ const execution::StepResult& simulate_step(StageContext& context, StepSimulator:
   if (training && pass > 0 && request.batch % pass == 0 &&
       !fills_schedule(request.layout, request.batch)) {
     context.unfilled = request.layout.schedule;
-    request.layout.schedule = plan::Schedule::OneForwardOneBackward;
-    request.layout.virtual_stages = 1;
+    request.layout = unfilled_layout(request.layout);
     context.least_unfilled = context.most_unfilled == 0
                                  ? request.batch
                                  : std::min(context.least_unfilled, request.batch);
@@ -151,6 +169,19 @@ Bytes state_of(const StageContext& context) {
 
 } // namespace
 
+namespace {
+
+// A duration that the clock cannot hold is told of its key.
+RunTime run_time(Seconds duration, const char* path) {
+  try {
+    return to_run_time(duration);
+  } catch (const InfeasibleError& error) {
+    throw InfeasibleError(path, error.message(), error.remedy());
+  }
+}
+
+} // namespace
+
 reliability::CheckpointCost checkpoint_cost(const StageContext& context) {
   reliability::CheckpointSpec checkpoint = context.input.checkpoint;
   checkpoint.storage_bandwidth = storage_rate(*context.pool.spec, checkpoint.storage_bandwidth);
@@ -166,10 +197,10 @@ void take_checkpoints(const StageContext& context, const reliability::Checkpoint
       spec, cost, reliability::stop_rate(prepared.job.classes), prepared.result.step.duration);
   prepared.result.failures.checkpoint_interval = interval;
   reliability::JobCheckpoints& checkpoints = prepared.job.checkpoints;
-  checkpoints.interval = to_run_time(interval);
-  checkpoints.stall = to_run_time(cost.stall);
-  checkpoints.persistence = to_run_time(cost.persistence);
-  checkpoints.load = to_run_time(cost.load);
+  checkpoints.interval = run_time(interval, "checkpoint.interval");
+  checkpoints.stall = run_time(cost.stall, "checkpoint");
+  checkpoints.persistence = run_time(cost.persistence, "checkpoint.storage_bandwidth");
+  checkpoints.load = run_time(cost.load, "checkpoint.storage_bandwidth");
   if (interval > Seconds{}) // not less than it, for rounding
     checkpoints.interval = std::max(checkpoints.interval, checkpoints.persistence);
   checkpoints.write_failures = spec.write_failures;
@@ -180,6 +211,44 @@ void take_checkpoints(const StageContext& context, const reliability::Checkpoint
     checkpoints.memory_load = to_run_time(state_of(context) / double(context.pool.gpus) / nic);
   }
 }
+
+namespace {
+
+// A stage on two pools stops when either fails. What fails once per job fails once.
+std::vector<reliability::JobFailureClass> classes_of(const StageContext& context) {
+  const reliability::ReliabilitySpec& profile = context.input.reliability;
+  std::vector<reliability::JobFailureClass> classes =
+      reliability::job_classes(profile, *context.pool.spec);
+  if (context.rollout_pool == nullptr)
+    return classes;
+  const std::vector<reliability::JobFailureClass> others =
+      reliability::job_classes(profile, *context.rollout_pool->spec);
+  for (std::size_t i = 0; i < classes.size(); ++i) {
+    const auto named = profile.classes.find(classes[i].name);
+    const bool of_job = named != profile.classes.end()
+                            ? named->second.component == reliability::Component::Job
+                            : classes[i].name == reliability::unclassified_job;
+    if (!of_job)
+      classes[i].law.components += others[i].law.components;
+    classes[i].nodes = std::max(classes[i].nodes, others[i].nodes);
+  }
+  return classes;
+}
+
+void add_rollout_pool(const StageContext& context, PreparedStage& prepared) {
+  if (context.rollout_pool == nullptr)
+    return;
+  const StagePool& pool = *context.rollout_pool;
+  StageResult& result = prepared.result;
+  result.rollout_pool = pool.name;
+  result.rollout_gpus = pool.gpus;
+  result.gpus += pool.gpus;
+  result.rollout_spare_gpus = pool.spare_nodes * pool.spec->node->accelerators;
+  result.spare_gpus += result.rollout_spare_gpus;
+  prepared.job.recovery.spares += pool.spare_nodes;
+}
+
+} // namespace
 
 PreparedStage begin_stage(const StageContext& context) {
   const reliability::ReliabilitySpec& profile = context.input.reliability;
@@ -192,20 +261,21 @@ PreparedStage begin_stage(const StageContext& context) {
   result.spare_gpus = context.pool.spare_nodes * context.pool.spec->node->accelerators;
 
   reliability::JobSpec& job = prepared.job;
-  job.classes = reliability::job_classes(profile, *context.pool.spec);
+  job.classes = classes_of(context);
   const reliability::RecoverySpec& recovery = profile.recovery;
   job.recovery.spares = context.pool.spare_nodes;
   job.recovery.crews = recovery.crews;
-  job.recovery.swap = to_run_time(recovery.swap);
+  job.recovery.swap = run_time(recovery.swap, "reliability.recovery.swap");
   if (recovery.replacement)
-    job.recovery.replacement = to_run_time(*recovery.replacement);
+    job.recovery.replacement = run_time(*recovery.replacement, "reliability.recovery.replacement");
   job.recovery.elastic = recovery.elastic;
   job.recovery.evict_below = recovery.evict_below;
-  job.recovery.restart = to_run_time(profile.restart);
+  job.recovery.restart = run_time(profile.restart, "reliability.restart");
   if (profile.maintenance) {
-    job.maintenance_every = to_run_time(profile.maintenance->every);
-    job.maintenance = to_run_time(profile.maintenance->duration);
+    job.maintenance_every = run_time(profile.maintenance->every, "reliability.maintenance.every");
+    job.maintenance = run_time(profile.maintenance->duration, "reliability.maintenance.duration");
   }
+  add_rollout_pool(context, prepared);
   take_checkpoints(context, checkpoint_cost(context), prepared);
   return prepared;
 }

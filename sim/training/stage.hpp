@@ -29,6 +29,8 @@ struct UnitWork {
   // Of one unit; only stages of a given duration, which count them at the end.
   double tokens = 0;
   Flops model_causal{}, model_full{}, hardware{};
+  execution::Breakdown rollout_breakdown{}; // of GPUs that only generate
+  double evaluations = 0;                   // its part of them, within its duration
 };
 
 struct PreparedStage {
@@ -58,7 +60,8 @@ struct StageContext {
   const StageSpec& stage;
   StagePool& pool;
   std::vector<std::string>& substitutions;
-  double& passes; // of all steps that the run has asked for
+  double& passes;                    // of all steps that the run has asked for
+  StagePool* rollout_pool = nullptr; // of GPUs that only generate
   // Batches that ran 1F1B because they cannot fill DualPipe.
   std::int64_t least_unfilled = 0, most_unfilled = 0;
   plan::Schedule unfilled = plan::Schedule::DualPipe; // of these batches

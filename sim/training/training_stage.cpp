@@ -3,6 +3,7 @@
 // levels.
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/limit.hpp"
+#include "sim/training/evaluation.hpp"
 #include "sim/training/size.hpp"
 #include "sim/training/stage.hpp"
 #include "sim/training/storage_traffic.hpp"
@@ -41,6 +42,16 @@ Amount amount_of(const StageSpec& stage) {
   return {double(*stage.samples) * stage.tokens_per_sample * stage.epochs, std::nullopt};
 }
 
+// Each rank holds as many tokens of a sequence as any.
+void require_whole_cut(const StageSpec& stage, const plan::ParallelismSpec& layout) {
+  const int tensor = layout.sequence_parallel ? layout.tensor : 1;
+  require(stage.sequence_length % (std::int64_t{layout.context} * tensor) == 0, stage,
+          "sequence_length",
+          fmt::format("{} tokens do not divide over context = {} times tensor = {} ranks",
+                      stage.sequence_length, layout.context, tensor),
+          "a multiple, padding included");
+}
+
 // Before the first of them is simulated.
 void require_bounded(const StageContext& context, StepSimulator::Request request,
                      const std::vector<BatchLevel>& levels) {
@@ -59,19 +70,65 @@ std::int64_t steps_within(RunTime left, RunTime step, std::int64_t most) {
   return step == RunTime{} ? most : std::min(most, left.nanoseconds / step.nanoseconds + 1);
 }
 
-void add_level(PreparedStage& prepared, const BatchLevel& level, const StepResult& step) {
+// `evaluation`: a step's part of the evaluations.
+void add_level(PreparedStage& prepared, const BatchLevel& level, const StepResult& step,
+               double evaluations, const Evaluation& evaluation) {
   const double steps = double(level.steps);
-  prepared.work.push_back({level.steps, to_run_time(step.duration), step.breakdown, step.tokens,
-                           step.model_causal, step.model_full, step.hardware});
+  const Seconds evaluating = evaluations * evaluation.duration;
+  UnitWork work{level.steps,
+                to_run_time(step.duration + evaluating),
+                step.breakdown,
+                step.tokens,
+                step.model_causal,
+                step.model_full,
+                step.hardware + evaluations * evaluation.hardware,
+                evaluations};
+  work.breakdown[execution::Category::Evaluation] += evaluating;
+  prepared.work.push_back(work);
   StageResult& result = prepared.result;
   result.levels.push_back({level.batch, level.steps, step.duration});
   result.steps += level.steps;
   result.tokens += steps * step.tokens;
   result.model_causal += steps * step.model_causal;
   result.model_full += steps * step.model_full;
-  result.hardware += steps * step.hardware;
+  result.hardware += steps * work.hardware;
   result.step = step;
   result.step_time = step.duration;
+}
+
+// Steps of each level, and the evaluations among them; `request` ends as the last one's.
+void simulate_levels(StageContext& context, StepSimulator::Request& request,
+                     const std::vector<BatchLevel>& levels, PreparedStage& prepared) {
+  const StageSpec& stage = context.stage;
+  const Seconds given = stage.duration.value_or(Seconds{});
+  require(given / second < 1e-9 * double(reliability::most_nanoseconds), stage, "duration",
+          "it lasts more than a century", "a shorter duration");
+  RunTime left = to_run_time(given);
+  const Evaluation evaluation = prepare_evaluation(context, request);
+  EvaluationCount count(stage.evaluation.value_or(EvaluationSpec{}));
+  for (BatchLevel level : levels) {
+    request.batch = level.batch;
+    const StepResult& step = simulate_step(context, request);
+    // In a given time nobody knows how many steps there will be: each takes its part.
+    double evaluations = 0; // in a step
+    if (stage.evaluation && stage.duration) {
+      evaluations = 1 / double(count.period(level.batch));
+    } else if (stage.evaluation) {
+      const auto whole = double(count.add(level));
+      prepared.result.evaluations += whole;
+      evaluations = whole / double(level.steps);
+    }
+    const RunTime duration = to_run_time(step.duration + evaluations * evaluation.duration);
+    if (stage.duration)
+      level.steps = steps_within(left, duration, level.steps);
+    add_level(prepared, level, step, evaluations, evaluation);
+    if (!stage.duration)
+      continue;
+    left = left - level.steps * duration;
+    if (left <= RunTime{})
+      break;
+  }
+  prepared.result.evaluation_time = evaluation.duration;
 }
 
 void set_replicas(const StageContext& context, PreparedStage& prepared) {
@@ -101,6 +158,8 @@ PreparedStage prepare_training(StageContext& context) {
   request.batch = stage.batch.end;
   request.layout = choose_layout(context, request, true);
 
+  require_whole_cut(stage, request.layout);
+
   PreparedStage prepared = begin_stage(context);
   StageResult& result = prepared.result;
   const auto round = [&request](double wanted) {
@@ -109,22 +168,7 @@ PreparedStage prepare_training(StageContext& context) {
   const std::vector<BatchLevel> levels =
       batch_levels(stage.batch, request.sequence_length, amount, round);
   require_bounded(context, request, levels);
-  RunTime left = to_run_time(stage.duration.value_or(Seconds{}));
-  require(left.nanoseconds <= reliability::most_nanoseconds, stage, "duration",
-          "it lasts more than a century", "a shorter duration");
-  for (BatchLevel level : levels) {
-    request.batch = level.batch;
-    const StepResult& step = simulate_step(context, request);
-    const RunTime duration = to_run_time(step.duration);
-    if (stage.duration)
-      level.steps = steps_within(left, duration, level.steps);
-    add_level(prepared, level, step);
-    if (!stage.duration)
-      continue;
-    left = left - level.steps * duration;
-    if (left <= RunTime{})
-      break;
-  }
+  simulate_levels(context, request, levels, prepared);
   prepared.job.duration = to_run_time(stage.duration.value_or(Seconds{}));
   take_checkpoints(context, checkpoint_cost(context), prepared);
   set_replicas(context, prepared);

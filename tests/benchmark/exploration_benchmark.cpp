@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // Steps of all layouts of GPT 530B on A100, as an exploration asks for them: every legal
 // combination of tensor degree within a node, pipeline degree, micro-batch, chunks per rank and
-// recomputation, each evaluated once. What does not fit is counted apart, and so is what the
+// recomputation, each evaluated once (cold: a new cluster and new simulators each time; what
+// layouts have in common is shared). What does not fit is counted apart, and so is what the
 // simulator remembers. And passes per second of schedules in which nobody stops anybody. In seconds
 // of the processor.
 #include "sim/base/diagnostics.hpp"
@@ -35,7 +36,9 @@ struct Clock {
   }
 };
 
-constexpr std::int64_t batch = 1920; // of MT-NLG 530B (arXiv 2201.11990)
+// Of MT-NLG 530B (arXiv 2201.11990). On 4,096 GPUs as many sequences as GPUs: 1,920 divide over few
+// data-parallel degrees there.
+constexpr std::int64_t batch_of(std::int64_t gpus) { return gpus == 4096 ? 4096 : 1920; }
 
 scenario::Scenario machine(std::int64_t gpus) {
   return scenario::load_text(R"(
@@ -86,7 +89,7 @@ void evaluate(execution::StepSimulator& simulator, std::int64_t gpus,
   execution::StepSimulator::Request request;
   request.layout = layout;
   request.sequence_length = 2048;
-  request.batch = batch;
+  request.batch = batch_of(gpus);
   const auto begin = Clock::now();
   try {
     const execution::StepResult& step = simulator.step(request);
@@ -95,8 +98,8 @@ void evaluate(execution::StepSimulator& simulator, std::int64_t gpus,
     ++tally.feasible;
     tally.in_feasible += end - begin;
     const std::int64_t data = gpus / (layout.tensor * layout.pipeline);
-    tally.passes +=
-        2.0 * double(batch / (data * layout.micro_batch)) * layout.pipeline * layout.virtual_stages;
+    tally.passes += 2.0 * double(batch_of(gpus) / (data * layout.micro_batch)) * layout.pipeline *
+                    layout.virtual_stages;
     benchmark::DoNotOptimize(simulator.step(request).duration);
     tally.again += Clock::now() - end;
   } catch (const InfeasibleError&) {
@@ -165,6 +168,6 @@ BENCHMARK_CAPTURE(follow_schedule, one_forward_one_backward, plan::Schedule::One
 BENCHMARK_CAPTURE(follow_schedule, zero_bubble_v, plan::Schedule::ZeroBubbleV)
     ->Arg(1024)
     ->Unit(benchmark::kMillisecond);
-BENCHMARK(explore_530b)->Arg(2240)->Arg(2560)->Arg(3072)->Unit(benchmark::kMillisecond);
+BENCHMARK(explore_530b)->Arg(2240)->Arg(2560)->Arg(3072)->Arg(4096)->Unit(benchmark::kMillisecond);
 
 } // namespace

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/base/diagnostics.hpp"
 #include "sim/base/random.hpp"
 #include "sim/economics/bill.hpp"
 
@@ -103,6 +104,32 @@ TEST_CASE("the bill is the sum of its lines and linear in price and time") {
     CHECK(dearer.total / dollar == Approx(3 * (bill.total / dollar)).epsilon(1e-12));
     CHECK(dearer.equipment_energy == bill.equipment_energy);
   }
+}
+
+TEST_CASE("each pool at its own rent") {
+  std::vector<PoolUsage> usage{usage_of(0, 1000 * gpu_hour), usage_of(2, 3000 * gpu_hour)};
+  usage[1].pool = "rollout";
+  PriceSpec price;
+  price.rentals["rollout"] = 1.1 * dollar_per_gpu_hour;
+  CHECK_THROWS_AS(economics::make_bill(usage, price), InfeasibleError); // main has none
+  price.rental = 2 * dollar_per_gpu_hour;
+  const Bill bill = economics::make_bill(usage, price);
+  CHECK(bill.total / dollar == Approx(2000 + 3300));
+  CHECK(bill.by_pool.at("main") / dollar == Approx(2000));
+  CHECK(bill.by_pool.at("rollout") / dollar == Approx(3300));
+  CHECK(bill.rental == bill.total);
+}
+
+TEST_CASE("what is owned is shared by pool, electricity by what each draws") {
+  std::vector<PoolUsage> usage{usage_of(0, 1000 * gpu_hour), usage_of(down, 1000 * gpu_hour)};
+  usage[1].pool = "rollout";
+  PriceSpec price;
+  price.owned.emplace();
+  price.owned->accelerator_price = 30000 * dollar;
+  price.energy->price = 0.1 * dollar / kilowatt_hour;
+  const Bill bill = economics::make_bill(usage, price);
+  CHECK((bill.by_pool.at("main") + bill.by_pool.at("rollout")) / bill.total == Approx(1));
+  CHECK(bill.by_pool.at("main") > bill.by_pool.at("rollout"));
 }
 
 TEST_CASE("no usage costs nothing") {

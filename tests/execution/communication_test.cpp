@@ -74,6 +74,24 @@ TEST_CASE("a faster scale-up domain never makes a step slower") {
     }
 }
 
+TEST_CASE("messages of a faster leg keep the pace of the slower one") {
+  Question question;
+  question.model = expert_model();
+  question.model.layers = 1;
+  question.request.layout.expert = 16;
+  question.request.batch = 32;
+  Seconds before{};
+  for (const double factor : {1.0, 3.0, 9.0, 30.0}) {
+    question.pool.node.spec.accelerator.spec.scale_up_bandwidth = factor * 100 * gigabyte / second;
+    const Seconds messages = question.play({Detail::Message, false}).duration;
+    INFO("scale-up bandwidth times " << factor << ": " << messages / second);
+    CHECK(messages / question.play({Detail::Kernel, false}).duration == Approx(1).epsilon(0.01));
+    if (before > Seconds{})
+      CHECK(messages / before <= 1 + 1e-9);
+    before = messages;
+  }
+}
+
 TEST_CASE("exposed data communication is part of all, beside weak links too") {
   for (const double capacity : {1.0, 0.5, 0.1})
     for (const int tensor : {1, 2, 8})

@@ -26,40 +26,94 @@ namespace {
 // What one element of a machine is next to: neighbours by class, with how.
 using Sight = std::map<std::tuple<std::uint32_t, std::uint32_t, double>, int>;
 
-// Whether no two elements of a class differ in what they are next to: the definition of an
-// equitable partition, edge by edge.
-bool is_equitable(const Machine& machine, const Partition& partition) {
-  std::vector<Sight> actors(machine.actors.size()), trunks(machine.trunks.size());
-  std::vector<Sight> teams(machine.teams.size());
+struct Sights {
+  std::vector<Sight> actors, teams, trunks;
+};
+Sights sights_of(const Machine& machine, const Partition& partition) {
+  Sights sights;
+  sights.actors.resize(machine.actors.size());
+  sights.teams.resize(machine.teams.size());
+  sights.trunks.resize(machine.trunks.size());
   for (std::size_t id = 0; id < machine.teams.size(); ++id) {
     const Team& team = machine.teams[id];
     std::uint32_t place = 0;
     const bool message = is_message(team.kind);
     for (const std::uint32_t actor : machine.members_of(team)) {
       const std::uint32_t role = message ? place++ : 0;
-      ++actors[actor][{partition.teams[id], role, 0}];
-      ++teams[id][{partition.actors[actor], role, 0}];
+      ++sights.actors[actor][{partition.teams[id], role, 0}];
+      ++sights.teams[id][{partition.actors[actor], role, 0}];
     }
     std::uint32_t pattern = 0;
     for (const Use& use : machine.uses_of(team)) {
       for (const network::TrunkLoad& load : machine.loads_of(use)) {
-        ++trunks[load.trunk][{partition.teams[id], pattern, load.flows}];
-        ++teams[id][{partition.trunks[load.trunk], pattern + 2, load.flows}];
+        ++sights.trunks[load.trunk][{partition.teams[id], pattern, load.flows}];
+        ++sights.teams[id][{partition.trunks[load.trunk], pattern + 2, load.flows}];
       }
       ++pattern;
     }
   }
-  const auto alike = [](const std::vector<std::uint32_t>& classes,
-                        const std::vector<Sight>& sights) {
+  return sights;
+}
+
+// Whether no two elements of a class differ in what they are next to: the definition of an
+// equitable partition, edge by edge.
+bool is_equitable(const Machine& machine, const Partition& partition) {
+  const Sights sights = sights_of(machine, partition);
+  const auto alike = [](const std::vector<std::uint32_t>& classes, const std::vector<Sight>& seen) {
     std::map<std::uint32_t, const Sight*> first;
     return std::all_of(classes.begin(), classes.end(),
                        [&, i = std::size_t{0}](std::uint32_t c) mutable {
-                         const Sight& own = sights[i++];
+                         const Sight& own = seen[i++];
                          return *first.try_emplace(c, &own).first->second == own;
                        });
   };
-  return alike(partition.actors, actors) && alike(partition.teams, teams) &&
-         alike(partition.trunks, trunks);
+  return alike(partition.actors, sights.actors) && alike(partition.teams, sights.teams) &&
+         alike(partition.trunks, sights.trunks);
+}
+
+// Numbers equal keys alike, by first appearance.
+template <class Key>
+std::uint32_t number(const std::vector<Key>& keys, std::vector<std::uint32_t>& numbers) {
+  std::map<Key, std::uint32_t> known;
+  numbers.clear();
+  for (const Key& key : keys)
+    numbers.push_back(
+        known.try_emplace(key, static_cast<std::uint32_t>(known.size())).first->second);
+  return static_cast<std::uint32_t>(known.size());
+}
+
+// The coarsest equitable partition by its definition: all are split by what they see, until nobody
+// is.
+Partition coarsest_by_rounds(const Machine& machine) {
+  Partition p;
+  std::vector<std::vector<double>> actors, teams, trunks;
+  for (const Actor& actor : machine.actors)
+    actors.push_back({double(actor.stage), actor.speed, double(actor.interior)});
+  for (const Team& team : machine.teams) {
+    teams.push_back({double(team.kind), team.gpus});
+    for (const Use& use : machine.uses_of(team))
+      teams.back().push_back(use.latency / second);
+  }
+  for (const Trunk& trunk : machine.trunks)
+    trunks.push_back({trunk.capacity.base(), trunk.can_bind ? 1.0 : 0.0, trunk.storage.base()});
+  p.actor_classes = number(actors, p.actors);
+  p.team_classes = number(teams, p.teams);
+  p.trunk_classes = number(trunks, p.trunks);
+  const auto split = [](std::vector<std::uint32_t>& classes, const std::vector<Sight>& seen) {
+    std::vector<std::pair<std::uint32_t, Sight>> keys;
+    for (std::size_t i = 0; i < classes.size(); ++i)
+      keys.emplace_back(classes[i], seen[i]);
+    return number(keys, classes);
+  };
+  for (std::uint32_t before = 0, now = 1; before != now;) {
+    before = p.actor_classes + p.team_classes + p.trunk_classes;
+    const Sights sights = sights_of(machine, p);
+    p.actor_classes = split(p.actors, sights.actors);
+    p.team_classes = split(p.teams, sights.teams);
+    p.trunk_classes = split(p.trunks, sights.trunks);
+    now = p.actor_classes + p.team_classes + p.trunk_classes;
+  }
+  return p;
 }
 
 // `trees`: whose inner ranks and leaves differ.
@@ -119,7 +173,14 @@ TEST_CASE("a healthy, full machine folds into one GPU a stage") {
     CHECK(actor.multiplicity == 128);
 }
 
-TEST_CASE("partitions are equitable, whatever is uneven") {
+TEST_CASE("partitions are equitable, and the coarsest that are, whatever is uneven") {
+  const auto check = [](const Machine& machine) {
+    const Partition partition = coarsest_partition(machine), slow = coarsest_by_rounds(machine);
+    CHECK(is_equitable(machine, partition));
+    CHECK(partition.actors == slow.actors);
+    CHECK(partition.teams == slow.teams);
+    CHECK(partition.trunks == slow.trunks);
+  };
   RandomStream random(3, "folding");
   for (int i = 0; i < 60; ++i) {
     const int nodes = 4 * (1 + static_cast<int>(random.below(8)));
@@ -148,9 +209,8 @@ TEST_CASE("partitions are equitable, whatever is uneven") {
     }
     const Machine whole =
         whole_machine(*fabric, layout, all_patterns(layout, gpus, i % 2 == 0), speeds, false);
-    CHECK(is_equitable(whole, coarsest_partition(whole)));
-    const Machine units = unit_machine(whole, RankMap(layout, gpus));
-    CHECK(is_equitable(units, coarsest_partition(units)));
+    check(whole);
+    check(unit_machine(whole, RankMap(layout, gpus)));
   }
 }
 

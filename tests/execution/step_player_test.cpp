@@ -159,7 +159,7 @@ TEST_CASE("gradients reduce under the last backward pass; the last bucket, the n
   update.gradients_early = {lasting(1.5 * second)};
   update.gradients_late = {lasting(0.25 * second)};
   update.parameters_late = {lasting(0.125 * second)};
-  update.optimizer = 0.0625 * second;
+  update.optimizer.device = 0.0625 * second;
   plan.updates = {update};
   plan.norm = 0.03125 * second;
   plan.synchronisation = 0.5 * second;

@@ -92,7 +92,8 @@ TEST_CASE("R1-Zero without any fitted constant explains at least half of its 198
 
 TEST_CASE("the ledger of every shipped scenario sums exactly", "[figures]") {
   for (const char* name :
-       {"minimal.yaml", "deepseek-v3.yaml", "deepseek-r1.yaml", "llama-3.1-405b.yaml"}) {
+       {"minimal.yaml", "deepseek-v3.yaml", "deepseek-r1.yaml", "llama-3.1-405b.yaml",
+        "grpo-small.yaml", "r1-disaggregated.yaml", "r1-async.yaml", "r1-h20-rollout.yaml"}) {
     const Result result = run(name);
     GpuNanoseconds sum = 0;
     for (const training::StageResult& s : result.run.stages) {

@@ -82,7 +82,10 @@ TEST_CASE_METHOD(Fixture, "degrees that cannot be are refused with the key to ch
   CHECK(refusal(layout) == "parallelism.data");
   layout = {};
   layout.tensor = layout.pipeline = 65536; // their product does not fit an int
-  CHECK(refusal(layout) == "parallelism");
+  CHECK(refusal(layout) == "parallelism.tensor");
+  layout = {};
+  layout.context = 65;
+  CHECK(refusal(layout) == "parallelism.context");
   layout = {};
   layout.pipeline = 64;
   CHECK(refusal(layout) == "parallelism.pipeline");
@@ -178,6 +181,84 @@ TEST_CASE_METHOD(Fixture, "a stack that contradicts itself or the chip is refuse
   CHECK(refusal(layout) == "parallelism.reshard_after_forward");
   layout.zero_stage = 3;
   CHECK(refusal(layout).empty());
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "layers per stage must be those of the model, on the stages that there are") {
+  ParallelismSpec layout;
+  layout.pipeline = 4;
+  const auto refused = [&](std::vector<int> layers) {
+    layout.layers_per_stage = std::move(layers);
+    return refusal(layout) == "parallelism.layers_per_stage";
+  };
+  CHECK_FALSE(refused({7, 9, 9, 7}));
+  CHECK_FALSE(refused({0, 16, 16, 0})); // embedding and head alone
+  CHECK(refused({8, 8, 16}));
+  CHECK(refused({8, 8, 8, 9}));
+  CHECK(refused({8, 0, 12, 12}));
+  layout.virtual_stages = 2;
+  CHECK(refused({7, 9, 9, 7}));
+  CHECK_FALSE(refused({3, 4, 4, 4, 4, 4, 5, 4}));
+  layout.virtual_stages = 1;
+  layout.schedule = Schedule::DualPipeV;
+  CHECK_FALSE(refused({3, 4, 4, 4, 4, 4, 5, 4}));
+  layout.schedule = Schedule::DualPipe; // chunk i on ranks i and 3 - i
+  CHECK(refused({3, 4, 4, 4, 4, 4, 5, 4}));
+  CHECK_FALSE(refused({7, 9, 9, 7}));
+}
+
+TEST_CASE_METHOD(Fixture, "memory follows the layers that a stage is given") {
+  ParallelismSpec layout;
+  layout.pipeline = 4;
+  layout.layers_per_stage = {4, 20, 4, 4};
+  setting.layout = resolve(layout, setting);
+  const MemoryPlan plan = memory_plan(setting);
+  CHECK(plan.stage == 1);
+  const double layer = workload::layer_parameters(model, workload::LayerKind::Dense).total();
+  CHECK(plan.weights / byte == Approx(2 * 20 * layer));
+}
+
+TEST_CASE_METHOD(Fixture, "optimizer state in the host's memory leaves the device") {
+  setting.layout = resolve({}, setting);
+  const MemoryPlan before = memory_plan(setting);
+  CHECK(before.host / byte == 0);
+  stack.optimizer_offload = OptimizerOffloadSpec{0.75, false, false};
+  CHECK(refusal({}) == "stack.optimizer_offload"); // no link to the host
+  pool.node.spec.accelerator.spec.host_bandwidth = 64e9 * (byte / second);
+  const MemoryPlan after = memory_plan(setting);
+  CHECK(after.optimizer / before.optimizer == Approx(0.25));
+  CHECK(after.gradients / before.gradients == Approx(1));
+  // 12 bytes of state and 4 of gradient, over 64 ranks.
+  CHECK(after.host / byte == Approx(0.75 * 16 * 8030261248.0 / 64));
+  const auto refused = [&] {
+    try {
+      require_fit(memory_plan(setting), setting);
+    } catch (const InfeasibleError& error) {
+      return error.path() == "stack.optimizer_offload";
+    }
+    return false;
+  };
+  CHECK(refused()); // nobody says what the host has
+  pool.node.spec.host = hardware::HostSpec{1.001 * 8.0 * after.host, 1e12 * (byte / second), 0.8};
+  stack.recompute = Recompute::Full;
+  CHECK_FALSE(refused());
+  pool.node.spec.host->memory = 0.999 * 8.0 * after.host;
+  CHECK(refused());
+  stack.optimizer_offload->gradients = true; // only where passes reduce them
+  CHECK(refusal({}) == "stack.optimizer_offload.gradients");
+  ParallelismSpec layout;
+  layout.zero_stage = 2;
+  CHECK(refusal(layout).empty());
+  setting.layout = resolve(layout, setting);
+  CHECK(memory_plan(setting).gradients / byte == Approx(0.25 * 4 * 8030261248.0 / 64));
+}
+
+TEST_CASE_METHOD(Fixture, "more layers in 16 bit than there are, are refused") {
+  stack.precision.bf16_layers_at_start = 2;
+  stack.precision.bf16_layers_at_end = 30;
+  CHECK(refusal({}).empty());
+  stack.precision.bf16_layers_at_end = 31;
+  CHECK(refusal({}) == "stack.precision.bf16_layers_at_end");
 }
 
 TEST_CASE_METHOD(Fixture, "messages between stages are cut by sequence parallelism or the stack") {

@@ -532,13 +532,71 @@ TEST_CASE_METHOD(Fixture, "offloaded layers go to the host in forward and come b
   for (const PassKind kind : {PassKind::Forward, PassKind::Backward}) {
     const Pass pass = build(m, {}, kind);
     CHECK(count(pass, CommunicationDimension::Host) == 3);
-    const Bytes kept = kept_activations(setting, workload::LayerKind::Dense, 0);
+    const Bytes kept = kept_activations(setting, workload::LayerKind::Dense, 0, false);
     for (const PassTask& task : pass.chains[0])
       if (!task.is_kernel)
         CHECK(task.collective.phases.at(0).latency / second == Approx(kept / byte / 50e9));
   }
   setting.mode = StepMode::ForwardOnly; // nothing is kept
   CHECK(count(build(m, {}, PassKind::Forward), CommunicationDimension::Host) == 0);
+}
+
+TEST_CASE_METHOD(Fixture,
+                 "layers in 16 bit have the kernels of a 16-bit recipe, and keep as much") {
+  for (const bool experts : {false, true}) {
+    const workload::ModelSpec m = model(experts);
+    for (const PassKind kind : {PassKind::Forward, PassKind::Backward, PassKind::Weight}) {
+      // Time of all kernels alone, with so many of the four layers in 16 bit.
+      const auto time = [&](Precision gemm, int first, int last) {
+        stack.precision.gemm = gemm;
+        stack.precision.bf16_layers_at_start = first;
+        stack.precision.bf16_layers_at_end = last;
+        build(m, {}, kind); // fills the setting
+        PassBuilder builder(setting, chunks_of(setting), planner);
+        const Pass pass = builder.build({kind, 0, 0});
+        Seconds sum{};
+        for (const PassTask& task : pass.chains[0])
+          if (task.is_kernel && task.kernel.demand.all_sms > 0)
+            sum += task.kernel.demand.alone(setting.accelerator(), 132);
+        return sum / second;
+      };
+      const double wide = time(Precision::Bf16, 0, 0), narrow = time(Precision::Fp8, 0, 0);
+      CHECK(time(Precision::Fp8, 4, 0) == Approx(wide).epsilon(1e-12));
+      CHECK(time(Precision::Fp8, 1, 3) == Approx(wide).epsilon(1e-12));
+      CHECK(time(Precision::Fp8, 1, 2) == Approx(narrow + 0.75 * (wide - narrow)).epsilon(1e-9));
+      CHECK(time(Precision::Bf16, 1, 2) == Approx(wide).epsilon(1e-12));
+    }
+    const auto kept = [&](Precision gemm, int first, int last) {
+      stack.precision.gemm = gemm;
+      stack.precision.bf16_layers_at_start = first;
+      stack.precision.bf16_layers_at_end = last;
+      return chunk_activations(setting, chunks_of(setting).front(), false) / byte;
+    };
+    const double wide = kept(Precision::Bf16, 0, 0), narrow = kept(Precision::Fp8, 0, 0);
+    CHECK(narrow < wide);
+    CHECK(kept(Precision::Fp8, 1, 2) == Approx(narrow + 0.75 * (wide - narrow)));
+    stack.precision = {};
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "gradients for the host follow their reduction, unit by unit") {
+  const workload::ModelSpec m = model(false);
+  machines.node.spec.accelerator.spec.host_bandwidth = 50e9 * (byte / second);
+  stack.optimizer_offload = OptimizerOffloadSpec{0.5, true, false};
+  ParallelismSpec layout;
+  layout.zero_stage = 2;
+  const Pass pass = build(m, layout, PassKind::Backward);
+  CHECK(count(pass, CommunicationDimension::Host) == m.layers + 2); // embedding and head
+  double seconds = 0;
+  for (const PassTask& task : pass.chains[0]) {
+    if (task.is_kernel || task.dimension != CommunicationDimension::Host)
+      continue;
+    seconds += task.collective.phases.at(0).latency / second;
+    const PassTask& before = pass.chains[0].at(static_cast<std::size_t>(task.after[1]));
+    CHECK(before.dimension == CommunicationDimension::Data);
+  }
+  const double parameters = workload::parameters(m).total;
+  CHECK(seconds == Approx(0.5 * 4 * parameters / 64 / 50e9));
 }
 
 TEST_CASE_METHOD(Fixture,

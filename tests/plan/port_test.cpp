@@ -50,7 +50,7 @@ TEST_CASE("a missing precision becomes the first substitute that the chip has, w
   CHECK(stack.precision.combine == Precision::Bf16);
   CHECK(stack.precision.weight_bytes == 2 * byte);
   REQUIRE(told.size() == 3);
-  CHECK(told[0] == "stack.precision.gemm: fp8 -> bf16 (A800 has no fp8)");
+  CHECK(told[0] == "stack.precision.gemm: fp8 -> bf16 (A800 has no fp8), assumes equal loss");
   CHECK(told[1] == "stack.precision.weight_bytes: 1 B -> 2 B (the working copy is bf16)");
   CHECK(told[2] == "stack.precision.dispatch: fp8 -> bf16 (A800 has no fp8)");
 }
@@ -82,4 +82,27 @@ TEST_CASE("communication holds at most half of the SMs") {
   CHECK(told.size() == 1);
   stack.communication_sms = 30;
   CHECK_THROWS_AS(plan::ported(stack, chip, {}, told), InfeasibleError);
+}
+
+TEST_CASE("GPUs without links of their own are joined over PCIe, where the rules say so") {
+  hardware::NodeSpec node;
+  node.accelerator->title = "L20";
+  node.accelerators = 8;
+  node.pcie = hardware::PcieSpec{32e9 * (byte / second), 0.85, 1};
+  node.in_switch_reduction = true;
+  std::vector<std::string> told;
+  plan::PortSpec port;
+  CHECK(plan::ported(node, port, told).scale_up == hardware::ScaleUpWiring::Switch);
+  CHECK(told.empty());
+  port.scale_up = plan::PortScaleUp::Pcie;
+  const hardware::NodeSpec joined = plan::ported(node, port, told);
+  CHECK(joined.scale_up == hardware::ScaleUpWiring::Pcie);
+  CHECK_FALSE(joined.in_switch_reduction);
+  REQUIRE(told.size() == 1);
+  CHECK(told[0] == "node.scale_up: switch -> pcie (L20 has no links of its own)");
+  // A chip with links keeps them.
+  told.clear();
+  node.accelerator->scale_up_bandwidth = 200e9 * (byte / second);
+  CHECK(plan::ported(node, port, told).scale_up == hardware::ScaleUpWiring::Switch);
+  CHECK(told.empty());
 }

@@ -125,3 +125,65 @@ TEST_CASE("the deepest model is cut as evenly as its layers can be") {
   // 1,023 layers leave no chunk of its own for the head unless some hold three.
   CHECK(most == 3);
 }
+
+TEST_CASE("layers that are given for each stage lie there, in the order of the model") {
+  RandomStream random(3, "tests/stages");
+  for (int round = 0; round < 100; ++round) {
+    ParallelismSpec layout;
+    layout.pipeline = static_cast<int>(2 + random.below(4));
+    layout.virtual_stages = static_cast<int>(1 + random.below(2));
+    int layers = 0;
+    for (int i = 0; i < layout.pipeline * layout.virtual_stages; ++i) {
+      const bool end = i == 0 || i + 1 == layout.pipeline * layout.virtual_stages;
+      layout.layers_per_stage.push_back(static_cast<int>(random.below(4)) + (end ? 0 : 1));
+      layers += layout.layers_per_stage.back();
+    }
+    workload::ModelSpec model = random_model(random, std::max(1, layers));
+    model.dense_layers = std::min(model.dense_layers, layers);
+    if (layers == 0)
+      continue;
+    const std::vector<StageChunk> chunks = chunks_of(model, layout, sequence_length);
+    REQUIRE(chunks.size() == layout.layers_per_stage.size());
+    int first = 0;
+    for (std::size_t i = 0; i < chunks.size(); ++i) {
+      CHECK(chunks[i].layers() == layout.layers_per_stage[i]);
+      CHECK(chunks[i].embedding == (i == 0));
+      CHECK(chunks[i].head == (i + 1 == chunks.size()));
+      int dense = 0;
+      for (int layer = first; layer < first + chunks[i].layers(); ++layer)
+        dense += workload::layer_kind(model, layer) == workload::LayerKind::Dense ? 1 : 0;
+      CHECK(chunks[i].dense_layers == dense);
+      first += chunks[i].layers();
+    }
+  }
+}
+
+TEST_CASE("layers in 16 bit are the first and the last of the model, wherever stages are cut") {
+  RandomStream random(4, "tests/stages");
+  for (int round = 0; round < 100; ++round) {
+    const int layers = static_cast<int>(4 + random.below(20));
+    const workload::ModelSpec model = random_model(random, layers);
+    StackSpec stack;
+    stack.precision.bf16_layers_at_start =
+        static_cast<int>(random.below(static_cast<std::uint64_t>(layers)));
+    stack.precision.bf16_layers_at_end = static_cast<int>(
+        random.below(static_cast<std::uint64_t>(layers - stack.precision.bf16_layers_at_start)));
+    StepSetting setting;
+    setting.model = &model;
+    setting.stack = &stack;
+    setting.sequence_length = sequence_length;
+    setting.layout.pipeline = static_cast<int>(1 + random.below(4));
+    int at = 0;
+    for (const StageChunk& chunk : chunks_of(setting)) {
+      int wide_dense = 0;
+      for (int layer = 0; layer < chunk.layers(); ++layer, ++at) {
+        const bool wide = at < stack.precision.bf16_layers_at_start ||
+                          at >= layers - stack.precision.bf16_layers_at_end;
+        CHECK(chunk.wide(layer) == wide);
+        wide_dense += wide && layer < chunk.dense_layers ? 1 : 0;
+      }
+      CHECK(chunk.wide_dense_layers() == wide_dense);
+      CHECK_FALSE(chunk.wide(std::numeric_limits<int>::max())); // a prediction module
+    }
+  }
+}

@@ -195,11 +195,11 @@ TEST_CASE("CSV fields are quoted where they must be, every dollar has its scope"
 TEST_CASE("results stand side by side with their ratio to the first") {
   Result twice = hand_made::result();
   twice.bill.total *= 2.0;
-  const std::vector<report::Compared> compared{{"one", hand_made::result()},
-                                               {"two", twice},
-                                               {"three", twice},
-                                               {"four", twice},
-                                               {"five", twice}};
+  const report::Comparison compared{{{"one", hand_made::result()},
+                                     {"two", twice},
+                                     {"three", twice},
+                                     {"four", twice},
+                                     {"five", twice}}};
   const std::string table = report::write_comparison_table(compared);
   check_width(table);
   CHECK(contains(table, "x2.000"));
@@ -218,7 +218,7 @@ TEST_CASE("results with different stages are compared where both have a value") 
   Result other = hand_made::result();
   other.scenario.stages.pop_back();
   other.run.stages.pop_back();
-  const std::vector<report::Compared> compared{{"both", hand_made::result()}, {"one", other}};
+  const report::Comparison compared{{{"both", hand_made::result()}, {"one", other}}};
   check_width(report::write_comparison_table(compared));
   const json j = json::parse(report::write_comparison_json(compared));
   const auto row = std::find_if(j["rows"].begin(), j["rows"].end(), [](const json& x) {

@@ -7,6 +7,8 @@
 
 #include <catch2/catch.hpp>
 
+#include <cmath>
+
 using namespace sim;
 using namespace sim::rollout;
 
@@ -24,7 +26,8 @@ TEST_CASE("one sequence per GPU of DeepSeek-V3 reads its weights: hand arithmeti
   for (int copy = 0; copy < 512; ++copy)
     miss *= 255.0 / 256;
   const double bytes = dense + 58 * 4 * expert * (1 - miss);
-  CHECK(step.weights_or_gemm / second == Approx(bytes / (3.35e12 * 0.84)).epsilon(2e-3));
+  const double sampling = 48.0 * 129280 / (3.35e12 * 0.85); // logits, six passes of 8 bytes
+  CHECK(step.weights_or_gemm / second == Approx(bytes / (3.35e12 * 0.84) + sampling).epsilon(2e-3));
   // Absorbed attention: 128 heads, scores over 576 and values over 512 dimensions, 61 layers, 59 %
   // of the 16-bit peak; the cache of 70,272 bytes per token is read faster than that.
   const double compute = 10000 * 2.0 * 128 * (576 + 512) * 61 / (989.4e12 * 0.59);
@@ -33,7 +36,10 @@ TEST_CASE("one sequence per GPU of DeepSeek-V3 reads its weights: hand arithmeti
   CHECK(step.kernels / microsecond == Approx(61 * 50));
   // 8 copies of 7168 values in 1 + 4/128 and 2 bytes, 56 of 64 to other nodes over 44 GB/s; two
   // floors of 30 us.
-  const double exchange = 8 * 7168 * (1 + 4.0 / 128 + 2) * 56 / 64 / (50e9 * 0.88) + 60e-6;
+  // The fullest of 64 ranks, of 8 copies on average, receives sqrt(2 ln 64 / 8) more.
+  const double fullest = 1 + std::sqrt(2 * 4.1588830833596715 / 8);
+  const double exchange =
+      fullest * 8 * 7168 * (1 + 4.0 / 128 + 2) * 56 / 64 / (50e9 * 0.88) + 60e-6;
   CHECK(step.all_to_all / second == Approx(58 * exchange).epsilon(1e-9));
   CHECK(step.duration == step.weights_or_gemm + step.attention + step.kernels + step.all_to_all);
   CHECK(step.tokens_per_sequence == 1);
@@ -67,18 +73,113 @@ TEST_CASE("a dense model reads weights and grouped-query cache, tensor-parallel 
   // 8,030,261,248 parameters with two tables of 4096 * 128256; the input table is only looked up.
   // Norms: 65 * 4096.
   const double read = 2 * (8030261248.0 - 4096.0 * 128256);
-  CHECK(alone.weights_or_gemm / second == Approx(read / (3.35e12 * 0.84)).epsilon(1e-4));
+  const double sampling = 48.0 * 128256 / (3.35e12 * 0.85);
+  CHECK(alone.weights_or_gemm / second == Approx(read / (3.35e12 * 0.84) + sampling).epsilon(1e-4));
   const double cache = 4000 * 2.0 * 2 * 8 * 128 * 32;
   CHECK(alone.attention / second == Approx(cache / (3.35e12 * 0.9)).epsilon(1e-9));
   CHECK(alone.all_to_all == Seconds{});
 
   c.decoding.expert = 4;
   const DecodeStep spread = decode_step(c.setting(), 0.25, 4000);
-  CHECK(spread.weights_or_gemm / alone.weights_or_gemm == Approx(0.25));
+  // Every rank samples the whole vocabulary.
+  CHECK((spread.weights_or_gemm / second - sampling) /
+            (alone.weights_or_gemm / second - sampling) ==
+        Approx(0.25));
   CHECK(spread.attention / alone.attention == Approx(0.25));
   // 64 all-reduces of one token's 8 KiB: two latencies and 2 * 3/4 of the buffer each.
   const double all_reduce = 2 * 3.3e-6 + 1.5 * 8192 / (200e9 * 0.82);
   CHECK(spread.all_to_all / second == Approx(64 * all_reduce).epsilon(1e-9));
+}
+
+TEST_CASE("acceptance by position multiplies up, one for each draft") {
+  Case c;
+  c.decoding.drafts = 3;
+  c.decoding.acceptance_by_position = {0.9, 0.7, 0.5};
+  CHECK(decode_step(c.setting(), 4, 1000).tokens_per_sequence ==
+        Approx(1 + 0.9 + 0.9 * 0.7 + 0.9 * 0.7 * 0.5));
+  c.decoding.drafts = 2;
+  CHECK_THROWS_AS(decode_step(c.setting(), 4, 1000), InfeasibleError);
+}
+
+TEST_CASE("an eager engine's step is the host's or the device's, whichever is longer; scheduling "
+          "adds to both") {
+  Case c;
+  c.model = llama_8b();
+  c.decoding = {};
+  c.decoding.expert = 1;
+  const DecodeStep graph = decode_step(c.setting(), 16, 1000);
+  CHECK(graph.host == Seconds{});
+  c.decoding.host_layer_time = 1 * millisecond;
+  CHECK(decode_step(c.setting(), 16, 1000).duration / millisecond == Approx(32));
+  c.decoding.host_layer_time = 1 * microsecond;
+  CHECK(decode_step(c.setting(), 16, 1000).duration == graph.duration);
+  c.decoding.host_step_time = 2 * millisecond;
+  c.decoding.host_sequence_time = 20 * microsecond;
+  const DecodeStep scheduled = decode_step(c.setting(), 16, 1000);
+  CHECK((scheduled.duration - graph.duration) / millisecond == Approx(2.32));
+  CHECK(scheduled.host / millisecond == Approx(2.32));
+}
+
+TEST_CASE("two half-batches read the weights twice and hide the exchange") {
+  Case c;
+  c.decoding.drafts = 0;
+  const DecodeStep whole = decode_step(c.setting(), 96, 4989);
+  const DecodeStep half = decode_step(c.setting(), 48, 4989);
+  c.decoding.two_batch_overlap = true;
+  const DecodeStep overlapped = decode_step(c.setting(), 96, 4989);
+  CHECK(overlapped.duration < whole.duration);
+  CHECK(overlapped.weights_or_gemm / second == Approx(2 * (half.weights_or_gemm / second)));
+  CHECK(overlapped.attention == whole.attention);
+  const double compute =
+      (overlapped.weights_or_gemm + overlapped.attention + overlapped.kernels) / second;
+  const double exchange = 2 * (half.all_to_all / second);
+  CHECK(overlapped.duration / second ==
+        Approx(std::max(compute, exchange) + 0.3 * std::min(compute, exchange)));
+  // Nearly empty batches are not cut.
+  CHECK(decode_step(c.setting(), 0.1, 10).duration <= half.duration);
+  Case plain;
+  plain.decoding.drafts = 0;
+  CHECK(decode_step(c.setting(), 0.1, 10).duration ==
+        decode_step(plain.setting(), 0.1, 10).duration);
+}
+
+TEST_CASE("a tensor-parallel replica of an expert model cuts every expert: no exchange, sums over "
+          "nodes as the network does them") {
+  Case c;
+  c.decoding.drafts = 0;
+  c.decoding.expert = c.decoding.tensor = c.decoding.expert_tensor = 32;
+  const DecodeModel model(c.setting());
+  CHECK_FALSE(model.exchanges_tokens());
+  // 64 sequences of the replica: 122 sums of 64 x 7,168 values in 16 bit.
+  const DecodeStep step = model.step(2, 1000);
+  const AllReduceTime sum(c.pool, 32);
+  CHECK(step.all_to_all / second == Approx(122 * (sum(64 * 7168 * 2.0 * byte) / second)));
+  // A ring over nodes takes at least the bytes of its NICs.
+  CHECK(sum(64 * mebibyte) / second > 1.5 * 64 * 1048576 / 400e9);
+  CHECK(sum(1 * mebibyte) <= sum(2 * mebibyte));
+  // One latent cache on each GPU: a thirty-second of what data-parallel attention holds, about.
+  Case spread;
+  spread.decoding.drafts = 0;
+  spread.decoding.expert = 32;
+  CHECK(model.cache_tokens() < DecodeModel(spread.setting()).cache_tokens() / 16);
+  c.decoding.expert_tensor = 8;
+  CHECK_THROWS_AS(DecodeModel(c.setting()), InfeasibleError);
+  c.decoding.expert_tensor = 1;
+  c.decoding.tensor = 3;
+  CHECK_THROWS_AS(DecodeModel(c.setting()), InfeasibleError);
+}
+
+TEST_CASE("cached prompt tokens are not multiplied but attended to") {
+  Case c;
+  const DecodeModel model(c.setting());
+  const PrefillTime whole = model.prefill_parts(4000), rest = model.prefill_parts(1000, 3000);
+  CHECK(rest.multiplies / whole.multiplies == Approx(0.25));
+  CHECK(rest.exchange / whole.exchange == Approx(0.25));
+  CHECK((model.prefill_parts(3000).attention + rest.attention) / whole.attention ==
+        Approx(1).epsilon(1e-9));
+  // Expert parallelism over 8 nodes: at most 4 copies of a token, 7/8 of them outside, 44 GB/s.
+  const double exchange = 58 * 4 * 7.0 / 8 * 7168 * (1 + 4.0 / 128 + 2) / 44e9;
+  CHECK(model.prefill_parts(1).exchange / second == Approx(exchange).epsilon(1e-9));
 }
 
 TEST_CASE("a sliding window bounds the cache that a step reads and a prompt's attention") {

@@ -87,3 +87,83 @@ TEST_CASE("without spread all outputs are one group") {
   REQUIRE(groups.size() == 1);
   CHECK(groups[0].length == Approx(500));
 }
+
+TEST_CASE("laws of every shape have the scheduled mean, and moments of their own") {
+  LengthSpec lengths{{{0, 2000}}, 0.8, {{1, 1'000'000'000}}};
+  lengths.shape = LengthShape::Weibull;
+  const LengthLaw exponential(lengths, 0); // E[L^2] = 2 E[L]^2, median ln 2
+  CHECK(exponential.mean() == Approx(2000).epsilon(1e-9));
+  CHECK(exponential.mean_square() == Approx(2 * 2000.0 * 2000).epsilon(1e-4));
+  CHECK(exponential.quantile(0.5) == Approx(2000 * portable_log(2)).epsilon(1e-4));
+  lengths.weibull_shape = 2; // E[L^2] / E[L]^2 = 4 / pi
+  CHECK(LengthLaw(lengths, 0).mean_square() ==
+        Approx(4 / 3.14159265358979 * 2000 * 2000).epsilon(1e-4));
+
+  lengths.shape = LengthShape::Mixture;
+  CHECK_THROWS_AS(LengthLaw(lengths, 0), InfeasibleError);
+  lengths.mixture = {{3, 1, 0}, {1, 5, 0}}; // 1,000 three times of four, else 5,000
+  const LengthLaw two(lengths, 0);
+  CHECK(two.mean() == Approx(2000).epsilon(1e-9));
+  CHECK(two.quantile(0.5) == Approx(1000).epsilon(1e-2));
+  CHECK(two.quantile(0.9) == Approx(5000).epsilon(1e-2));
+  lengths.mixture = {{1, 1, 0.8}}; // the lognormal itself
+  const LengthLaw one(lengths, 0), lognormal(2000, 0.8, 1e9);
+  for (const double share : {0.01, 0.3, 0.5, 0.9, 0.999})
+    CHECK(one.quantile(share) == Approx(lognormal.quantile(share)).epsilon(1e-3));
+
+  lengths.shape = LengthShape::Quantiles;
+  lengths.quantiles = {{0, 1}, {1, 3}}; // uniform from 1,000 to 3,000
+  const LengthLaw uniform(lengths, 0);
+  CHECK(uniform.quantile(0.25) == Approx(1500));
+  CHECK(uniform.mean_square() == Approx(2000.0 * 2000 + 2000.0 * 2000 / 12));
+  lengths.quantiles = {{0, 1}, {0.5, 3}};
+  CHECK_THROWS_AS(LengthLaw(lengths, 0), InfeasibleError);
+}
+
+TEST_CASE("a mean after the cap is the mean of what the cap leaves") {
+  for (const LengthShape shape : {LengthShape::Lognormal, LengthShape::Weibull}) {
+    LengthSpec lengths{{{0, 3200}}, 0.8, {{1, 4000}}};
+    lengths.shape = shape;
+    CHECK(LengthLaw(lengths, 0).mean() < 3000);
+    lengths.mean_after_cap = true;
+    const LengthLaw law(lengths, 0);
+    CHECK(law.mean() == Approx(3200).epsilon(1e-9));
+    CHECK(law.quantile(0.99) == 4000);
+    lengths.mean[0].tokens = 4000;
+    CHECK_THROWS_AS(LengthLaw(lengths, 0), InfeasibleError);
+  }
+}
+
+TEST_CASE("dealt lengths are the law's quantiles; those of one prompt are alike as far as they "
+          "correlate") {
+  LengthSpec lengths{{{0, 2000}}, 0.8, {{1, 1'000'000}}};
+  lengths.responses_per_prompt = 16;
+  const LengthLaw law(lengths, 0);
+  std::vector<double> sorted_before;
+  for (const double correlation : {0.0, 0.6, 1.0}) {
+    lengths.group_correlation = correlation;
+    const std::vector<double> dealt = response_lengths(law, lengths, 8192);
+    // Share of the variance of normal scores that lies between prompts.
+    double mean = 0, between = 0, whole = 0;
+    for (const double length : dealt)
+      mean += portable_log(length) / 8192;
+    for (std::size_t prompt = 0; prompt < 512; ++prompt) {
+      double sum = 0;
+      for (std::size_t i = 0; i < 16; ++i) {
+        const double score = portable_log(dealt[16 * prompt + i]) - mean;
+        sum += score;
+        whole += score * score;
+      }
+      between += sum * sum / 16;
+    }
+    // E[between / whole] = (1 + 15 rho) / 16; 512 prompts spread it by less than a tenth.
+    CAPTURE(correlation);
+    CHECK(between / whole == Approx((1 + 15 * correlation) / 16).epsilon(0.15));
+    std::vector<double> sorted = dealt;
+    std::sort(sorted.begin(), sorted.end());
+    if (!sorted_before.empty())
+      CHECK(sorted == sorted_before);
+    sorted_before = sorted;
+    CHECK(sorted.front() == law.quantile(0.5 / 8192));
+  }
+}

@@ -62,7 +62,9 @@ TEST_CASE("a rollout is the sum over tokens of its steps") {
     sum +=
         decode_step(c.setting(), double(outputs) * survive / 512, 150 + i).duration / second / 1.8;
   }
-  CHECK(result.duration / second == Approx(sum).epsilon(0.03));
+  // The sum knows the mean GPU and the mean replica only: no waiting for the fullest.
+  CHECK(result.duration / second > 0.98 * sum);
+  CHECK(result.duration / second < 1.1 * sum);
 }
 
 TEST_CASE("a rollout lies above both of its lower bounds and its breakdown is its duration") {

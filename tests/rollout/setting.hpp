@@ -50,12 +50,15 @@ inline hardware::PoolSpec h800_pool(int nodes) {
   kernels.attention = {"fused", {{"fused", {0.6, 0.5, 250, 0.5, 128}}}, 0.9, 0.59};
   chip.special_function_peak = 3.9 * teraflop / second;
   kernels.memory.gemm = 0.84;
+  kernels.memory.elementwise = 0.85;
   kernels.sustained_fraction = 0.9;
   node.accelerators = 8;
   node.nics = 8;
   node.nic.bandwidth = 50e9 * (byte / second);
   pool.nodes = nodes;
   pool.fabric.spec.efficiency = 0.96;
+  pool.fabric.spec.link_bandwidth = node.nic.bandwidth;
+  pool.fabric.spec.switch_ports = 128;
   pool.fabric.spec.scale_up_latency = 3.3 * microsecond;
   pool.fabric.spec.leaf_latency = 2.8 * microsecond;
   return pool;

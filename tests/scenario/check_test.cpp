@@ -170,6 +170,20 @@ TEST_CASE("rules across the keys of models, nodes and pools") {
   CHECK_THAT(cluster("pools: {}"), Catch::Contains("cluster.pools: there is no pool"));
 }
 
+TEST_CASE("pools that generate and pools with a rent of their own exist") {
+  const std::string response =
+      "response: {mean: [{step: 0, tokens: 9}], cap: [{until_step: 9, tokens: 9}]}";
+  CHECK_THAT(
+      message_of(with_stage("name: r, kind: rl, steps: 5, sequence_length: 9, batch: 8, "
+                            "reinforcement: {outputs_per_rollout: 8, rollout_pool: other, " +
+                            response + "}")),
+      Catch::Contains("stages.r.reinforcement.rollout_pool: the cluster has no pool 'other'"));
+  CHECK(message_of(with({{11, "price: {rentals: {main: 2 USD/GPU-hour}}"}})).empty());
+  CHECK_THAT(
+      message_of(with({{11, "price: {rental: 2 USD/GPU-hour, rentals: {mine: 2 USD/GPU-hour}}"}})),
+      Catch::Contains("price.rentals.mine: the cluster has no pool 'mine'"));
+}
+
 TEST_CASE("a probe times one thing, and a scenario may consist of probes alone") {
   const auto probes = [](const std::string& list) {
     return message_of(with({{12, "probes: [" + list + "]"}}));

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/study_file.hpp"
+#include "tests/study/temporary_folder.hpp"
 
 #include "tests/scenario/texts.hpp"
 
@@ -94,16 +95,30 @@ TEST_CASE("bad studies are diagnosed with their place") {
   CHECK(study_message("- 1\n") == "1:1 the study: found a list; write a map: {key: value}");
 }
 
-TEST_CASE("every shipped study reads, and each of its points loads") {
+TEST_CASE("every shipped study reads, and each of its points or cases loads") {
+  const auto load_cases = [](const std::string& file) {
+    for (const std::string& name : load(file).cases) {
+      INFO(file << " " << name);
+      LoadOptions options;
+      options.case_name = name;
+      CHECK_NOTHROW(load(file, options));
+    }
+  };
   for (const auto& item : std::filesystem::directory_iterator(SOURCE_DIR "/scenarios/studies")) {
     if (item.path().extension() != ".yaml")
       continue;
-    const StudyFile study = load_study(item.path().string());
+    const std::string file = item.path().string();
+    if (tests::read_text(file).find("\nbase: ") == std::string::npos) { // scenarios to compare
+      load_cases(file);
+      continue;
+    }
+    const StudyFile study = load_study(file);
     for (const StudyAxis& axis : study.axes)
       for (const StudyPoint& point : axis.points) {
         INFO(item.path().string() << " " << point.label);
         LoadOptions options;
         options.placed_sets = point.sets;
+        options.case_name = point.case_name;
         CHECK_NOTHROW(load(study.base, options));
       }
   }

@@ -169,6 +169,16 @@ TEST_CASE("fitted constants come from the catalogue's list, and are weak inputs"
   CHECK(book.weak_inputs()[0].path == "prices/x: rental");
   CHECK(book.weak_inputs()[0].provenance == "fitted");
   CHECK(book.weak_inputs()[0].source == "rent: Rent. Fitted on three bills. them");
+  // An uncertain number around one of them.
+  Node around =
+      parse_document("rental: {uncertain: {lognormal: {median: {fitted: rent}, sigma: 0.1}}}",
+                     "t.yaml", findings)
+          .value();
+  values.resolve(around, "", "");
+  CHECK(findings.empty());
+  CHECK(around.find("rental")->text == "7 USD/GPU-hour");
+  CHECK(around.find("rental")->record >= 0);
+  CHECK(values.uncertain());
 }
 
 TEST_CASE("every constant of the catalogue is in order") {

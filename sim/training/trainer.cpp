@@ -1,0 +1,195 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sim/training/trainer.hpp"
+
+#include "sim/base/diagnostics.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+
+namespace sim::training {
+namespace {
+
+using execution::StepResult;
+
+constexpr std::int64_t steady_micro_batches =
+    4;                            // per pipeline rank: fill and drain lie well within
+constexpr int single_lengths = 4; // quantiles that stand for the lengths of single responses
+
+} // namespace
+
+PhaseTime& operator+=(PhaseTime& sum, const PhaseTime& other) {
+  sum.duration += other.duration;
+  sum.breakdown += other.breakdown;
+  sum.model_causal += other.model_causal;
+  sum.model_full += other.model_full;
+  sum.hardware += other.hardware;
+  return sum;
+}
+PhaseTime operator*(double factor, PhaseTime phase) {
+  phase.duration *= factor;
+  phase.breakdown *= factor;
+  phase.model_causal *= factor;
+  phase.model_full *= factor;
+  phase.hardware *= factor;
+  return phase;
+}
+
+Trainer::Trainer(StageContext& context, const ReinforcementSpec& spec)
+    : context_(context), spec_(spec) {
+  // Without a packing length a sequence is as long as the longest response.
+  const StageSpec& stage = context.stage;
+  request_.sequence_length =
+      stage.sequence_length > 0
+          ? stage.sequence_length
+          : spec.prompt_tokens + rollout::scheduled_cap(spec.response, *stage.steps - 1);
+}
+
+Trainer::Batch Trainer::packed(const Experience& experience, double share) const {
+  const double tokens = share * experience.tokens;
+  return {request_.sequence_length, experience.attended,
+          std::max(1.0, std::ceil(tokens / request_.sequence_length - 1e-9)), tokens};
+}
+
+// Responses alone, padded to one length that the layout can cut.
+Trainer::Batch Trainer::single(const Experience& experience, double share, double length) const {
+  const double grain = 64.0 * request_.layout.tensor * request_.layout.context;
+  return {grain * std::max(1.0, std::ceil(length / grain - 1e-9)), 0,
+          std::max(1.0, std::ceil(share * experience.responses - 1e-9)), share * experience.tokens};
+}
+
+void Trainer::settle(const Experience& longest) {
+  const double share = 1 / double(spec_.updates_per_rollout);
+  Request request = request_;
+  request.batch = static_cast<std::int64_t>(packed(longest, share).sequences);
+  request_.layout = choose_layout(context_, request, false);
+  request.layout = request_.layout;
+  request.batch = feasible_batch(request.layout, double(request.batch), Rounding::Up);
+  memory_ = simulate_step(context_, request).memory;
+}
+
+Bytes Trainer::frozen_weights() {
+  Request request = request_;
+  request.mode = plan::StepMode::ForwardOnly;
+  request.batch = feasible_batch(request.layout, 1, Rounding::Up);
+  return simulate_step(context_, request).memory.weights;
+}
+
+// One step on `tokens` tokens: a padded batch takes the time of the batch that the layout can run,
+// FLOPs count the tokens that there are.
+PhaseTime Trainer::step(Request request, double tokens) {
+  const auto counted = [tokens](const StepResult& one) {
+    const double filled = tokens / one.tokens;
+    return PhaseTime{one.duration, one.breakdown, filled * one.model_causal,
+                     filled * one.model_full, filled * one.hardware};
+  };
+  // A full pipeline of forward passes takes one micro-batch after another in equal time: two
+  // lengths tell any longer one.
+  const plan::ParallelismSpec& layout = request.layout;
+  const std::int64_t batch = request.batch;
+  const std::int64_t shorter =
+      steady_micro_batches * layout.pipeline * layout.data * layout.micro_batch;
+  const bool extrapolate = request.mode == plan::StepMode::ForwardOnly && batch > 2 * shorter;
+  if (!extrapolate) {
+    const StepResult& result = simulate_step(context_, request);
+    if (request.mode == plan::StepMode::Training)
+      last_update_ = result;
+    return counted(result);
+  }
+  request.batch = shorter;
+  const PhaseTime one = counted(simulate_step(context_, request));
+  request.batch = 2 * shorter;
+  const PhaseTime two = counted(simulate_step(context_, request));
+  const double more = double(batch) / double(shorter) - 2;
+  PhaseTime sum = (1 + more) * two;
+  sum += -more * one;
+  sum.model_causal = two.model_causal;
+  sum.model_full = two.model_full;
+  sum.hardware = two.hardware;
+  return sum;
+}
+
+// Step time is nearly linear in the attended length: it is simulated at powers of two and
+// interpolated, so that passes are shared.
+PhaseTime Trainer::interpolated(plan::StepMode mode, const Batch& batch) {
+  Request request = request_;
+  request.mode = mode;
+  request.sequence_length = batch.sequence_length;
+  request.batch = feasible_batch(request.layout, batch.sequences, Rounding::Up);
+  if (mode == plan::StepMode::Training)
+    last_batch_ = request.batch;
+  if (batch.attended <= 0)
+    return step(request, batch.tokens);
+  double low = 1;
+  while (2 * low <= batch.attended)
+    low *= 2;
+  const double high = std::min(2 * low, batch.sequence_length);
+  const double weight =
+      high > low ? std::clamp((batch.attended - low) / (high - low), 0.0, 1.0) : 0;
+  request.attended_length = low;
+  PhaseTime sum = (1 - weight) * step(request, batch.tokens);
+  if (weight > 0) {
+    request.attended_length = high;
+    sum += weight * step(request, batch.tokens);
+  }
+  return sum;
+}
+
+// Longer documents than the packed sequence cannot attend to themselves.
+void Trainer::require_attended(double attended) const {
+  if (attended > request_.sequence_length)
+    throw InfeasibleError(
+        fmt::format("stages.{}.sequence_length", context_.stage.name),
+        fmt::format("stage {}: a token of a response belongs to {:.0f} tokens on average, a packed "
+                    "sequence has {:.0f}",
+                    context_.stage.name, attended, request_.sequence_length),
+        "longer sequences, or shorter responses");
+}
+
+PhaseTime Trainer::phase(plan::StepMode mode, const Experience& experience, double share) {
+  switch (spec_.packing) {
+  case Packing::BestFit:
+    require_attended(experience.attended);
+    return interpolated(mode, packed(experience, share));
+  case Packing::Padding: {
+    const double longest = experience.law.quantile(1 - 0.5 / experience.responses);
+    return interpolated(mode, single(experience, share, experience.prompt_tokens + longest));
+  }
+  case Packing::None: {
+    // A step's time over length bends little: the mean over quantiles in the middle of equal parts.
+    PhaseTime sum;
+    for (int i = 0; i < single_lengths; ++i) {
+      const double length = experience.law.quantile((i + 0.5) / single_lengths);
+      sum += 1.0 / single_lengths *
+             interpolated(mode, single(experience, share, experience.prompt_tokens + length));
+    }
+    return sum;
+  }
+  }
+  SIM_ASSERT(false);
+  return {};
+}
+
+TrainingTimes Trainer::train(const Experience& experience) {
+  TrainingTimes times;
+  const double share = 1 / double(spec_.updates_per_rollout);
+  times.update = phase(plan::StepMode::Training, experience, share);
+  times.update_batch = last_batch_;
+  const bool critic = spec_.algorithm == Algorithm::Ppo,
+             model_reward = spec_.reward.kind == RewardKind::Model;
+  if (!spec_.reference_model && !spec_.old_log_probabilities && !critic && !model_reward)
+    return times;
+  const PhaseTime forward = phase(plan::StepMode::ForwardOnly, experience, 1);
+  if (spec_.reference_model)
+    times.reference = forward;
+  if (spec_.old_log_probabilities)
+    times.log_probabilities = forward;
+  if (model_reward)
+    times.reward = forward;
+  if (critic)
+    times.critic = forward;
+  return times;
+}
+
+} // namespace sim::training
