@@ -181,7 +181,8 @@ TEST_CASE_METHOD(Fixture, "gradient sums outside of multiplies read 16 bit, read
   stack.precision.gradient_bytes = 4 * byte;
   const auto sums = [&] {
     Bytes moved{};
-    for (const PassTask& task : build(m, {}, PassKind::Backward).chains[0])
+    const Pass backward = build(m, {}, PassKind::Backward);
+    for (const PassTask& task : backward.chains[0])
       if (task.is_kernel && task.kernel.name == "gradient_sum")
         moved += task.kernel.demand.traffic;
     return moved;
