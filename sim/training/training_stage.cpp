@@ -82,6 +82,7 @@ void add_level(PreparedStage& prepared, const BatchLevel& level, const StepResul
                 step.model_causal,
                 step.model_full,
                 step.hardware + evaluations * evaluation.hardware,
+                {},
                 evaluations};
   work.breakdown[execution::Category::Evaluation] += evaluating;
   prepared.work.push_back(work);
