@@ -211,9 +211,9 @@ private:
     }
     if (memory.fits())
       return true;
-    if (least_ > Bytes{} && memory.total() >= least_)
+    if (least_ > Bytes{} && memory.fits_host() && memory.total() >= least_)
       return false;
-    least_ = memory.total();
+    least_ = least_ > Bytes{} ? std::min(least_, memory.total()) : memory.total();
     try {
       plan::require_fit(memory, trial);
     } catch (const InfeasibleError& error) {

@@ -115,6 +115,11 @@ bool Player::Path::tail_is_certain() {
       if (last > begin && std::any_of(meeting.teams.begin(), meeting.teams.end(), meets))
         return false;
     }
+  if (learned_) { // the last passes may be of kinds that nobody has held against messages yet
+    learned_ = false;
+    if (!passes_fit())
+      return false;
+  }
   return !impossible_;
 }
 

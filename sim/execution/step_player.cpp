@@ -209,7 +209,8 @@ void Player::try_start(Id id) {
   double made = 0;
   const auto missing = [&](const Output& input) {
     made = std::max(made, input.made_at);
-    return !(input.arrives <= now());
+    // An actor that joins from the path may wake a rounding before its own last output.
+    return !(input.arrives <= std::max(now(), state.idle_since));
   };
   if (has_forward(p) && p.pass.chunk > 0 && !plan_.isolated &&
       missing(forward_[output_at(actor, p.pass.chunk - 1, p.micro_batch)]))

@@ -96,10 +96,15 @@ void check_experts(const ParallelismSpec& layout, const workload::ModelSpec& mod
           "rank_order: tensor-context-data-pipeline");
 }
 
-void check_optimizer_offload(const StackSpec& stack, const ParallelismSpec& layout,
-                             const hardware::AcceleratorSpec& accelerator) {
+void check_optimizer_offload(const StepSetting& setting) {
+  const StackSpec& stack = *setting.stack;
   if (!stack.optimizer_offload)
     return;
+  const ParallelismSpec& layout = setting.layout;
+  const hardware::AcceleratorSpec& accelerator = setting.accelerator();
+  require(setting.pool->node->host.has_value(), "stack.optimizer_offload",
+          "nothing is known of the memory of the node's host",
+          "describe the node's host: {memory, memory_bandwidth, efficiency}");
   require(accelerator.host_bandwidth > BytesPerSecond{}, "stack.optimizer_offload",
           "no link to the host is known of " + accelerator.title, "give it host_bandwidth");
   require(!stack.optimizer_offload->gradients || layout.zero_stage >= 2,
@@ -136,7 +141,6 @@ void check_stack(const StackSpec& stack, const ParallelismSpec& layout,
           fmt::format("copies to the host are modelled beside 1F1B, not {}",
                       rule_of(layout.schedule).title),
           "schedule: 1f1b, or 0");
-  check_optimizer_offload(stack, layout, accelerator);
   require(stack.offload_layers == 0 || accelerator.host_bandwidth > BytesPerSecond{},
           "stack.offload_layers", "no link to the host is known of " + accelerator.title,
           "give it host_bandwidth");
@@ -240,6 +244,7 @@ ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting
   layout.data = data;
   check_experts(layout, *setting.model);
   check_stack(*setting.stack, layout, setting.accelerator());
+  check_optimizer_offload(setting);
   const PrecisionSpec& precision = setting.stack->precision;
   require(std::int64_t{precision.bf16_layers_at_start} + precision.bf16_layers_at_end <=
               setting.model->layers,

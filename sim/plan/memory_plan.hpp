@@ -19,7 +19,8 @@ struct MemoryPlan {
   [[nodiscard]] Bytes total() const {
     return weights + gradients + optimizer + activations + temporaries + framework + fragmentation;
   }
-  [[nodiscard]] bool fits() const { return total() <= capacity; }
+  [[nodiscard]] bool fits() const { return total() <= capacity && fits_host(); }
+  [[nodiscard]] bool fits_host() const { return host_capacity <= Bytes{} || host <= host_capacity; }
 };
 
 // `micro_batches` per pipeline; ForwardOnly keeps weights and one micro-batch.

@@ -37,7 +37,7 @@ PassBuilder::PassBuilder(const StepSetting& setting, std::vector<StageChunk> chu
       groups_(groups_of(setting.layout, setting.gpus())), shard_(shard_of(setting)),
       wide_stack_(*setting.stack), lowering_{setting.stack, &setting.accelerator()},
       wide_lowering_{&wide_stack_, &setting.accelerator()} {
-  wide_stack_.precision.gemm = hardware::Precision::Bf16;
+  wide_stack_.precision.gemm = hardware::wide_precision(setting.accelerator());
   const workload::ModelSpec& model = *setting.model;
   dense_layer_ = workload::layer_operators(model, LayerKind::Dense, shard_);
   if (model.experts)

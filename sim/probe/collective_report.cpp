@@ -73,10 +73,6 @@ Seconds played(const topology::Fabric& fabric, const network::CollectivePlanner&
   return planner.idle_duration(report.collective);
 }
 
-} // namespace
-
-namespace {
-
 // That any of the groups of neighbours touches.
 int most_nodes(int ranks, int gpus, int gpus_per_node) {
   int most = 0;

@@ -38,7 +38,8 @@ Precision compute_precision(const GenerationSetting& setting) {
   const AcceleratorSpec& chip = accelerator_of(setting);
   const bool fp8 =
       chip.peak.contains(Precision::Fp8) && chip.kernels->gemm.contains(Precision::Fp8);
-  return setting.decoding->weight_bytes <= 1 * byte && fp8 ? Precision::Fp8 : Precision::Bf16;
+  return setting.decoding->weight_bytes <= 1 * byte && fp8 ? Precision::Fp8
+                                                           : hardware::wide_precision(chip);
 }
 
 // Rate of the linear layers, wide enough to be compute-bound: full tiles, K as long as the model is
@@ -194,9 +195,9 @@ void DecodeModel::count_attention(const GenerationSetting& setting) {
   // compressed space.
   const double width =
       latent ? 2.0 * attention.kv_rank + attention.rope_dim : 2.0 * attention.head_dim;
-  attention_per_context_ =
-      tokens_per_step_ * layers * 2 * attention.heads * width * flop /
-      (hardware::peak(chip, Precision::Bf16, "cluster") * kernels.decode_compute_fraction);
+  attention_per_context_ = tokens_per_step_ * layers * 2 * attention.heads * width * flop /
+                           (hardware::peak(chip, hardware::wide_precision(chip), "cluster") *
+                            kernels.decode_compute_fraction);
   cache_tokens_ = free_for_cache(setting, replica_) / cache_per_token;
   window_ = attention.window;
 }
@@ -244,9 +245,10 @@ void DecodeModel::count_prefill(const GenerationSetting& setting) {
   const workload::AttentionDimensions core = workload::attention_dimensions(model.attention);
   const double scores_per_key = model.layers * core.heads;
   const Flops flops_per_score = 2 * (core.query_key_dim + core.value_dim) * flop;
-  const Seconds per_score = flops_per_score / (hardware::peak(chip, Precision::Bf16, "cluster") *
-                                               kernels.forward_fraction) +
-                            kernels.exposed_exponentials * flop / chip.special_function_peak;
+  const Seconds per_score =
+      flops_per_score / (hardware::peak(chip, hardware::wide_precision(chip), "cluster") *
+                         kernels.forward_fraction) +
+      kernels.exposed_exponentials * flop / chip.special_function_peak;
   prompt_attention_per_square_ = scores_per_key / 2 * per_score / chip.kernels->sustained_fraction;
   prompt_extra_length_ = kernels.query_tile + 2 * kernels.half_length;
   count_prefill_exchange(setting);

@@ -64,10 +64,6 @@ std::int64_t batch_for_any_layout(std::int64_t batch, std::int64_t gpus) {
   return odd * power_of_two_below(std::max<std::int64_t>(1, batch / odd));
 }
 
-} // namespace
-
-namespace {
-
 // 1F1B on the same ranks; two chunks of a V lie on one.
 ParallelismSpec unfilled_layout(ParallelismSpec layout) {
   const std::vector<int> given = layout.layers_per_stage;
@@ -166,10 +162,6 @@ Bytes state_of(const StageContext& context) {
                      ? parameters.adapters
                      : parameters.total + parameters.prediction_modules);
 }
-
-} // namespace
-
-namespace {
 
 // A duration that the clock cannot hold is told of its key.
 RunTime run_time(Seconds duration, const char* path) {

@@ -116,14 +116,15 @@ private:
       require(part / second >= -rounding * duration, stage, "no part of a step is negative");
     require(s.memory.total() <= s.memory.capacity, stage, "it fits in memory");
     const plan::ParallelismSpec& p = s.layout;
-    require(std::int64_t{p.tensor} * p.pipeline * p.context * p.data == stage.gpus, stage,
-            "the degrees multiply to the GPUs");
+    const std::int64_t trainers = stage.gpus - stage.rollout_gpus;
+    require(std::int64_t{p.tensor} * p.pipeline * p.context * p.data == trainers, stage,
+            "the degrees multiply to the GPUs that train");
     const hardware::AcceleratorSpec& chip =
         pool_named(result_.scenario.cluster, stage.pool).node->accelerator.spec;
     FlopsPerSecond fastest{};
     for (const auto& [precision, rate] : chip.peak)
       fastest = std::max(fastest, rate);
-    require(s.hardware / (double(stage.gpus) * fastest) / second <= duration * (1 + rounding),
+    require(s.hardware / (double(trainers) * fastest) / second <= duration * (1 + rounding),
             stage, "no chip computes faster than its peak");
     require(s.model_causal <= s.model_full * (1 + rounding), stage,
             "causal attention is at most the whole");
@@ -135,16 +136,23 @@ private:
     for (const economics::BillLine& line : bill.lines)
       lines += line.amount;
     require(lines == bill.total, "the bill is the sum of its lines");
-    const Dollars rent =
-        to_gpu_seconds(result_.run.gpu_time) * result_.scenario.price.rental.value();
-    require(near(bill.total / dollar, rent / dollar), "rent = GPU time x price");
+    const economics::PriceSpec& price = result_.scenario.price;
+    if (price.rental && price.rentals.empty())
+      require(near(bill.total / dollar,
+                   to_gpu_seconds(result_.run.gpu_time) * *price.rental / dollar),
+              "rent = GPU time x price");
     double most = 0, least = 0; // joules, as if all nodes ran at full power, or idled
     for (const StageResult& stage : result_.run.stages) {
-      const hardware::NodeSpec& node = pool_named(result_.scenario.cluster, stage.pool).node.spec;
-      const double node_seconds =
-          to_gpu_seconds(stage.ledger.total()) / gpu_second / node.accelerators;
-      most += node_seconds * (node.power / watt);
-      least += node_seconds * (node.idle_power / watt);
+      const GpuNanoseconds all = stage.ledger.total(), rollout = stage.rollout_ledger.total();
+      const auto add = [&](const std::string& pool, GpuNanoseconds time) {
+        const hardware::NodeSpec& node = pool_named(result_.scenario.cluster, pool).node.spec;
+        const double node_seconds = to_gpu_seconds(time) / gpu_second / node.accelerators;
+        most += node_seconds * (node.power / watt);
+        least += node_seconds * (node.idle_power / watt);
+      };
+      add(stage.pool, all - rollout);
+      if (rollout > 0)
+        add(stage.rollout_pool, rollout);
     }
     const double energy = bill.equipment_energy / joule;
     require(energy <= most * (1 + rounding) && energy >= least * (1 - rounding),

@@ -94,7 +94,7 @@ TEST_CASE("limits of a scenario are named, with the key to change") {
        "stages.train.reinforcement.response.mean: limit: 1024 points in a schedule, 1025 are asked "
        "for; "},
       {{reinforcement("1000000000", "[{step: 0, tokens: 1}]")},
-       "stages.train: stage train: limit: 1000000 portions of responses, one after another in the "
+       "stages.train: stage train: limit: 1000000 events of responses, one after another in the "
        "KV cache; "},
       {{"checkpoint={interval: 1 ns, mode: synchronous, storage_bandwidth: 1e20 GB/s, "
         "write_failures: 0.1}",
