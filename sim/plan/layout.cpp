@@ -96,11 +96,10 @@ void check_experts(const ParallelismSpec& layout, const workload::ModelSpec& mod
           "rank_order: tensor-context-data-pipeline");
 }
 
-void check_optimizer_offload(const StepSetting& setting) {
+void check_optimizer_offload(const StepSetting& setting, const ParallelismSpec& layout) {
   const StackSpec& stack = *setting.stack;
   if (!stack.optimizer_offload)
     return;
-  const ParallelismSpec& layout = setting.layout;
   const hardware::AcceleratorSpec& accelerator = setting.accelerator();
   require(setting.pool->node->host.has_value(), "stack.optimizer_offload",
           "nothing is known of the memory of the node's host",
@@ -244,7 +243,7 @@ ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting
   layout.data = data;
   check_experts(layout, *setting.model);
   check_stack(*setting.stack, layout, setting.accelerator());
-  check_optimizer_offload(setting);
+  check_optimizer_offload(setting, layout);
   const PrecisionSpec& precision = setting.stack->precision;
   require(std::int64_t{precision.bf16_layers_at_start} + precision.bf16_layers_at_end <=
               setting.model->layers,

@@ -582,6 +582,7 @@ TEST_CASE_METHOD(Fixture,
 TEST_CASE_METHOD(Fixture, "gradients for the host follow their reduction, unit by unit") {
   const workload::ModelSpec m = model(false);
   machines.node.spec.accelerator.spec.host_bandwidth = 50e9 * (byte / second);
+  machines.node.spec.host = hardware::HostSpec{1e12 * byte, 1e12 * (byte / second), 0.8};
   stack.optimizer_offload = OptimizerOffloadSpec{0.5, true, false};
   ParallelismSpec layout;
   layout.zero_stage = 2;
