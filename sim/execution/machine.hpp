@@ -59,6 +59,9 @@ struct Actor {
 struct Use {
   Seconds latency{};
   std::uint32_t first_load = 0, end_load = 0;
+  // Folded: most of a trunk that one flow of one team takes alone, in seconds a byte; loads are
+  // those of all teams of the class.
+  double of_one_team = 0;
 };
 
 struct Team {

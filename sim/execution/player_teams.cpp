@@ -154,9 +154,10 @@ bool Player::advance_phases(Id id) {
 Seconds Player::alone(Id id, const ScriptPhase& phase) const {
   if (phase.use == no_use)
     return phase.latency;
-  const std::uint32_t use = machine_.teams[id].first_use + phase.use;
-  return machine_.uses[use].latency + phase.overhead +
-         phase.bytes_per_flow / byte / use_links_[use].bound * second;
+  const std::uint32_t place = machine_.teams[id].first_use + phase.use;
+  const Use& use = machine_.uses[place];
+  const double bound = use.of_one_team > 0 ? 1 / use.of_one_team : use_links_[place].bound;
+  return use.latency + phase.overhead + phase.bytes_per_flow / byte / bound * second;
 }
 
 // Legs that run together hand chunks to one another: none runs ahead of the slowest.
