@@ -69,9 +69,14 @@ void JobPlayer::note(RunTime end, std::int64_t checkpoints) {
     return;
   require_within(limit::trace_spans, double(result_.timeline.size() + 1), "spans of a timeline",
                  "reliability", "fewer failures, or a shorter run");
-  const bool caused = down_ && phase_ != Phase::Working && phase_ != Phase::Saving;
-  result_.timeline.push_back(
-      {phase_, phase_start_, end, checkpoints, caused ? std::optional(cause_) : std::nullopt});
+  JobSpan span;
+  span.phase = phase_;
+  span.begin = phase_start_;
+  span.end = end;
+  span.checkpoints = checkpoints;
+  if (down_ && phase_ != Phase::Working && phase_ != Phase::Saving)
+    span.cause = cause_;
+  result_.timeline.push_back(span);
 }
 
 // What a phase took is charged where it ends, or where it is broken off.

@@ -165,6 +165,9 @@ SteadyRollout simulate_steady_rollout(const GenerationSetting& setting, const Le
   const double context = prompt_tokens + law.mean_square() / law.mean() / 2;
   SteadyRollout steady;
   steady.under_way = std::min(most, model.cache_tokens() * model.gpus() / model.kept(context));
+  if (setting.decoding->most_sequences > 0)
+    steady.under_way = std::min(steady.under_way, double(setting.decoding->most_sequences) *
+                                                      model.gpus() / model.tensor());
   if (steady.under_way < 1)
     throw InfeasibleError(
         "stages", fmt::format("a response of {:.0f} tokens does not fit the KV cache", context),

@@ -67,8 +67,10 @@ Generation generate_resolved(const DecodeModel& model, const WorkerOptions& opti
       continue;
     std::vector<Request> requests;
     requests.reserve(end - begin);
-    for (std::size_t i = begin; i < end; ++i)
-      requests.push_back({responses[i], 1, !prefix_cache || i == begin || i % group == 0, {}});
+    for (std::size_t i = begin; i < end; ++i) {
+      const bool reads = !prefix_cache || i == begin || i % group == 0;
+      requests.push_back({responses[i], 1, reads ? 1.0 : 0.0, {}});
+    }
     sum.add(run_worker(model, model.replica(), options, std::move(requests)), model.replica());
   }
   sum.breakdown *= 1 / double(replicas);
@@ -102,8 +104,8 @@ Generation generate_grouped(const DecodeModel& model, WorkerOptions options,
   options.portion = std::ceil(double(outputs) / double(admissions));
   std::vector<Request> requests = shuffled(groups);
   if (prefix_cache) // one in so many reads its prompt
-    for (std::size_t i = 0; i < requests.size(); ++i)
-      requests[i].reads_prompt = i % static_cast<std::size_t>(lengths.responses_per_prompt) == 0;
+    for (Request& request : requests)
+      request.reads_prompt = 1.0 / double(lengths.responses_per_prompt);
   Generation sum;
   sum.add(run_worker(model, model.gpus(), options, std::move(requests)), model.gpus());
   return sum;

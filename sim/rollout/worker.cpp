@@ -173,9 +173,8 @@ void Worker::leave(const Running& gone) {
 
 void Worker::read_prompts(const Waiting& waiting, double count) {
   const bool again = waiting.done > 0;
-  const double tokens = again                          ? options_.prompt + waiting.done
-                        : waiting.request.reads_prompt ? options_.prompt
-                                                       : 0;
+  const double tokens =
+      again ? options_.prompt + waiting.done : waiting.request.reads_prompt * options_.prompt;
   if (again) {
     result_.preemptions += count;
     result_.recomputed_tokens += count * tokens;
@@ -234,7 +233,9 @@ void Worker::admit() {
       if (count < 1 || (count < least && !running_.empty()))
         break;
       start(waiting, count);
-      if (!given_way_.empty())
+      if (!given_way_.empty() && count < waiting.request.count)
+        given_way_.back().request.count -= count;
+      else if (!given_way_.empty())
         given_way_.pop_back();
       else if (count < waiting.request.count)
         requests_[next_].count -= count;
@@ -277,16 +278,25 @@ void Worker::spend(double span, const DecodeStep& step) {
   clock_ += span;
 }
 
-// The youngest gives way. It comes back before all that wait.
+// The youngest gives way, of several that stand for one as many as make room for a token of the
+// rest. They come back before all that wait.
 void Worker::preempt() {
   const auto youngest =
       std::max_element(running_.begin(), running_.end(),
                        [](const Running& a, const Running& b) { return a.order < b.order; });
-  const Running gone = *youngest;
-  running_.erase(youngest);
-  leave(gone);
+  Running gone = *youngest;
+  if (running_.size() == 1) {
+    const double each = options_.kept_prompt + clock_ - gone.start + 1;
+    const double kept = std::clamp(std::floor(capacity_ / each), 1.0, gone.count - 1);
+    gone.count -= kept;
+    leave(gone);
+    youngest->count = kept;
+  } else {
+    running_.erase(youngest);
+    leave(gone);
+  }
   given_way_.push_back(
-      {{gone.end - gone.start, gone.count, true, gone.arrival}, clock_ - gone.start});
+      {{gone.end - gone.start, gone.count, 1, gone.arrival}, clock_ - gone.start});
 }
 
 // To the next end, arrival or full cache. Nothing starts or ends on the way and the context grows
@@ -298,7 +308,7 @@ void Worker::advance() {
   if (options_.preemption && !ample_) {
     const double used = count_ * (options_.kept_prompt + clock_) - starts_;
     const double room = std::max(0.0, (capacity_ - used) / count_);
-    full = room < span && running_.size() > 1;
+    full = room < span && count_ > 1;
     span = full ? room : span;
   }
   const bool arrives =
@@ -327,6 +337,7 @@ void Worker::advance() {
   clock_ = end;
   while (!running_.empty() && running_.back().end <= end) {
     result_.sequence_time += running_.back().count * (result_.end - running_.back().arrival);
+    result_.ended += running_.back().count;
     leave(running_.back());
     running_.pop_back();
   }

@@ -16,8 +16,8 @@ namespace sim::rollout {
 struct Request {
   double length = 0; // tokens to generate
   double count = 1;
-  bool reads_prompt = true; // false: another sequence's prompt is shared
-  Seconds arrival{};        // in ascending order
+  double reads_prompt = 1; // share of its prompt; the rest has been read for another sequence
+  Seconds arrival{};       // in ascending order
 };
 
 struct WorkerOptions {
@@ -35,6 +35,7 @@ struct WorkerResult {
   execution::Breakdown breakdown; // of the time until the end
   double most_running = 0;
   double preemptions = 0, recomputed_tokens = 0;
+  double ended = 0;        // sequences
   Seconds sequence_time{}; // of all sequences, from arrival to end
 };
 

@@ -23,6 +23,10 @@ std::vector<MeasuredGroup> load_evidence(const std::string& catalog_directory) {
     else
       Reader(findings).read(*list, groups, anything, "groups");
   }
+  for (const MeasuredGroup& group : groups)
+    if (group.errors.empty())
+      findings.add({"evidence.yaml", 1, 1}, "a group of " + group.family + " without errors",
+                   "leave it out");
   findings.raise();
   return groups;
 }

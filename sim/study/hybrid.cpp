@@ -103,6 +103,7 @@ void take_network(PoolSpec& to, const PoolSpec& from) {
   node.nic = other.nic;
   node.pcie = other.pcie;
   node.storage = other.storage;
+  node.host = other.host;
   node.accelerator->host_bandwidth = other.accelerator->host_bandwidth;
   const hardware::FabricSpec own = to.fabric.spec;
   to.fabric.spec = from.fabric.spec;
@@ -238,6 +239,13 @@ std::string rates_of(const AcceleratorSpec& chip) {
 }
 
 std::string price_of(const Scenario& s) {
+  if (!s.price.rentals.empty()) {
+    std::string text;
+    for (const auto& [pool, rent] : s.price.rentals)
+      text +=
+          fmt::format("{}{} {:.4g}", text.empty() ? "" : ", ", pool, rent / dollar_per_gpu_hour);
+    return text + " USD/h";
+  }
   if (s.price.rental)
     return fmt::format("{:.4g} USD/h", *s.price.rental / dollar_per_gpu_hour);
   if (s.price.market.empty() || s.price.convention == economics::Convention::Owned)

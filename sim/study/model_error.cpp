@@ -44,6 +44,17 @@ Subject subject_of(const scenario::Scenario& scenario, const training::StageSpec
   return subject;
 }
 
+std::vector<Subject> subjects_of(const scenario::Scenario& scenario,
+                                 const training::StageSpec& stage) {
+  std::vector<Subject> subjects{subject_of(scenario, stage)};
+  if (stage.reinforcement && !stage.reinforcement->rollout_pool.empty()) {
+    training::StageSpec generating = stage;
+    generating.pool = stage.reinforcement->rollout_pool;
+    subjects.push_back(subject_of(scenario, generating));
+  }
+  return subjects;
+}
+
 ModelError::ModelError(std::vector<MeasuredGroup> groups) : groups_(std::move(groups)) {
   for (const MeasuredGroup& group : groups_)
     familiarity_.push_back(familiarity_of({group.chip, group.stack, group.workload}, group.family));
@@ -120,7 +131,9 @@ std::vector<double> drawn_factors(const ModelError& error, const scenario::Scena
   const bool slower = stream.uniform() < 0.5;
   std::vector<double> factors;
   for (const training::StageSpec& stage : scenario.stages) {
-    const double factor = error.factor(subject_of(scenario, stage), level).value_or(1);
+    double factor = 1;
+    for (const Subject& subject : subjects_of(scenario, stage))
+      factor = std::max(factor, error.factor(subject, level).value_or(1));
     factors.push_back(slower ? factor : 1 / factor);
   }
   return factors;

@@ -29,6 +29,9 @@ struct Subject {
 };
 // Of a stage; bulk generation is judged as reinforcement learning, which generates.
 Subject subject_of(const scenario::Scenario& scenario, const training::StageSpec& stage);
+// The same by every pool that it works on: of reinforcement learning, also where it generates.
+std::vector<Subject> subjects_of(const scenario::Scenario& scenario,
+                                 const training::StageSpec& stage);
 
 class ModelError {
 public:

@@ -126,8 +126,11 @@ report::Validity validity_of(const Result& result, const ModelError& error) {
   report::Validity validity;
   for (std::size_t i = 0; i < result.run.stages.size(); ++i) {
     const training::StageResult& stage = result.run.stages[i];
-    const Setup setup{subject_of(result.scenario, result.scenario.stages[i]), double(stage.gpus),
-                      result.parameters.total};
+    const std::vector<Subject> subjects = subjects_of(result.scenario, result.scenario.stages[i]);
+    Setup setup{subjects.front(), double(stage.gpus), result.parameters.total};
+    for (const Subject& subject : subjects) // the least sure of them speaks for the stage
+      if (error.factor(subject, level) > error.factor(setup.subject, level))
+        setup.subject = subject;
     if (const auto factor = error.factor(setup.subject, level)) {
       const std::size_t families = error.families(setup.subject);
       validity.stages.push_back(
@@ -138,7 +141,8 @@ report::Validity validity_of(const Result& result, const ModelError& error) {
                        families == 1 ? "y" : "ies")});
     }
     add_nearest(error.groups(), setup, validity.nearest_measured_runs);
-    add_beyond(error.groups(), setup, validity.beyond);
+    for (const Subject& subject : subjects)
+      add_beyond(error.groups(), {subject, setup.gpus, setup.parameters}, validity.beyond);
   }
   return validity;
 }

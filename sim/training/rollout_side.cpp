@@ -83,6 +83,7 @@ RolloutSide over_provisioned(const GenerationSetting& setting, const Reinforceme
   discard(lost * law.cap() / side.generated_tokens, side);
   side.experience.tokens = tokens;
   side.experience.responses = double(outputs);
+  side.experience.kept = double(outputs) / double(begun);
   return side;
 }
 

@@ -168,11 +168,18 @@ PreparedStage slowed(PreparedStage stage, double factor) {
     stage.job.work[i].step = stage.work[i].duration =
         to_run_time(factor * to_seconds(stage.work[i].duration));
   StageResult& result = stage.result;
+  if (stage.job.duration > RunTime{} && !stage.work.empty()) { // faster work: more of it
+    UnitWork& last = stage.work.back();
+    const std::int64_t step = std::max<std::int64_t>(1, last.duration.nanoseconds);
+    last.units = std::max(last.units, stage.job.duration.nanoseconds / step + 1);
+    stage.job.work.back().steps = last.units;
+  }
   for (Level& level : result.levels)
     level.step_time *= factor;
-  for (Seconds* part : {&result.step_time, &result.step.duration, &result.rollout,
-                        &result.reference, &result.log_probabilities, &result.reward,
-                        &result.critic, &result.update, &result.transfer, &result.iteration_time})
+  for (Seconds* part :
+       {&result.step_time, &result.step.duration, &result.rollout, &result.reference,
+        &result.log_probabilities, &result.reward, &result.critic, &result.update, &result.transfer,
+        &result.iteration_time, &result.evaluation_time})
     *part *= factor;
   for (Seconds& time : result.step.communication)
     time *= factor;

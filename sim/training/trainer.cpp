@@ -153,14 +153,15 @@ PhaseTime Trainer::phase(plan::StepMode mode, const Experience& experience, doub
     require_attended(experience.attended);
     return interpolated(mode, packed(experience, share));
   case Packing::Padding: {
-    const double longest = experience.law.quantile(1 - 0.5 / experience.responses);
+    const double longest =
+        experience.law.quantile(experience.kept * (1 - 0.5 / experience.responses));
     return interpolated(mode, single(experience, share, experience.prompt_tokens + longest));
   }
   case Packing::None: {
     // A step's time over length bends little: the mean over quantiles in the middle of equal parts.
     PhaseTime sum;
     for (int i = 0; i < single_lengths; ++i) {
-      const double length = experience.law.quantile((i + 0.5) / single_lengths);
+      const double length = experience.law.quantile(experience.kept * (i + 0.5) / single_lengths);
       sum += 1.0 / single_lengths *
              interpolated(mode, single(experience, share, experience.prompt_tokens + length));
     }

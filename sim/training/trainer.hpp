@@ -26,6 +26,7 @@ struct Experience {
   double attended = 0;              // E[l^2] / E[l] of prompt + response
   double prompt_tokens = 0;         // of one response
   rollout::LengthLaw law;           // of responses
+  double kept = 1;                  // the shortest of them, by share: those that are trained on
 };
 
 struct TrainingTimes {

@@ -149,6 +149,30 @@ TEST_CASE("a full cache throws the youngest out, who are read again: nothing is 
   }
 }
 
+TEST_CASE("of equal sequences that stand together some give way, and all end") {
+  Case c;
+  c.model = llama_8b();
+  c.decoding = {};
+  c.decoding.expert = 1;
+  c.decoding.weight_bytes = 2 * byte;
+  c.stack.framework_memory = 63 * gibibyte;
+  const DecodeModel model(c.setting());
+  WorkerOptions options;
+  options.prompt = options.kept_prompt = 100;
+  options.preemption = options.spread_evenly = true;
+  for (const double alone : {0.0, 8.0}) {
+    std::vector<Request> requests{{1500, 32}};
+    if (alone > 0)
+      requests.push_back({700, alone});
+    const WorkerResult result = run_worker(model, 1, options, requests);
+    CHECK(result.ended == 32 + alone);
+    CHECK(result.preemptions > 0);
+    CHECK(result.most_running * 100 < model.cache_tokens());
+    const double steps = (32 * 1500 + alone * 700) / result.most_running;
+    CHECK(result.end >= steps * model.step({result.most_running, 0, 100}).duration);
+  }
+}
+
 TEST_CASE("shared prompts and prompts read beside decoding never take longer") {
   Case c;
   c.lengths.responses_per_prompt = 16;

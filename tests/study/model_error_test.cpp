@@ -102,6 +102,22 @@ TEST_CASE("an error of the model stretches hours and dollars, and the ledger add
   CHECK(simulation.run(0, one).run.fingerprint == as_is.run.fingerprint);
 }
 
+TEST_CASE("a stage of given duration lasts as long, and gets more or less done") {
+  scenario::LoadOptions options;
+  options.case_name = "fifty-four-days";
+  const Simulation simulation(scenario::load(SOURCE_DIR "/scenarios/llama-3.1-405b.yaml", options),
+                              {});
+  const std::vector<double> faster{0.8}, slower{1.25};
+  const Result as_is = simulation.run(0), more = simulation.run(0, faster),
+               less = simulation.run(0, slower);
+  CHECK(more.run.wall == as_is.run.wall);
+  CHECK(less.run.wall == as_is.run.wall);
+  CHECK(double(more.run.stages[0].steps) ==
+        Approx(double(as_is.run.stages[0].steps) / 0.8).epsilon(0.02));
+  CHECK(double(less.run.stages[0].steps) ==
+        Approx(double(as_is.run.stages[0].steps) / 1.25).epsilon(0.02));
+}
+
 TEST_CASE("replications name the model among their sources") {
   const ModelError error(three);
   study::ReplicationRequest request{SOURCE_DIR "/scenarios/minimal.yaml", {}, 8};
