@@ -35,7 +35,7 @@ struct StageInterval {
   std::string stage;
   Seconds step_time{}, low{}, high{}; // rl: of one update's share; inference: zero
   double factor = 1;                  // high = step time x factor, low = step time / factor
-  std::string evidence; // "mixture-of-experts training, chip and stack known: 4 families"
+  std::string evidence;               // "mixture-of-experts training, new stack: 4 families"
 };
 
 // Which measured runs a prediction rests on, and what lies beyond them.

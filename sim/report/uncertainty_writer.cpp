@@ -32,7 +32,7 @@ std::string listed(const char* title, const std::vector<std::string>& items) {
 std::string validity_text(const Validity& validity) {
   std::string text;
   if (!validity.stages.empty()) {
-    TextTable table({"Step time, 90 % interval", "s", "from", "to", "by"}, 4);
+    TextTable table({"Step, 90 %", "s", "from", "to", "by the errors of"}, 4);
     for (const StageInterval& s : validity.stages) {
       const bool steps = s.step_time > Seconds{};
       table.add({s.stage, steps ? significant(s.step_time / second) : "",

@@ -133,12 +133,11 @@ report::Validity validity_of(const Result& result, const ModelError& error) {
         setup.subject = subject;
     if (const auto factor = error.factor(setup.subject, level)) {
       const std::size_t families = error.families(setup.subject);
-      validity.stages.push_back(
-          {stage.name, stage.step_time, stage.step_time / *factor, stage.step_time * *factor,
-           *factor,
-           fmt::format("{}, {}: errors of {} famil{}", words_of(setup.subject.workload),
-                       name_of(error.familiarity_of(setup.subject)), families,
-                       families == 1 ? "y" : "ies")});
+      validity.stages.push_back({stage.name, stage.step_time, stage.step_time / *factor,
+                                 stage.step_time * *factor, *factor,
+                                 fmt::format("{}, {}: {} famil{}", words_of(setup.subject.workload),
+                                             name_of(error.familiarity_of(setup.subject)), families,
+                                             families == 1 ? "y" : "ies")});
     }
     add_nearest(error.groups(), setup, validity.nearest_measured_runs);
     for (const Subject& subject : subjects)
