@@ -378,9 +378,11 @@ private:
           out_.loads.push_back({entry.trunk, entry.flows});
       }
       use.end_load = static_cast<std::uint32_t>(out_.loads.size());
-      for (const network::TrunkLoad& load : whole_.loads_of(whole_.uses_of(first)[pattern]))
-        use.of_one_team =
-            std::max(use.of_one_team, load.flows / whole_.trunks[load.trunk].capacity.base());
+      for (const network::TrunkLoad& load : whole_.loads_of(whole_.uses_of(first)[pattern])) {
+        const BytesPerSecond share = whole_.trunks[load.trunk].capacity / load.flows;
+        if (use.of_one_team == BytesPerSecond{} || share < use.of_one_team)
+          use.of_one_team = share;
+      }
       out_.uses.push_back(use);
       ++pattern;
     }

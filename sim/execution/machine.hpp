@@ -59,9 +59,9 @@ struct Actor {
 struct Use {
   Seconds latency{};
   std::uint32_t first_load = 0, end_load = 0;
-  // Folded: most of a trunk that one flow of one team takes alone, in seconds a byte; loads are
-  // those of all teams of the class.
-  double of_one_team = 0;
+  // Folded: what a flow of one team alone can get; loads are those of all teams of the class. Zero:
+  // loads are one team's.
+  BytesPerSecond of_one_team{};
 };
 
 struct Team {

@@ -156,7 +156,8 @@ Seconds Player::alone(Id id, const ScriptPhase& phase) const {
     return phase.latency;
   const std::uint32_t place = machine_.teams[id].first_use + phase.use;
   const Use& use = machine_.uses[place];
-  const double bound = use.of_one_team > 0 ? 1 / use.of_one_team : use_links_[place].bound;
+  const double bound = use.of_one_team > BytesPerSecond{} ? use.of_one_team / (byte / second)
+                                                          : use_links_[place].bound;
   return use.latency + phase.overhead + phase.bytes_per_flow / byte / bound * second;
 }
 

@@ -14,9 +14,9 @@ namespace sim::report {
 // The last steps of all training stages, one after another. Times are in microseconds.
 std::string write_trace(const Result& result);
 
-// What every stage did when, from the start of the run, as trace events: work (between failures, with
-// the checkpoints within), detection, waiting for nodes, restart, maintenance. Requires a result of
-// SimulateOptions::timeline.
+// What every stage did when, from the start of the run, as trace events: work (between failures,
+// with the checkpoints within), detection, waiting for nodes, restart, maintenance. Requires a
+// result of SimulateOptions::timeline.
 std::string write_timeline(const Result& result);
 
 } // namespace sim::report

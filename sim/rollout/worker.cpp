@@ -295,8 +295,7 @@ void Worker::preempt() {
     running_.erase(youngest);
     leave(gone);
   }
-  given_way_.push_back(
-      {{gone.end - gone.start, gone.count, 1, gone.arrival}, clock_ - gone.start});
+  given_way_.push_back({{gone.end - gone.start, gone.count, 1, gone.arrival}, clock_ - gone.start});
 }
 
 // To the next end, arrival or full cache. Nothing starts or ends on the way and the context grows

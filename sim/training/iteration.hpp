@@ -35,8 +35,8 @@ Iteration last_training(const LoopSides& sides);
 
 // Asynchronous, a response starting as another ends: mean number of newer versions of the weights
 // when a response is trained on, of which `under_way` generate at a time and `outputs` are trained
-// on in an iteration. Little's law: those that generate and those in training, over `outputs`; where
-// training is the slower side, the bound is what keeps responses waiting.
+// on in an iteration. Little's law: those that generate and those in training, over `outputs`;
+// where training is the slower side, the bound is what keeps responses waiting.
 double mean_staleness(const LoopSides& sides, double under_way, double outputs,
                       std::int64_t max_staleness);
 

@@ -79,7 +79,8 @@ struct StageResult {
   Ledger ledger;
   Ledger rollout_ledger; // of GPUs that only generate, part of `ledger`
   FailureCounts failures;
-  std::vector<reliability::JobSpan> timeline; // of the stage, from its start; where it was asked for
+  std::vector<reliability::JobSpan>
+      timeline; // of the stage, from its start; where it was asked for
   // rl: parts of all iterations together; those of different GPUs may overlap.
   Seconds rollout{}, reference{}, log_probabilities{}, reward{}, critic{}, update{}, transfer{};
   std::int64_t rollouts = 0;

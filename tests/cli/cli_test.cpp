@@ -1,47 +1,27 @@
 // SPDX-License-Identifier: Apache-2.0
 // The program as people run it: exit codes, what goes to which stream, and that bad input leaves no
 // partial output.
-#include "tests/study/temporary_folder.hpp"
+#include "tests/cli/program.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include <sys/wait.h>
-
 #include <algorithm>
-#include <cstdlib>
 #include <sstream>
 #include <vector>
 
+using sim::tests::contains;
+using sim::tests::Ran;
 using sim::tests::read_text;
+using sim::tests::shell;
 using sim::tests::TemporaryFolder;
+using sim::tests::trainfare;
 using sim::tests::write_text;
 
 namespace {
 
 const std::string program = TRAINFARE_PROGRAM;
 const std::string minimal = SOURCE_DIR "/scenarios/minimal.yaml";
-
-struct Ran {
-  int exit_code = -1;
-  std::string out, err;
-};
-
-// Runs a line of shell.
-Ran shell(const std::string& command) {
-  const TemporaryFolder folder;
-  const std::string line =
-      "( " + command + " ) > '" + folder / "out" + "' 2> '" + folder / "err" + "' < /dev/null";
-  const int status = std::system(line.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(folder / "out"),
-          read_text(folder / "err")};
-}
-
-Ran trainfare(const std::string& arguments) { return shell("'" + program + "' " + arguments); }
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 void check_bad_input(const Ran& ran, const std::string& place) {
   CHECK(ran.exit_code == 3);
@@ -417,14 +397,14 @@ TEST_CASE("a sweep that is interrupted or killed goes on and ends with the same 
   const TemporaryFolder folder;
   const std::string study = folder / "study.yaml", table = folder / "table.csv";
   std::string values;
-  for (int i = 1; i <= 150; ++i)
+  for (int i = 1; i <= 300; ++i)
     values += (i == 1 ? "" : ", ") + std::to_string(i) + " USD/GPU-hour";
   write_text(study, "name: many\nbase: " + minimal + "\naxes:\n  - {path: price.rental, values: [" +
                         values + "]}\n");
   const std::string sweep = "sweep '" + study + "' --jobs 2 --out '" + table + "'";
   const std::string undisturbed = trainfare("sweep '" + study + "'").out;
 
-  const Ran stopped = shell("timeout --preserve-status -s INT 0.1 '" + program + "' " + sweep);
+  const Ran stopped = shell("timeout --preserve-status -s INT 0.3 '" + program + "' " + sweep);
   if (stopped.exit_code != 0) { // a fast machine may be done already
     CHECK(stopped.exit_code == 5);
     CHECK(contains(stopped.err, "the same command goes on"));
@@ -434,7 +414,7 @@ TEST_CASE("a sweep that is interrupted or killed goes on and ends with the same 
     shell("timeout -s KILL 0.1 '" + program + "' " + sweep);
   CHECK(trainfare(sweep).exit_code == 0);
   CHECK(read_text(table) == undisturbed);
-  // Header and 150 rows: none was simulated twice.
+  // Header and 300 rows: none was simulated twice.
   const std::string journal = read_text(table + ".journal");
-  CHECK(std::count(journal.begin(), journal.end(), '\n') == 151);
+  CHECK(std::count(journal.begin(), journal.end(), '\n') == 301);
 }

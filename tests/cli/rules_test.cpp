@@ -1,38 +1,19 @@
 // SPDX-License-Identifier: Apache-2.0
 // `trainfare rules` and the export_controls block of a run, as people use them.
-#include "tests/study/temporary_folder.hpp"
+#include "tests/cli/program.hpp"
 
 #include <catch2/catch.hpp>
 #include <nlohmann/json.hpp>
 
-#include <sys/wait.h>
-
-#include <cstdlib>
-
 using nlohmann::json;
+using sim::tests::contains;
+using sim::tests::Ran;
 using sim::tests::read_text;
 using sim::tests::TemporaryFolder;
+using sim::tests::trainfare;
 using sim::tests::write_text;
 
 namespace {
-
-struct Ran {
-  int exit_code = -1;
-  std::string out, err;
-};
-
-Ran trainfare(const std::string& arguments) {
-  const TemporaryFolder folder;
-  const std::string line = "'" TRAINFARE_PROGRAM "' " + arguments + " > '" + folder / "out" +
-                           "' 2> '" + folder / "err" + "' < /dev/null";
-  const int status = std::system(line.c_str());
-  return {WIFEXITED(status) ? WEXITSTATUS(status) : -1, read_text(folder / "out"),
-          read_text(folder / "err")};
-}
-
-bool contains(const std::string& text, const std::string& part) {
-  return text.find(part) != std::string::npos;
-}
 
 json rules(const std::string& arguments) {
   const Ran ran = trainfare("rules " + arguments + " --json");

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // What must hold of a step's communication, whatever the cluster.
 #include "sim/execution/step.hpp"
-#include "tests/execution/setting.hpp"
+#include "tests/execution/question.hpp"
 #include "tests/network/library.hpp"
 
 #include <catch2/catch.hpp>
@@ -14,19 +14,9 @@ using namespace sim::execution::tests;
 
 namespace {
 
-struct Question {
-  hardware::PoolSpec pool =
-      pool_of(4, 200 * gigabyte / second, 50 * gigabyte / second, 1e6 * gigabyte);
-  workload::ModelSpec model = dense_model();
-  plan::StackSpec stack;
-  StepSimulator::Request request;
-
-  Question() {
-    request.sequence_length = 4096;
-    request.batch = 64;
-  }
-  [[nodiscard]] StepResult play(Fidelity fidelity) const {
-    return StepSimulator(pool, model, stack, fidelity).step(request);
+struct Question : StepQuestion {
+  Question() : StepQuestion(64) {
+    pool = pool_of(4, 200 * gigabyte / second, 50 * gigabyte / second, 1e6 * gigabyte);
   }
 };
 

@@ -2,7 +2,7 @@
 // Steps with experts cut over other ranks than the tensor group, with activations in the host's
 // memory, with frozen weights and with messages in shares.
 #include "sim/execution/step.hpp"
-#include "tests/execution/setting.hpp"
+#include "tests/execution/question.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -14,20 +14,9 @@ using namespace sim::execution::tests;
 
 namespace {
 
-struct Question {
-  hardware::PoolSpec pool =
-      pool_of(2, 450 * gigabyte / second, 50 * gigabyte / second, 1e6 * gigabyte);
-  workload::ModelSpec model = dense_model();
-  plan::StackSpec stack;
-  StepSimulator::Request request;
-
-  Question() {
+struct Question : StepQuestion {
+  Question() : StepQuestion(32) {
     pool.node.spec.accelerator.spec.host_bandwidth = 50 * gigabyte / second;
-    request.sequence_length = 4096;
-    request.batch = 32;
-  }
-  [[nodiscard]] StepResult play(Fidelity fidelity = {}) const {
-    return StepSimulator(pool, model, stack, fidelity).step(request);
   }
 };
 

@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 // Optimizer updates on the device and on the host.
+#include "sim/base/diagnostics.hpp"
 #include "sim/execution/stage_update.hpp"
 #include "sim/execution/step.hpp"
-#include "tests/execution/setting.hpp"
+#include "sim/workload/counts.hpp"
+#include "tests/execution/question.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -12,23 +14,12 @@ using namespace sim::execution::tests;
 
 namespace {
 
-struct Question {
-  hardware::PoolSpec pool =
-      pool_of(2, 450 * gigabyte / second, 50 * gigabyte / second, 1e6 * gigabyte);
-  workload::ModelSpec model = dense_model();
-  plan::StackSpec stack;
-  StepSimulator::Request request;
-
-  Question() {
+struct Question : StepQuestion {
+  Question() : StepQuestion(32) {
     hardware::NodeSpec& node = pool.node.spec;
     node.accelerator.spec.kernels.spec.launch_gap = Seconds{};
     node.accelerator.spec.host_bandwidth = 50 * gigabyte / second;
     node.host = hardware::HostSpec{1e6 * gigabyte, 400 * gigabyte / second, 0.8};
-    request.sequence_length = 4096;
-    request.batch = 32;
-  }
-  [[nodiscard]] StepResult play(Fidelity fidelity = {}) const {
-    return StepSimulator(pool, model, stack, fidelity).step(request);
   }
   [[nodiscard]] OptimizerTime time(double parameters, double buckets) const {
     plan::StepSetting setting;
@@ -117,4 +108,35 @@ TEST_CASE("optimizers on the host play alike in every detail") {
     for (const StepResult* step : {&pass, &kernel, &exact})
       CHECK(step->breakdown.total() / step->duration == Approx(1).epsilon(1e-9));
   }
+}
+
+TEST_CASE("a layout that is searched for keeps within the host's memory, or says what lacks") {
+  Question question;
+  question.stack.optimizer_offload = plan::OptimizerOffloadSpec{1, false, false};
+  question.request.layout = {};
+  const auto found = [&] {
+    return StepSimulator(question.pool, question.model, question.stack).search(question.request);
+  };
+  const auto held = [&](const plan::ParallelismSpec& layout) {
+    StepSimulator::Request request = question.request;
+    request.layout = layout;
+    return StepSimulator(question.pool, question.model, question.stack).step(request).memory.host;
+  };
+  // Room for the state of one copy over all GPUs, with a tenth to spare: 8 ranks to a host.
+  const double parameters = workload::parameters(question.model).total;
+  question.pool.node.spec.host->memory = 1.1 * 8 * (16 * parameters / 16) * byte;
+  CHECK(8 * held(found()) <= question.pool.node.spec.host->memory);
+  const auto refused = [&] {
+    try {
+      found();
+    } catch (const InfeasibleError& error) {
+      return error.path() + ": " + error.message();
+    }
+    return std::string();
+  };
+  question.pool.node.spec.host->memory = 0.9 * 8 * (16 * parameters / 16) * byte;
+  CHECK(refused().starts_with("parallelism: no layout fits; the closest: "));
+  CHECK(refused().find("host") != std::string::npos);
+  question.pool.node.spec.host.reset();
+  CHECK(refused().starts_with("stack.optimizer_offload: "));
 }

@@ -3,7 +3,7 @@
 #include "sim/base/random.hpp"
 #include "sim/execution/step.hpp"
 #include "sim/workload/counts.hpp"
-#include "tests/execution/setting.hpp"
+#include "tests/execution/question.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -15,22 +15,11 @@ using namespace sim::execution::tests;
 
 namespace {
 
-struct Question {
-  hardware::PoolSpec pool =
-      pool_of(2, 450 * gigabyte / second, 50 * gigabyte / second, 1e6 * gigabyte);
-  workload::ModelSpec model = dense_model();
-  plan::StackSpec stack;
-  StepSimulator::Request request;
-
-  Question() {
+struct Question : StepQuestion {
+  Question() : StepQuestion(16) {
     stack.communication_sms = 0; // nothing but time: kernels are not slowed
     stack.precision.gradient_bytes = 2 * byte;
     request.layout.zero_stage = 3;
-    request.sequence_length = 4096;
-    request.batch = 16;
-  }
-  [[nodiscard]] StepResult play(Fidelity fidelity = {}) const {
-    return StepSimulator(pool, model, stack, fidelity).step(request);
   }
 };
 

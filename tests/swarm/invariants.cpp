@@ -124,8 +124,8 @@ private:
     FlopsPerSecond fastest{};
     for (const auto& [precision, rate] : chip.peak)
       fastest = std::max(fastest, rate);
-    require(s.hardware / (double(trainers) * fastest) / second <= duration * (1 + rounding),
-            stage, "no chip computes faster than its peak");
+    require(s.hardware / (double(trainers) * fastest) / second <= duration * (1 + rounding), stage,
+            "no chip computes faster than its peak");
     require(s.model_causal <= s.model_full * (1 + rounding), stage,
             "causal attention is at most the whole");
   }
@@ -138,9 +138,9 @@ private:
     require(lines == bill.total, "the bill is the sum of its lines");
     const economics::PriceSpec& price = result_.scenario.price;
     if (price.rental && price.rentals.empty())
-      require(near(bill.total / dollar,
-                   to_gpu_seconds(result_.run.gpu_time) * *price.rental / dollar),
-              "rent = GPU time x price");
+      require(
+          near(bill.total / dollar, to_gpu_seconds(result_.run.gpu_time) * *price.rental / dollar),
+          "rent = GPU time x price");
     double most = 0, least = 0; // joules, as if all nodes ran at full power, or idled
     for (const StageResult& stage : result_.run.stages) {
       const GpuNanoseconds all = stage.ledger.total(), rollout = stage.rollout_ledger.total();
