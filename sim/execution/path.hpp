@@ -4,9 +4,11 @@
 
 #include "sim/execution/player.hpp"
 
+#include <algorithm>
 #include <limits>
 #include <map>
 #include <memory>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -79,12 +81,19 @@ private:
     double rate = 0;
   };
 
+  struct Course { // of the messages of a team
+    Id team = none;
+    double leaves = 0, arrives = 0; // after they were sent
+    std::size_t next = 0;           // message to look at
+    std::span<const double> sent{};
+    double begins = 0; // when that one leaves; none: never
+    void look_up() {
+      begins = next < sent.size() ? sent[next] + leaves : std::numeric_limits<double>::infinity();
+    }
+  };
   struct Meeting { // teams whose messages share a trunk
-    std::vector<Id> teams;
-    std::vector<std::pair<double, double>> travel; // from sending to leaving and to arriving
-    std::vector<std::size_t> next;                 // message to look at, of each
-    std::vector<double> begins;                    // when that one leaves; none: never
-    double until = 0;                              // the latest so far arrives
+    std::vector<Course> courses;
+    double until = 0; // the latest so far arrives
   };
 
   void make_lanes();
@@ -98,10 +107,15 @@ private:
   void list_steps(Lane& lane);
   bool advance(Lane& lane);
   void end_running(Lane& lane);
-  [[nodiscard]] double begins_of(const Meeting& meeting, std::size_t i) const {
-    const std::vector<double>& sent = sent_[meeting.teams[i]];
-    return meeting.next[i] < sent.size() ? sent[meeting.next[i]] + meeting.travel[i].first
-                                         : std::numeric_limits<double>::infinity();
+  // Cheaper than to ask advance() in vain.
+  [[nodiscard]] bool is_blocked(const Lane& lane) const {
+    if (lane.next == lane.pause)
+      return true;
+    const std::array<std::uint32_t, 2>& reads = lane.steps[lane.next].reads;
+    const double arrives =
+        std::max(player_.outputs_[reads[0]].arrives, player_.outputs_[reads[1]].arrives);
+    return arrives == std::numeric_limits<double>::infinity() &&
+           !(lane.running && lane.next == lane.first);
   }
   const Kind& learn(Lane& lane, const plan::ScheduledPass& op);
   void note_interior(const Lane& lane, const PassTiming& timing);

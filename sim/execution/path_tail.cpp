@@ -106,13 +106,14 @@ bool Player::Path::tail_is_certain() {
   const double begin = first_halt();
   const std::vector<double> soonest = soonest_sent();
   for (const Meeting& meeting : meetings_)
-    for (std::size_t i = 0; i < meeting.teams.size(); ++i) {
-      const Id team = meeting.teams[i];
-      const double last = sent_[team].empty() ? 0 : sent_[team].back() + meeting.travel[i].second;
-      const auto meets = [&](Id other) {
-        return sender_of(other) != sender_of(team) && last > soonest[other] * (1 + rounding);
+    for (const Course& course : meeting.courses) {
+      const std::vector<double>& sent = sent_[course.team];
+      const double last = sent.empty() ? 0 : sent.back() + course.arrives;
+      const auto meets = [&](const Course& other) {
+        return sender_of(other.team) != sender_of(course.team) &&
+               last > soonest[other.team] * (1 + rounding);
       };
-      if (last > begin && std::any_of(meeting.teams.begin(), meeting.teams.end(), meets))
+      if (last > begin && std::any_of(meeting.courses.begin(), meeting.courses.end(), meets))
         return false;
     }
   if (learned_) { // the last passes may be of kinds that nobody has held against messages yet

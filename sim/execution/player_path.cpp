@@ -96,6 +96,9 @@ Player::Path::Path(Player& player)
     turn_.push_back(static_cast<std::uint32_t>(chunk * turns_ / chunks_));
   make_lanes();
   find_meetings();
+  for (std::size_t team = 0; team < sent_.size(); ++team)
+    if (is_message(machine_.teams[team].kind))
+      sent_[team].reserve(lanes_[sender_of(static_cast<Id>(team))].stop);
   by_lane_ = data_keeps_apart();
   if (by_lane_)
     find_limits();
@@ -139,9 +142,9 @@ double Player::Path::advance_window(std::uint32_t window) {
   for (bool moved = true; moved && !impossible_;) {
     moved = false;
     for (Lane& lane : lanes_)
-      moved = advance(lane) || moved;
+      moved = (!is_blocked(lane) && advance(lane)) || moved;
     for (auto lane = lanes_.rbegin(); lane != lanes_.rend(); ++lane)
-      moved = advance(*lane) || moved;
+      moved = (!is_blocked(*lane) && advance(*lane)) || moved;
   }
   double known = never;
   for (const Lane& lane : lanes_)
@@ -193,7 +196,8 @@ bool Player::Path::find_messages() {
     sent.clear();
   for (Meeting& meeting : meetings_) {
     meeting.until = 0;
-    std::fill(meeting.next.begin(), meeting.next.end(), 0);
+    for (Course& course : meeting.courses)
+      course.next = 0;
   }
   for (const Parcel& parcel : player_.parcels_) {
     if (parcel.sender == none || parcel.team != none)
@@ -246,21 +250,21 @@ void Player::Path::find_meetings() {
         loads_[load.trunk].push_back({id, load.flows * bound});
   }
   for (const std::vector<Load>& loads : loads_) {
-    Meeting meeting;
-    bool several = false;
-    for (const Load& load : loads) {
-      meeting.teams.push_back(load.team);
-      several = several || sender_of(load.team) != sender_of(loads.front().team);
-    }
-    const auto same = [&](const Meeting& other) { return other.teams == meeting.teams; };
-    if (!several || std::any_of(meetings_.begin(), meetings_.end(), same))
+    const auto alone = [&](const Load& load) {
+      return sender_of(load.team) == sender_of(loads.front().team);
+    };
+    const auto same = [&](const Meeting& other) {
+      return std::equal(other.courses.begin(), other.courses.end(), loads.begin(), loads.end(),
+                        [](const Course& a, const Load& b) { return a.team == b.team; });
+    };
+    if (std::all_of(loads.begin(), loads.end(), alone) ||
+        std::any_of(meetings_.begin(), meetings_.end(), same))
       continue;
-    meeting.next.resize(meeting.teams.size());
-    meeting.begins.resize(meeting.teams.size());
-    for (const Id team : meeting.teams)
-      meeting.travel.push_back(
-          {machine_.uses[machine_.teams[team].first_use].latency / second, delay_of(team)});
-    meetings_.push_back(std::move(meeting));
+    Meeting& meeting = meetings_.emplace_back();
+    for (const Load& load : loads)
+      meeting.courses.push_back(
+          {load.team, machine_.uses[machine_.teams[load.team].first_use].latency / second,
+           delay_of(load.team)});
   }
 }
 
@@ -313,40 +317,40 @@ void Player::Path::note_interior(const Lane& lane, const PassTiming& timing) {
 void Player::Path::list_steps(Lane& lane) {
   const std::size_t width = player_.micro_batches_, all = player_.forward_.size();
   const std::size_t first = machine_.actors[lane.actor].chain * chunks_ * width;
-  const auto forward = [&](int chunk, int micro_batch) {
+  const auto row = static_cast<std::uint32_t>(width), backward = static_cast<std::uint32_t>(all);
+  const auto forward = [first, width](int chunk, int micro_batch) {
     return static_cast<std::uint32_t>(first + static_cast<std::size_t>(chunk) * width +
                                       static_cast<std::size_t>(micro_batch));
-  };
-  const auto backward = [&](int chunk, int micro_batch) {
-    return forward(chunk, micro_batch) + static_cast<std::uint32_t>(all);
   };
   const auto there = static_cast<std::uint32_t>(2 * all), unread = there + 1;
   player_.outputs_[there] = {0, 0};
   const int last = static_cast<int>(chunks_) - 1;
   lane.steps = std::make_unique_for_overwrite<Step[]>(lane.stop);
+  Step* const steps = lane.steps.get();
+  Kind* const kinds = lane.kinds.data();
   for (std::uint32_t i = 0; i < lane.stop; ++i) {
     const ScheduledPass& op = lane.program[i];
-    Step step{{there, there}, {unread, unread}, static_cast<std::uint32_t>(kind_at(op))};
+    const bool pair = op.pass.kind == PassKind::Pair;
+    const auto kind = static_cast<std::uint32_t>(kind_at(op));
+    std::uint32_t reads = there, made = unread, reads_back = there, made_back = unread;
     if (runs_forward(op.pass.kind)) {
-      step.makes[0] = forward(op.pass.chunk, op.micro_batch);
+      made = forward(op.pass.chunk, op.micro_batch);
       if (op.pass.chunk > 0)
-        step.reads[0] = forward(op.pass.chunk - 1, op.micro_batch);
+        reads = made - row; // of the chunk before
     }
     if (runs_backward(op.pass.kind)) {
-      const bool pair = op.pass.kind == PassKind::Pair;
       const int chunk = pair ? op.pass.backward_chunk : op.pass.chunk;
-      const int micro_batch = pair ? op.backward_micro_batch : op.micro_batch;
-      step.makes[1] = backward(chunk, micro_batch);
-      step.reads[1] =
-          chunk == last ? forward(chunk, micro_batch) : backward(chunk + 1, micro_batch);
+      const std::uint32_t ahead = forward(chunk, pair ? op.backward_micro_batch : op.micro_batch);
+      made_back = ahead + backward;
+      reads_back = chunk == last ? ahead : made_back + row;
     }
-    Kind& kind = lane.kinds[step.kind];
-    if (kind.listed &&
-        (kind.pass.chunk != op.pass.chunk || kind.pass.backward_chunk != op.pass.backward_chunk))
+    steps[i] = {{reads, reads_back}, {made, made_back}, kind};
+    plan::PassKey& known = kinds[kind].pass;
+    if (!kinds[kind].listed)
+      known = op.pass;
+    kinds[kind].listed = true;
+    if (known.chunk != op.pass.chunk || known.backward_chunk != op.pass.backward_chunk)
       impossible_ = true; // two passes in one turn
-    kind.listed = true;
-    kind.pass = op.pass;
-    lane.steps[i] = step;
   }
 }
 
@@ -358,10 +362,13 @@ bool Player::Path::advance(Lane& lane) {
   if (lane.running && before == lane.first)
     end_running(lane);
   Output* const outputs = player_.outputs_.data();
+  const Step* const steps = lane.steps.get();
+  Begun* const begun = lane.begun.get();
+  Kind* const kinds = lane.kinds.data();
   std::uint32_t next = lane.next; // kept out of memory, as what is written below could be the lane
   double end = lane.end, idle = lane.idle, exposed = lane.exposed;
   for (; next < lane.pause; ++next) {
-    const Step& step = lane.steps[next];
+    const Step& step = steps[next];
     const Output &one = outputs[step.reads[0]], &other = outputs[step.reads[1]];
     const double arrives = std::max(one.arrives, other.arrives);
     if (arrives == never)
@@ -371,7 +378,7 @@ bool Player::Path::advance(Lane& lane) {
       end_ = std::min(end_, start);
       break;
     }
-    Kind& kind = lane.kinds[step.kind];
+    Kind& kind = kinds[step.kind];
     if (kind.timing == nullptr)
       learn(lane, lane.program[next]);
     if (start > end) {
@@ -380,7 +387,7 @@ bool Player::Path::advance(Lane& lane) {
       exposed += start - made;
     }
     end = start + kind.took;
-    lane.begun[next] = {start, idle, exposed};
+    begun[next] = {start, idle, exposed};
     kind.count += 1;
     outputs[step.makes[0]] = {end, end + kind.forward.delay};
     outputs[step.makes[1]] = {end, end + kind.backward.delay};
@@ -437,21 +444,24 @@ bool Player::Path::passes_fit() {
 // there the path ends. Looks at what begins to travel before `known`.
 void Player::Path::end_at_first_meeting(double known) {
   for (Meeting& meeting : meetings_) {
-    for (std::size_t i = 0; i < meeting.teams.size(); ++i)
-      meeting.begins[i] = begins_of(meeting, i);
+    for (Course& course : meeting.courses) {
+      course.sent = sent_[course.team];
+      course.look_up();
+    }
     while (true) {
-      const auto soonest = std::min_element(meeting.begins.begin(), meeting.begins.end());
-      const auto first = static_cast<std::size_t>(soonest - meeting.begins.begin());
-      if (!(*soonest < known))
+      Course* first = &meeting.courses.front();
+      for (Course& course : meeting.courses)
+        if (course.begins < first->begins)
+          first = &course;
+      if (!(first->begins < known))
         break;
-      if (*soonest < meeting.until * (1 - rounding)) {
-        end_ = std::min(end_, *soonest);
+      if (first->begins < meeting.until * (1 - rounding)) {
+        end_ = std::min(end_, first->begins);
         break;
       }
-      const double sent = sent_[meeting.teams[first]][meeting.next[first]];
-      meeting.until = std::max(meeting.until, sent + meeting.travel[first].second);
-      ++meeting.next[first];
-      *soonest = begins_of(meeting, first);
+      meeting.until = std::max(meeting.until, first->sent[first->next] + first->arrives);
+      ++first->next;
+      first->look_up();
     }
   }
 }

@@ -32,12 +32,15 @@ UnitScripts::UnitScripts(const plan::StepSetting& setting, network::CollectivePl
 int UnitScripts::number_of(const plan::StageChunk& chunk) { return builder_.number_of(chunk); }
 
 const OwnScript& UnitScripts::script(const plan::PassKey& numbered, double speed, bool fused) {
-  const auto [place, added] = scripts_.try_emplace({numbered, speed, fused});
-  OwnScript& own = place->second;
-  if (added)
-    own.script =
-        compile(builder_.build(numbered), setting_.accelerator(), speed, fused, own.patterns);
-  return own;
+  const auto known = scripts_.find({numbered, speed, fused});
+  if (known != scripts_.end())
+    return known->second;
+  const plan::Pass pass = builder_.build(numbered); // serves both: most passes are asked for so
+  for (const bool joined : {false, true}) {
+    OwnScript& own = scripts_[{numbered, speed, joined}];
+    own.script = compile(pass, setting_.accelerator(), speed, joined, own.patterns);
+  }
+  return scripts_.at({numbered, speed, fused});
 }
 
 // All keys of a layout but those that a pass does not see.

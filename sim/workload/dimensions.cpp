@@ -2,6 +2,7 @@
 #include "sim/workload/dimensions.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/base/lazy_text.hpp"
 
 #include <algorithm>
 #include <string>
@@ -10,12 +11,13 @@ namespace sim::workload {
 
 namespace {
 
-void require(bool holds, const char* path, const std::string& message, const char* remedy) {
-  if (!holds)
-    throw InfeasibleError(path, message, remedy);
-}
+using base::lazy_text;
 
-std::string number(int value) { return std::to_string(value); }
+template <class Message>
+void require(bool holds, const char* path, const Message& message, const char* remedy) {
+  if (!holds)
+    throw InfeasibleError(path, base::written(message), remedy);
+}
 
 void check_attention(const AttentionSpec& attention) {
   require(attention.heads >= 1 && attention.head_dim >= 1, "model.attention.heads",
@@ -29,8 +31,8 @@ void check_attention(const AttentionSpec& attention) {
   }
   const int kv_heads = attention.kv_heads;
   require(kv_heads == 0 || attention.heads % kv_heads == 0, "model.attention.kv_heads",
-          number(attention.heads) + " query heads cannot share " + number(kv_heads) +
-              " key-value heads equally",
+          lazy_text("{} query heads cannot share {} key-value heads equally", attention.heads,
+                    kv_heads),
           "choose a divisor of heads");
 }
 
@@ -39,7 +41,7 @@ void check_experts(const ModelSpec& model) {
   require(experts.routed >= 1 && experts.inner >= 1, "model.experts.routed",
           "experts need routed and inner of at least 1", "give both");
   require(experts.active >= 1 && experts.active <= experts.routed, "model.experts.active",
-          number(experts.active) + " active of " + number(experts.routed) + " routed experts",
+          lazy_text("{} active of {} routed experts", experts.active, experts.routed),
           "choose 1 to routed");
 }
 
@@ -76,8 +78,7 @@ void check(const ModelSpec& model) {
           "a model needs layers, hidden and vocabulary of at least 1", "give all three");
   check_attention(model.attention);
   require(model.dense_layers >= 0 && model.dense_layers <= model.layers, "model.dense_layers",
-          number(model.dense_layers) + " dense layers of " + number(model.layers),
-          "at most layers");
+          lazy_text("{} dense layers of {}", model.dense_layers, model.layers), "at most layers");
   if (model.experts)
     check_experts(model);
   else
@@ -101,35 +102,35 @@ void check(const ModelSpec& model, const Shard& shard) {
   const int tensor = shard.tensor;
   const auto kv_heads = static_cast<int>(attention_dimensions(model.attention).kv_heads);
   require(model.attention.heads % tensor == 0, "parallelism.tensor",
-          number(model.attention.heads) + " heads do not divide by tensor " + number(tensor),
+          lazy_text("{} heads do not divide by tensor {}", model.attention.heads, tensor),
           "choose a divisor of model.attention.heads");
-  require(kv_heads % tensor == 0 || tensor % kv_heads == 0, "parallelism.tensor",
-          number(kv_heads) + " key-value heads and tensor " + number(tensor) +
-              ": neither divides the other",
-          "choose a divisor or a multiple of model.attention.kv_heads");
+  require(
+      kv_heads % tensor == 0 || tensor % kv_heads == 0, "parallelism.tensor",
+      lazy_text("{} key-value heads and tensor {}: neither divides the other", kv_heads, tensor),
+      "choose a divisor or a multiple of model.attention.kv_heads");
   require(!shard.exchange_heads || model.attention.heads / tensor % shard.context == 0,
           "parallelism.context",
-          number(model.attention.heads / tensor) + " heads of a rank do not divide over context " +
-              number(shard.context) + ", which exchanges heads",
+          lazy_text("{} heads of a rank do not divide over context {}, which exchanges heads",
+                    model.attention.heads / tensor, shard.context),
           "choose a divisor, or another stack.context_exchange");
   require(model.inner % tensor == 0, "parallelism.tensor",
-          "inner " + number(model.inner) + " does not divide by tensor " + number(tensor),
+          lazy_text("inner {} does not divide by tensor {}", model.inner, tensor),
           "choose a divisor of model.inner");
   if (model.experts) {
     const int cut = expert_tensor(shard);
     const bool own = cut != tensor;
     require(model.experts->inner % cut == 0,
             own ? "parallelism.expert_tensor" : "parallelism.tensor",
-            "expert inner " + number(model.experts->inner) + " does not divide by " +
-                (own ? "expert_tensor " : "tensor ") + number(cut),
+            lazy_text("expert inner {} does not divide by {} {}", model.experts->inner,
+                      own ? "expert_tensor" : "tensor", cut),
             "choose a divisor of model.experts.inner");
     require(model.experts->routed % shard.expert == 0, "parallelism.expert",
-            number(model.experts->routed) + " routed experts do not divide by expert " +
-                number(shard.expert),
+            lazy_text("{} routed experts do not divide by expert {}", model.experts->routed,
+                      shard.expert),
             "choose a divisor of model.experts.routed");
   } else {
     require(shard.expert == 1, "parallelism.expert",
-            "expert " + number(shard.expert) + " for a model without experts", "leave it out");
+            lazy_text("expert {} for a model without experts", shard.expert), "leave it out");
   }
 }
 
