@@ -127,6 +127,7 @@ private:
   [[nodiscard]] double delay_of(Id team) const;
 
   bool passes_fit();
+  bool leaves(Course& first, double known, Meeting& meeting);
   void end_at_first_meeting(double known);
 
   // path_tail.cpp: lane by lane to where gradients could come near.

@@ -440,6 +440,20 @@ bool Player::Path::passes_fit() {
   return true;
 }
 
+// What leaves next of a meeting, up to `known`: false where the path ends with it.
+bool Player::Path::leaves(Course& first, double known, Meeting& meeting) {
+  if (!(first.begins < known))
+    return false;
+  if (first.begins < meeting.until * (1 - rounding)) {
+    end_ = std::min(end_, first.begins);
+    return false;
+  }
+  meeting.until = std::max(meeting.until, first.sent[first.next] + first.arrives);
+  ++first.next;
+  first.look_up();
+  return true;
+}
+
 // Messages of one actor follow one another; those of several meet where they overlap on a trunk:
 // there the path ends. Looks at what begins to travel before `known`.
 void Player::Path::end_at_first_meeting(double known) {
@@ -448,20 +462,15 @@ void Player::Path::end_at_first_meeting(double known) {
       course.sent = sent_[course.team];
       course.look_up();
     }
-    while (true) {
-      Course* first = &meeting.courses.front();
-      for (Course& course : meeting.courses)
-        if (course.begins < first->begins)
-          first = &course;
-      if (!(first->begins < known))
-        break;
-      if (first->begins < meeting.until * (1 - rounding)) {
-        end_ = std::min(end_, first->begins);
-        break;
+    std::vector<Course>& courses = meeting.courses;
+    if (courses.size() == 2) { // most are: a branch that repeats is cheaper than the search
+      while (courses[1].begins < courses[0].begins ? leaves(courses[1], known, meeting)
+                                                   : leaves(courses[0], known, meeting)) {
       }
-      meeting.until = std::max(meeting.until, first->sent[first->next] + first->arrives);
-      ++first->next;
-      first->look_up();
+      continue;
+    }
+    const auto sooner = [](const Course& a, const Course& b) { return a.begins < b.begins; };
+    while (leaves(*std::min_element(courses.begin(), courses.end(), sooner), known, meeting)) {
     }
   }
 }
