@@ -6,7 +6,8 @@
 
 #include <string>
 
-namespace sim::base {
+namespace sim {
+inline namespace base {
 
 // What writes a text in fmt's format. Valid as long as the arguments: use it in the expression that
 // makes it.
@@ -18,4 +19,5 @@ auto lazy_text(fmt::format_string<const Arguments&...> format, const Arguments&.
 inline std::string written(const char* text) { return text; }
 template <class Writer> std::string written(const Writer& write) { return write(); }
 
-} // namespace sim::base
+} // namespace base
+} // namespace sim

@@ -12,12 +12,10 @@
 namespace sim::plan {
 namespace {
 
-using base::lazy_text;
-
 template <class Message, class Remedy>
 void require(bool holds, const char* path, const Message& message, const Remedy& remedy) {
   if (!holds)
-    throw InfeasibleError(path, base::written(message), base::written(remedy));
+    throw InfeasibleError(path, written(message), written(remedy));
 }
 
 // Written out layer by layer.

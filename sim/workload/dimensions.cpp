@@ -11,12 +11,10 @@ namespace sim::workload {
 
 namespace {
 
-using base::lazy_text;
-
 template <class Message>
 void require(bool holds, const char* path, const Message& message, const char* remedy) {
   if (!holds)
-    throw InfeasibleError(path, base::written(message), remedy);
+    throw InfeasibleError(path, written(message), remedy);
 }
 
 void check_attention(const AttentionSpec& attention) {
