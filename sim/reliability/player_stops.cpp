@@ -9,7 +9,8 @@
 namespace sim::reliability {
 
 void JobPlayer::draw_failure(std::size_t cause) {
-  const double at = clocks_[cause].next() / nanosecond;
+  const double at =
+      clocks_[cause].next() / nanosecond + double(spec_.classes[cause].from.nanoseconds);
   if (at < double(most_nanoseconds)) // later ones are never seen
     events_.push(std::max(now_, RunTime{static_cast<std::int64_t>(at)}), engine::Priority::Failure,
                  {EventKind::Failure, static_cast<std::uint32_t>(cause)});
@@ -34,7 +35,7 @@ void JobPlayer::failure(std::size_t cause) {
     return slow_down(cause);
   if (c.replace >= 1 || (c.replace > 0 && choices_[cause].uniform() < c.replace))
     to_exchange_.push_back(cause);
-  const RunTime save = spec_.checkpoints.stall + spec_.checkpoints.persistence;
+  const RunTime save = checkpoints_.stall + checkpoints_.persistence;
   if (phase_ == Phase::Working && c.notice > RunTime{} && save <= c.notice) {
     cause_ = cause;
     return plan_stop(Stop::Notice);
@@ -51,10 +52,10 @@ void JobPlayer::interrupt(std::size_t cause, RunTime state, bool memory) {
   cause_ = cause;
   down_ = true;
   stop_ = Stop::None;
-  maintenance_due_ = false;
+  maintenance_due_ = closing_ = false;
   restart_ = spec_.classes[cause].restart;
   std::int64_t kept = history_.fall_back(now_, state);
-  const std::int64_t every = spec_.checkpoints.memory_steps;
+  const std::int64_t every = checkpoints_.memory_steps;
   from_memory_ = false;
   if (memory && every > 0) {
     const std::int64_t copied =
@@ -153,7 +154,7 @@ double JobPlayer::healthy_share() const {
   std::int64_t missing = 0;
   for (const Gap& gap : gaps_)
     missing += gap.replicas;
-  return double(spec_.recovery.replicas - missing) / double(spec_.recovery.replicas);
+  return double(replicas_ - missing) / double(replicas_);
 }
 
 // What came up while the job was busy otherwise.
@@ -162,6 +163,8 @@ Stop JobPlayer::pending_stop() const {
     return Stop::Eviction;
   if (healthy_share() > share_)
     return Stop::Growth;
+  if (delivery_due_)
+    return Stop::Delivery;
   return maintenance_due_ ? Stop::Maintenance : Stop::None;
 }
 
@@ -172,8 +175,8 @@ void JobPlayer::plan_stop(Stop reason) {
   keep(progress_.whole_steps(progress_.time_of(done_) + settled_));
   result_.planned += reason == Stop::Notice ? 0 : 1;
   stop_ = reason;
-  maintenance_due_ = false;
-  begin(Phase::Saving, spec_.checkpoints.stall + spec_.checkpoints.persistence);
+  maintenance_due_ = closing_ = false;
+  begin(Phase::Saving, checkpoints_.stall + checkpoints_.persistence);
 }
 
 void JobPlayer::stopped() {
@@ -231,8 +234,8 @@ void JobPlayer::exchange(std::size_t cause) {
 }
 
 bool JobPlayer::shrink(std::int64_t nodes) {
-  const std::int64_t each = spec_.recovery.nodes_per_replica, lost = (nodes + each - 1) / each;
-  std::int64_t left = spec_.recovery.replicas;
+  const std::int64_t each = nodes_per_replica_, lost = (nodes + each - 1) / each;
+  std::int64_t left = replicas_;
   for (const Gap& gap : gaps_)
     left -= gap.replicas;
   if (lost >= left)
@@ -269,7 +272,9 @@ void JobPlayer::repaired(bool crew) {
 }
 
 void JobPlayer::restart() {
-  const JobCheckpoints& c = spec_.checkpoints;
+  if (delivery_due_ && pays({}))
+    grow();
+  const JobCheckpoints& c = checkpoints_;
   const RunTime duration = exchange_ + restart_ + (from_memory_ ? c.memory_load : c.load);
   exchange_ = {};
   begin(Phase::Restarting, duration);
