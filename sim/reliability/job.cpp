@@ -48,6 +48,10 @@ JobPlayer::JobPlayer(const JobSpec& spec, std::uint64_t seed, const std::string&
     clocks_.emplace_back(c.law, RandomStream(seed, purpose + "/" + c.name, replication));
     choices_.emplace_back(seed, purpose + "/" + c.name + "/repair", replication);
   }
+  std::int64_t lemons = 0;
+  for (const JobFailureClass& c : spec.classes)
+    lemons = std::max(lemons, c.first_lemon + c.lemons);
+  lemons_.resize(static_cast<std::size_t>(lemons));
   result_.causes.resize(spec.classes.size());
   result_.epochs.emplace_back();
 }
@@ -366,8 +370,7 @@ JobResult JobPlayer::run() {
   close_epochs();
   result_.repairs = shop_.counts(now_);
   for (std::size_t cause = 0; cause < clocks_.size(); ++cause)
-    result_.causes[cause].expected =
-        clocks_[cause].expected(to_seconds(std::max(RunTime{}, now_ - spec_.classes[cause].from)));
+    result_.causes[cause].expected = expected(cause);
   SIM_ASSERT(result_.wall == result_.times.total());
   return result_;
 }

@@ -32,6 +32,8 @@ struct JobFailureClass {
   bool memory_survives = false; // copies in the memory of other nodes do
   RepairSpec repair;
   RunTime from{}; // its components are new then
+  // Of lemon nodes: as many, counted from the first on; none: of all nodes.
+  std::int64_t lemons = 0, first_lemon = 0;
 };
 
 struct JobCheckpoints {
@@ -48,6 +50,8 @@ struct JobCheckpoints {
 struct JobRecovery {
   std::int64_t spares = 0, crews = 0;
   RunTime swap{};
+  double spare_failures = 0;
+  std::int64_t evict_lemons_after = 0; // failures of one; 0: never
   std::optional<RunTime> replacement;
   bool elastic = false;
   std::int64_t replicas = 1, nodes_per_replica = 1;
@@ -117,7 +121,8 @@ struct JobResult {
   std::vector<JobEpoch> epochs; // in order, at least one
   std::int64_t steps = 0;       // done and kept
   std::int64_t failures = 0;    // that stopped the job or spoilt its state
-  std::int64_t planned = 0;     // stops for maintenance, evictions, growth
+  std::int64_t evicted_lemons = 0, broken_spares = 0;
+  std::int64_t planned = 0; // stops for maintenance, evictions, growth
   std::int64_t checkpoints = 0, failed_writes = 0, rollbacks = 0, memory_restores = 0;
   std::vector<CauseCount> causes; // by class
   RepairCounts repairs;

@@ -8,6 +8,7 @@
 #include "sim/reliability/job.hpp"
 
 #include <functional>
+#include <optional>
 #include <queue>
 #include <vector>
 
@@ -79,6 +80,9 @@ private:
   // player_stops.cpp
   void draw_failure(std::size_t cause);
   void failure(std::size_t cause);
+  enum class LemonFailure { Gone, Stays, Evicted };
+  LemonFailure lemon_failure(std::size_t cause);
+  [[nodiscard]] double expected(std::size_t cause) const;
   void count_failure(std::size_t cause);
   void slow_down(std::size_t cause);
   void release(std::size_t part);
@@ -93,6 +97,7 @@ private:
   void stopped();
   void acquire_nodes();
   void exchange(std::size_t cause);
+  std::int64_t take_spare(std::size_t cause, bool& found);
   bool shrink(std::int64_t nodes);
   void begin_repairs();
   void restart();
@@ -149,6 +154,11 @@ private:
       free_slots_;                          // of slow_parts_
   std::vector<std::int64_t> slow_of_class_; // active parts
   std::int64_t evicting_ = 0;
+  struct Lemon {
+    std::int64_t failures = 0;
+    std::optional<RunTime> evicted;
+  };
+  std::vector<Lemon> lemons_;
   struct Corruption {
     std::size_t cause;
     RunTime since;

@@ -25,15 +25,47 @@ void JobPlayer::count_failure(std::size_t cause) {
                "fewer failures, more frequent checkpoints, or a shorter restart");
 }
 
+// Which of the lemons fails; those that are gone fail no more.
+JobPlayer::LemonFailure JobPlayer::lemon_failure(std::size_t cause) {
+  const JobFailureClass& c = spec_.classes[cause];
+  Lemon& lemon = lemons_[static_cast<std::size_t>(c.first_lemon) +
+                         choices_[cause].below(static_cast<std::uint64_t>(c.lemons))];
+  if (lemon.evicted)
+    return LemonFailure::Gone;
+  if (++lemon.failures != spec_.recovery.evict_lemons_after)
+    return LemonFailure::Stays;
+  lemon.evicted = now_;
+  ++result_.evicted_lemons;
+  return LemonFailure::Evicted;
+}
+
+// Failures of a class by its hazard; lemons go through theirs while they are there.
+double JobPlayer::expected(std::size_t cause) const {
+  const JobFailureClass& c = spec_.classes[cause];
+  const auto until = [&](RunTime end) {
+    return clocks_[cause].expected(to_seconds(std::max(RunTime{}, end - c.from)));
+  };
+  if (c.lemons == 0)
+    return until(now_);
+  double sum = 0;
+  for (std::int64_t i = c.first_lemon; i < c.first_lemon + c.lemons; ++i)
+    sum += until(lemons_[static_cast<std::size_t>(i)].evicted.value_or(now_));
+  return sum / double(c.lemons);
+}
+
 void JobPlayer::failure(std::size_t cause) {
   draw_failure(cause);
   const JobFailureClass& c = spec_.classes[cause];
+  const LemonFailure lemon = c.lemons > 0 ? lemon_failure(cause) : LemonFailure::Stays;
+  if (lemon == LemonFailure::Gone)
+    return;
   if (c.effect == Effect::Corrupt)
     return corrupt(cause);
   count_failure(cause);
   if (c.effect == Effect::Slow)
     return slow_down(cause);
-  if (c.replace >= 1 || (c.replace > 0 && choices_[cause].uniform() < c.replace))
+  if (lemon == LemonFailure::Evicted || c.replace >= 1 ||
+      (c.replace > 0 && choices_[cause].uniform() < c.replace))
     to_exchange_.push_back(cause);
   const RunTime save = checkpoints_.stall + checkpoints_.persistence;
   if (phase_ == Phase::Working && c.notice > RunTime{} && save <= c.notice) {
@@ -205,22 +237,36 @@ void JobPlayer::acquire_nodes() {
   phase_start_ = now_;
 }
 
+// Spares until one works: how many were tried.
+std::int64_t JobPlayer::take_spare(std::size_t cause, bool& found) {
+  const double broken = spec_.recovery.spare_failures;
+  std::int64_t tried = 0;
+  while (!found && shop_.free_spares() > 0) {
+    shop_.take(now_);
+    ++tried;
+    found = broken == 0 || choices_[cause].uniform() >= broken;
+    result_.broken_spares += found ? 0 : 1;
+  }
+  return tried;
+}
+
 // Spares first, then nodes from outside; without either the job shrinks, or waits for the repair.
 void JobPlayer::exchange(std::size_t cause) {
   const JobFailureClass& c = spec_.classes[cause];
   const JobRecovery& recovery = spec_.recovery;
   std::int64_t broken = 0, missing = 0;
   for (std::int64_t i = 0; i < c.nodes; ++i) {
-    if (shop_.free_spares() > 0) {
-      shop_.take(now_);
-      ++broken;
-      exchange_ = std::max(exchange_, recovery.swap);
-    } else if (recovery.replacement) {
-      exchange_ = std::max(exchange_, *recovery.replacement);
-    } else {
+    bool found = false;
+    const std::int64_t spares = take_spare(cause, found);
+    RunTime time = spares * recovery.swap;
+    broken += spares; // the node and the spares that were broken too, less the one that was not
+    if (!found && recovery.replacement) {
+      time += *recovery.replacement;
+    } else if (!found) {
       ++broken;
       ++missing;
     }
+    exchange_ = std::max(exchange_, time);
   }
   if (missing > 0 && !(recovery.elastic && shrink(missing))) {
     for (std::int64_t i = 0; i < missing; ++i)

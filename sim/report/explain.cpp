@@ -99,9 +99,10 @@ const std::map<std::string, Formula>& stage_formulas() {
 // What failures, planned stops and checkpoints cost of the wall-clock time.
 const std::vector<std::string>& interruptions() {
   static const std::vector<std::string> columns{
-      "failures.lost_work_hours",  "failures.detection_hours",        "failures.repair_hours",
-      "failures.recovery_hours",   "failures.checkpoint_stall_hours", "failures.degradation_hours",
-      "failures.maintenance_hours"};
+      "failures.lost_work_hours",        "failures.detection_hours",
+      "failures.repair_hours",           "failures.recovery_hours",
+      "failures.checkpoint_stall_hours", "failures.degradation_hours",
+      "failures.maintenance_hours",      "waiting_hours"};
   return columns;
 }
 
