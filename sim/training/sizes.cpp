@@ -42,6 +42,8 @@ public:
     const std::int64_t spares = context_.input.reliability.recovery.spares,
                        each = context_.pool.spec->node->accelerators;
     plan::ParallelismSpec layout = whole_.layout;
+    if (layout.data_shard == layout.data * layout.context)
+      layout.data_shard = 0; // all of them, whatever their number
     const std::int64_t replica = std::int64_t{layout.tensor} * layout.pipeline * layout.context;
     const std::int64_t batch = common_batch(whole_.levels);
     for (std::int64_t data = (nodes - spares) * each / replica; data > 0; --data) {

@@ -87,9 +87,9 @@ TEST_CASE("the binding limit is what there is least of", "[threads]") {
 }
 
 TEST_CASE("failures cost hours in proportion to their rate", "[threads]") {
-  const report::ResourceEffects effects = effects_of(
-      {"reliability.extends=none", "reliability.failures=2e-4 failures/GPU-hour",
-       "reliability.restart=1 h", "checkpoint.storage_bandwidth=100 GB/s"});
+  const report::ResourceEffects effects =
+      effects_of({"reliability.extends=none", "reliability.failures=2e-4 failures/GPU-hour",
+                  "reliability.restart=1 h", "checkpoint.storage_bandwidth=100 GB/s"});
   const report::ResourceEffect& failures = named(effects, "failure rate");
   REQUIRE(failures.hours_percent);
   // 64 GPUs: a failure each 78 h costs 1 h and some lost work. Ten percent more of 1.3 to 1.6 %.
@@ -98,8 +98,8 @@ TEST_CASE("failures cost hours in proportion to their rate", "[threads]") {
 }
 
 TEST_CASE("elasticities as text and as JSON") {
-  const report::ResourceEffects effects{{{"compute", -8.5, -8.5}, {"price", 0.0, 10.0}, {"x", {}, {}}},
-                                        "compute"};
+  const report::ResourceEffects effects{
+      {{"compute", -8.5, -8.5}, {"price", 0.0, 10.0}, {"x", {}, {}}}, "compute"};
   const std::string text = report::resources_text(effects);
   CHECK(text.find("-8.50%") != std::string::npos);
   CHECK(text.find("+10.00%") != std::string::npos);
