@@ -98,6 +98,14 @@ void check_files(const Arguments& given) {
                          " name one file; give each its own");
 }
 
+void assert_all(const scenario::Loaded& loaded, const Result& result, Outcome& outcome) {
+  for (const report::FailedAssertion& failed : report::failed_assertions(result)) {
+    outcome.exit_code = AssertionFailed;
+    outcome.messages.push_back(
+        to_text(Diagnostic{loaded.locate(failed.key), "assertion failed: " + failed.text, ""}));
+  }
+}
+
 constexpr std::uint64_t fewest_samples = 16;
 
 void declare(Arguments& given) {
@@ -176,11 +184,7 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
       outcome.files.emplace_back(given.text("trace"), report::write_trace(result));
     if (options.timeline)
       outcome.files.emplace_back(given.text("timeline"), report::write_timeline(result));
-    for (const report::FailedAssertion& failed : report::failed_assertions(result)) {
-      outcome.exit_code = AssertionFailed;
-      outcome.messages.push_back(
-          to_text(Diagnostic{loaded.locate(failed.key), "assertion failed: " + failed.text, ""}));
-    }
+    assert_all(loaded, result, outcome);
   });
   if (outcome.exit_code == Interrupted && outcome.text.empty())
     outcome.file.clear();
