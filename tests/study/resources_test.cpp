@@ -79,7 +79,8 @@ TEST_CASE("a run of nothing but arithmetic has the elasticity of 1 / compute", "
 }
 
 TEST_CASE("the binding limit is what there is least of", "[threads]") {
-  CHECK(effects_of({"cluster.node.nic.bandwidth=1 GB/s"}).binding_limit == "NICs");
+  CHECK(effects_of({"cluster.node.nic.bandwidth=1 GB/s", "cluster.fabric.link_bandwidth=1 GB/s"})
+            .binding_limit == "NICs");
   CHECK(effects_of({"cluster.node.accelerator.scale_up_bandwidth=5 GB/s"}).binding_limit ==
         "NVLink (scale-up)");
   CHECK(effects_of({"cluster.node.accelerator.memory_bandwidth=100 GB/s"}).binding_limit ==
