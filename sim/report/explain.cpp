@@ -52,7 +52,8 @@ const std::map<std::string, Formula>& total_formulas() {
 const std::map<std::string, Formula>& stage_formulas() {
   static const std::map<std::string, Formula> formulas{
       {"gpu_hours",
-       {"wall_clock_hours x (gpus + spare_gpus)", {"wall_clock_hours", "gpus", "spare_gpus"}}},
+       {"wall_clock_hours x (gpus + spare_gpus), of deliveries from their days on",
+        {"wall_clock_hours", "gpus", "spare_gpus"}}},
       {"cost_usd",
        {"share of the bill by GPU time: totals.cost_usd x gpu_hours / totals.gpu_hours",
         {"gpu_hours", "totals.gpu_hours", "totals.cost_usd"}}},
