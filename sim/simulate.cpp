@@ -44,6 +44,7 @@ LoadState load_state_of(Category category) {
   case Category::Repair:
   case Category::Maintenance:
   case Category::Spare:
+  case Category::Idle:
     return LoadState::Down;
   case Category::Bubble:
   case Category::Straggler:
@@ -226,6 +227,7 @@ training::RunInput run_input(const scenario::Scenario& s, const SimulateOptions&
   input.reliability = s.reliability.spec;
   input.checkpoint = s.checkpoint;
   input.port = s.port;
+  input.start = s.calendar.start;
   input.seed = options.seed;
   input.fidelity = options.fidelity;
   input.trace = options.trace;

@@ -21,6 +21,7 @@ inline constexpr std::int64_t step_tasks = std::int64_t{1}
 inline constexpr std::int64_t step_messages = std::int64_t{1} << 30; // --detail message
 inline constexpr std::int64_t step_places = std::int64_t{1} << 28; // tasks waiting at a time: 2 GiB
 inline constexpr std::int64_t trace_spans = std::int64_t{1} << 23; // 0.6 GiB, a file of 1.5 GB
+inline constexpr std::int64_t deliveries = 64; // of a pool: each is a size of the cluster
 inline constexpr std::int64_t ramp_steps = 4096;
 inline constexpr std::int64_t schedule_points = 1024; // of a response length
 inline constexpr std::int64_t admissions = 1'000'000; // portions of a rollout's responses

@@ -10,6 +10,7 @@
 #include "sim/report/table_writer.hpp"
 #include "sim/report/trace_writer.hpp"
 #include "sim/study/replications.hpp"
+#include "sim/study/resources.hpp"
 #include "sim/study/sensitivity.hpp"
 #include "sim/study/validity.hpp"
 
@@ -74,6 +75,19 @@ std::optional<report::Sensitivity> sensitivities(const study::SensitivityRequest
   return sensitivity;
 }
 
+std::optional<report::ResourceEffects> resources(const scenario::Loaded& loaded,
+                                                 const study::ResourceRequest& request, int jobs,
+                                                 Outcome& outcome) {
+  const InterruptGuard guard;
+  ProgressBar bar("elasticities");
+  auto effects = study::resource_effects(loaded, request, study_options(jobs, bar));
+  if (!effects) {
+    outcome.exit_code = Interrupted;
+    outcome.messages.emplace_back("interrupted: elasticities need all of their runs");
+  }
+  return effects;
+}
+
 // Throws UsageError where two outputs name one file.
 void check_files(const Arguments& given) {
   const std::array<const char*, 3> options{"out", "trace", "timeline"};
@@ -82,6 +96,14 @@ void check_files(const Arguments& given) {
       if (!given.text(options[i]).empty() && given.text(options[i]) == given.text(options[j]))
         throw UsageError(std::string("--") + options[i] + " and --" + options[j] +
                          " name one file; give each its own");
+}
+
+void assert_all(const scenario::Loaded& loaded, const Result& result, Outcome& outcome) {
+  for (const report::FailedAssertion& failed : report::failed_assertions(result)) {
+    outcome.exit_code = AssertionFailed;
+    outcome.messages.push_back(
+        to_text(Diagnostic{loaded.locate(failed.key), "assertion failed: " + failed.text, ""}));
+  }
 }
 
 constexpr std::uint64_t fewest_samples = 16;
@@ -100,6 +122,9 @@ void declare(Arguments& given) {
       .with_text("sensitivity", "N",
                  "Sobol indices of the totals in failures, uncertain inputs and the model's error, "
                  "by N samples (256)")
+      .with_flag("elasticities",
+                 "what 10 % more compute, bandwidth, GPUs, failures, price does to hours and "
+                 "dollars; the binding limit")
       .with_flag("no-model-error", "replications: times as simulated, without the model's error")
       .with_jobs()
       .with_fidelity();
@@ -151,16 +176,15 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     if (samples > 0 && outcome.exit_code != Interrupted)
       uncertainty.sensitivity =
           sensitivities({file, load_options, samples, drawn, fidelity}, jobs, outcome);
+    if (given.flag("elasticities") && outcome.exit_code != Interrupted)
+      uncertainty.resources = resources(
+          loaded, {load_options.seed, load_options.catalog_directory, fidelity}, jobs, outcome);
     outcome.text = formatted(format, result, uncertainty);
     if (options.trace)
       outcome.files.emplace_back(given.text("trace"), report::write_trace(result));
     if (options.timeline)
       outcome.files.emplace_back(given.text("timeline"), report::write_timeline(result));
-    for (const report::FailedAssertion& failed : report::failed_assertions(result)) {
-      outcome.exit_code = AssertionFailed;
-      outcome.messages.push_back(
-          to_text(Diagnostic{loaded.locate(failed.key), "assertion failed: " + failed.text, ""}));
-    }
+    assert_all(loaded, result, outcome);
   });
   if (outcome.exit_code == Interrupted && outcome.text.empty())
     outcome.file.clear();

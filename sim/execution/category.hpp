@@ -42,8 +42,9 @@ enum class Category : std::size_t {
   Degradation,     // slow parts of a job that goes on
   Maintenance,     // planned stops
   Spare,           // nodes set aside that nobody needs
+  Idle,            // nodes that are there, and that no layout runs on yet
 };
-inline constexpr std::size_t categories = 28;
+inline constexpr std::size_t categories = 29;
 
 std::string_view name_of(Category category); // "exposed-expert"
 

@@ -171,11 +171,18 @@ struct SlowGpuSpec {
   double speed = 1; // of its kernels, relative to a healthy GPU
 };
 
+// Nodes of a pool that are not there before a day.
+struct DeliverySpec {
+  Date date;
+  int nodes = 0;
+};
+
 struct PoolSpec {
   Named<NodeSpec> node;
-  int nodes = 0;
+  int nodes = 0; // in the end
   Named<FabricSpec> fabric;
   Date acquired;
+  std::vector<DeliverySpec> deliveries; // the rest is there from the start
   std::vector<SlowGpuSpec> slow_gpus;
   std::vector<WeakLinkSpec> weak_links;
   std::vector<WeakSwitchSpec> weak_switches;
@@ -347,11 +354,17 @@ template <class V> void fields(V& v, SlowGpuSpec& s) {
   v("speed", s.speed, required(Rule{.low = 0, .high = 1, .low_open = true}),
     "Speed of its kernels relative to a healthy GPU.");
 }
+template <class V> void fields(V& v, DeliverySpec& s) {
+  v("date", s.date, required(), "Day from which on they are there.");
+  v("nodes", s.nodes, required(at_least_one), "Nodes that come.");
+}
 template <class V> void fields(V& v, PoolSpec& s) {
   v("node", s.node, required(), "Node type.");
-  v("nodes", s.nodes, required(at_least_one), "Number of nodes.");
+  v("nodes", s.nodes, required(at_least_one), "Number of nodes, deliveries among them.");
   v("fabric", s.fabric, required(), "Scale-out network.");
   v("acquired", s.acquired, anything, "Day on which the nodes were bought.");
+  v("deliveries", s.deliveries, anything,
+    "Nodes that come while the run goes on; the others are there from calendar.start.");
   v("slow_gpus", s.slow_gpus, anything, "GPUs that are slower than they should be.");
   v("weak_links", s.weak_links, anything, "Links that are weaker than they should be, or broken.");
   v("weak_switches", s.weak_switches, anything,
@@ -360,9 +373,11 @@ template <class V> void fields(V& v, PoolSpec& s) {
 template <class V> void fields(V& v, ClusterSpec& s) {
   // The flat form's keys stand directly under `cluster`; they are required unless `pools` is given.
   v("node", s.main.node, anything, "Node type.");
-  v("nodes", s.main.nodes, non_negative, "Number of nodes.");
+  v("nodes", s.main.nodes, non_negative, "Number of nodes, deliveries among them.");
   v("fabric", s.main.fabric, anything, "Scale-out network.");
   v("acquired", s.main.acquired, anything, "Day on which the nodes were bought.");
+  v("deliveries", s.main.deliveries, anything,
+    "Nodes that come while the run goes on; the others are there from calendar.start.");
   v("slow_gpus", s.main.slow_gpus, anything, "GPUs that are slower than they should be.");
   v("weak_links", s.main.weak_links, anything,
     "Links that are weaker than they should be, or broken.");

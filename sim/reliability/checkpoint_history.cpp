@@ -22,7 +22,7 @@ std::int64_t count_until(RunTime first, RunTime cycle, std::int64_t count, RunTi
 void CheckpointHistory::add(std::int64_t done, RunTime snapshot, std::int64_t count,
                             std::int64_t stride, RunTime cycle) {
   SIM_ASSERT(count >= 1);
-  runs_.push_back({done, stride, count, snapshot, cycle});
+  runs_.push_back({done, stride, count, snapshot, cycle, lag_});
   forget_old();
 }
 
@@ -50,7 +50,7 @@ std::int64_t CheckpointHistory::fall_back(RunTime now, RunTime state) {
   std::int64_t newer = 0; // persisted, and newer than the one that is found
   while (!runs_.empty()) {
     Run& run = runs_.back();
-    const std::int64_t persisted = count_until(run.snapshot + lag_, run.cycle, run.count, now),
+    const std::int64_t persisted = count_until(run.snapshot + run.lag, run.cycle, run.count, now),
                        good = std::min(persisted,
                                        count_until(run.snapshot, run.cycle, run.count, state));
     newer += persisted - good;

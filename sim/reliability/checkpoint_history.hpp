@@ -18,6 +18,8 @@ public:
   CheckpointHistory(RunTime lag, std::int64_t keep, bool old_states)
       : lag_(lag), keep_(keep), old_states_(old_states) {}
 
+  // Of the checkpoints that come.
+  void set_lag(RunTime lag) { lag_ = lag; }
   // `count` checkpoints of steps done, done + stride, ..., of the states at `snapshot`, snapshot +
   // cycle, ... Times and steps rise from call to call, but for fall_back().
   void add(std::int64_t done, RunTime snapshot, std::int64_t count = 1, std::int64_t stride = 0,
@@ -29,7 +31,7 @@ public:
 private:
   struct Run {
     std::int64_t done, stride, count;
-    RunTime snapshot, cycle;
+    RunTime snapshot, cycle, lag;
   };
   void forget_old();
 

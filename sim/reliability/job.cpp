@@ -23,18 +23,37 @@ RunTime JobTimes::total() const {
          maintenance;
 }
 
+JobTimes& JobTimes::operator+=(const JobTimes& other) {
+  useful += other.useful;
+  lost_work += other.lost_work;
+  checkpoint_stall += other.checkpoint_stall;
+  detection += other.detection;
+  recovery += other.recovery;
+  repair += other.repair;
+  degraded += other.degraded;
+  maintenance += other.maintenance;
+  return *this;
+}
+
 JobPlayer::JobPlayer(const JobSpec& spec, std::uint64_t seed, const std::string& purpose,
                      std::uint64_t replication)
-    : spec_(spec), progress_(spec.work),
+    : spec_(spec), checkpoints_(spec.checkpoints), replicas_(spec.recovery.replicas),
+      nodes_per_replica_(spec.recovery.nodes_per_replica), progress_(spec.work),
       history_(spec.checkpoints.stall + spec.checkpoints.persistence, spec.checkpoints.keep,
                std::any_of(spec.classes.begin(), spec.classes.end(), corrupts)),
       shop_(spec.recovery.spares, spec.recovery.crews),
       writes_(seed, purpose + "/writes", replication) {
   for (const JobFailureClass& c : spec.classes) {
+    speeds_.push_back(c.speed);
     clocks_.emplace_back(c.law, RandomStream(seed, purpose + "/" + c.name, replication));
     choices_.emplace_back(seed, purpose + "/" + c.name + "/repair", replication);
   }
+  std::int64_t lemons = 0;
+  for (const JobFailureClass& c : spec.classes)
+    lemons = std::max(lemons, c.first_lemon + c.lemons);
+  lemons_.resize(static_cast<std::size_t>(lemons));
   result_.causes.resize(spec.classes.size());
+  result_.epochs.emplace_back();
 }
 
 void JobPlayer::check_spec() const {
@@ -53,6 +72,9 @@ void JobPlayer::check_spec() const {
     if (span.nanoseconds > most_nanoseconds / 8)
       throw InfeasibleError("reliability", "recovery or a checkpoint takes more than a decade",
                             "a shorter restart, less state or faster storage");
+  for (const JobGrowth& growth : spec_.growth)
+    SIM_ASSERT(growth.speeds.size() == spec_.classes.size() &&
+               Progress(growth.work).steps() == progress_.steps());
   // One checkpoint has persisted before the next begins.
   SIM_ASSERT(c.interval == RunTime{} || c.interval >= c.persistence);
   if (c.write_failures > 0 && c.interval > RunTime{}) // then no cycle is like the next
@@ -82,7 +104,7 @@ void JobPlayer::note(RunTime end, std::int64_t checkpoints) {
 // What a phase took is charged where it ends, or where it is broken off.
 void JobPlayer::leave_phase() {
   const RunTime spent = now_ - phase_start_;
-  JobTimes& times = result_.times;
+  JobTimes& times = this->times();
   switch (phase_) {
   case Phase::Working:
     return settle(false);
@@ -130,8 +152,8 @@ void JobPlayer::charge_excess(RunTime excess, std::int64_t times) {
   if (share_ < 1)
     missing = std::min(excess, RunTime{static_cast<std::int64_t>(double(excess.nanoseconds) *
                                                                  (1 - share_) / (1 - speed_))});
-  result_.times.repair += times * missing;
-  result_.times.degraded += times * (excess - missing);
+  this->times().repair += times * missing;
+  this->times().degraded += times * (excess - missing);
 }
 
 // Work since the last change, at the speed until now.
@@ -152,9 +174,9 @@ void JobPlayer::settle(bool finished) {
 // All work beyond these steps is lost.
 void JobPlayer::keep(std::int64_t steps) {
   const RunTime lost = progress_.time_of(done_) + settled_ - progress_.time_of(steps);
-  result_.times.lost_work += lost;
   if (down_)
     result_.causes[cause_].downtime += lost;
+  lose(steps);
   done_ = steps;
   settled_ = {};
 }
@@ -162,18 +184,18 @@ void JobPlayer::keep(std::int64_t steps) {
 void JobPlayer::aim() {
   const RunTime done = progress_.time_of(done_);
   target_ = progress_.steps();
-  if (spec_.checkpoints.interval > RunTime{})
-    target_ = std::max(done_ + 1,
-                       progress_.steps_in(done + std::min(spec_.checkpoints.interval, most_time)));
+  if (checkpoints_.interval > RunTime{})
+    target_ =
+        std::max(done_ + 1, progress_.steps_in(done + std::min(checkpoints_.interval, most_time)));
   segment_ = progress_.time_of(target_) - done;
 }
 
 // Equal cycles that end before anything else happens, all at once; the job's last one is played.
 bool JobPlayer::skip_cycles() {
-  if (spec_.checkpoints.interval == RunTime{} || spec_.checkpoints.write_failures > 0)
+  if (checkpoints_.interval == RunTime{} || checkpoints_.write_failures > 0)
     return false;
   const std::int64_t stride = target_ - done_, equal = progress_.equal_until(done_);
-  const RunTime work = wall_for(segment_), cycle = work + spec_.checkpoints.stall;
+  const RunTime work = wall_for(segment_), cycle = work + checkpoints_.stall;
   if (target_ > equal || cycle == RunTime{})
     return false;
   const RunTime next = events_.empty() ? most_time : std::min(most_time, events_.top_time());
@@ -186,7 +208,7 @@ bool JobPlayer::skip_cycles() {
     return false;
   history_.add(done_ + stride, now_ + work, count, stride, cycle);
   charge_excess(work - segment_, count);
-  result_.times.checkpoint_stall += count * spec_.checkpoints.stall;
+  times().checkpoint_stall += count * checkpoints_.stall;
   result_.checkpoints += count;
   done_ += count * stride;
   note(now_ + count * cycle, count);
@@ -201,6 +223,8 @@ void JobPlayer::begin_segment() {
   phase_start_ = now_;
   settled_ = {};
   segment_ = {};
+  if (delivery_due_)
+    delivery_due_ = pays(checkpoints_.stall + checkpoints_.persistence);
   if (const Stop due = pending_stop(); due != Stop::None)
     return plan_stop(due);
   do
@@ -213,7 +237,7 @@ void JobPlayer::set_speed() {
   double slow = 1;
   for (std::size_t cause = 0; cause < slow_of_class_.size(); ++cause)
     if (slow_of_class_[cause] > 0)
-      slow = std::min(slow, spec_.classes[cause].speed);
+      slow = std::min(slow, speeds_[cause]);
   const double speed = slow * share_;
   if (speed == speed_)
     return;
@@ -231,7 +255,7 @@ void JobPlayer::saved() {
   const RunTime snapshot = phase_start_;
   leave_phase();
   const bool failed =
-      spec_.checkpoints.write_failures > 0 && writes_.uniform() < spec_.checkpoints.write_failures;
+      checkpoints_.write_failures > 0 && writes_.uniform() < checkpoints_.write_failures;
   result_.failed_writes += failed ? 1 : 0;
   if (!failed)
     history_.add(done_, snapshot);
@@ -249,8 +273,10 @@ void JobPlayer::end_phase() {
     settle(true);
     done_ = target_;
     settled_ = segment_ = {};
-    if (spec_.checkpoints.interval > RunTime{})
-      return begin(Phase::Saving, spec_.checkpoints.stall);
+    if (closing_)
+      return plan_stop(Stop::Delivery);
+    if (checkpoints_.interval > RunTime{})
+      return begin(Phase::Saving, checkpoints_.stall);
     finished_ = true;
     return;
   case Phase::Saving:
@@ -297,6 +323,8 @@ void JobPlayer::handle(JobEvent event) {
     if (phase_ == Phase::Working)
       plan_stop(Stop::Maintenance);
     return;
+  case EventKind::Delivery:
+    return deliver(event.index);
   case EventKind::Deadline:
     return reach_deadline();
   }
@@ -307,6 +335,9 @@ void JobPlayer::start() {
     events_.push(spec_.duration, engine::Priority::Measure, {EventKind::Deadline, 0});
   if (spec_.maintenance_every > RunTime{})
     events_.push(spec_.maintenance_every, engine::Priority::Change, {EventKind::Maintenance, 0});
+  for (std::size_t i = 0; i < spec_.growth.size(); ++i)
+    events_.push(spec_.growth[i].at, engine::Priority::Change,
+                 {EventKind::Delivery, static_cast<std::uint32_t>(i)});
   for (std::size_t cause = 0; cause < spec_.classes.size(); ++cause)
     draw_failure(cause);
   begin_segment();
@@ -336,10 +367,10 @@ JobResult JobPlayer::run() {
   }
   result_.wall = now_;
   result_.steps = done_;
-  result_.times.useful = progress_.time_of(done_);
+  close_epochs();
   result_.repairs = shop_.counts(now_);
   for (std::size_t cause = 0; cause < clocks_.size(); ++cause)
-    result_.causes[cause].expected = clocks_[cause].expected(to_seconds(now_));
+    result_.causes[cause].expected = expected(cause);
   SIM_ASSERT(result_.wall == result_.times.total());
   return result_;
 }

@@ -31,6 +31,9 @@ struct JobFailureClass {
   std::int64_t nodes = 0;       // that it takes down
   bool memory_survives = false; // copies in the memory of other nodes do
   RepairSpec repair;
+  RunTime from{}; // its components are new then
+  // Of lemon nodes: as many, counted from the first on; none: of all nodes.
+  std::int64_t lemons = 0, first_lemon = 0;
 };
 
 struct JobCheckpoints {
@@ -47,11 +50,22 @@ struct JobCheckpoints {
 struct JobRecovery {
   std::int64_t spares = 0, crews = 0;
   RunTime swap{};
+  double spare_failures = 0;
+  std::int64_t evict_lemons_after = 0; // failures of one; 0: never
   std::optional<RunTime> replacement;
   bool elastic = false;
   std::int64_t replicas = 1, nodes_per_replica = 1;
   double evict_below = 0;
   RunTime restart{}; // after a planned stop
+};
+
+// The job on more nodes, from a time on.
+struct JobGrowth {
+  RunTime at{};
+  std::vector<Work> work; // the same steps, each in its new time
+  JobCheckpoints checkpoints;
+  std::int64_t replicas = 1, nodes_per_replica = 1;
+  std::vector<double> speeds; // by class, as JobFailureClass::speed
 };
 
 // What a job does at a time.
@@ -64,6 +78,7 @@ struct JobSpec {
   JobCheckpoints checkpoints;
   JobRecovery recovery;
   RunTime maintenance_every{}, maintenance{}; // zero: none
+  std::vector<JobGrowth> growth;              // in order; none is taken that does not pay
   bool timeline = false;                      // note what it does when
 };
 
@@ -81,6 +96,7 @@ struct JobTimes {
   RunTime degraded{}; // what slow parts cost
   RunTime maintenance{};
   [[nodiscard]] RunTime total() const;
+  JobTimes& operator+=(const JobTimes& other);
 };
 
 // A stretch of one phase; of several cycles of work and checkpoint where nothing else happened.
@@ -91,12 +107,22 @@ struct JobSpan {
   std::optional<std::size_t> cause; // class of the failure that it is due to
 };
 
+// While the job has one size.
+struct JobEpoch {
+  std::size_t size = 0; // 0: as it began, then growth[size - 1]
+  RunTime begin{};
+  std::int64_t first_step = 0; // of those that are kept: done here until the next epoch's first
+  JobTimes times;              // their sum is its wall-clock time
+};
+
 struct JobResult {
   RunTime wall{};
   JobTimes times;
-  std::int64_t steps = 0;    // done and kept
-  std::int64_t failures = 0; // that stopped the job or spoilt its state
-  std::int64_t planned = 0;  // stops for maintenance, evictions, growing again
+  std::vector<JobEpoch> epochs; // in order, at least one
+  std::int64_t steps = 0;       // done and kept
+  std::int64_t failures = 0;    // that stopped the job or spoilt its state
+  std::int64_t evicted_lemons = 0, broken_spares = 0;
+  std::int64_t planned = 0; // stops for maintenance, evictions, growth
   std::int64_t checkpoints = 0, failed_writes = 0, rollbacks = 0, memory_restores = 0;
   std::vector<CauseCount> causes; // by class
   RepairCounts repairs;

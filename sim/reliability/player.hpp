@@ -8,6 +8,7 @@
 #include "sim/reliability/job.hpp"
 
 #include <functional>
+#include <optional>
 #include <queue>
 #include <vector>
 
@@ -21,6 +22,7 @@ enum class EventKind : std::uint32_t {
   Exposed,  // corruption `index`
   Repaired, // a node, with a crew (index 1) or without
   Maintenance,
+  Delivery, // of the nodes of growth `index`
   Deadline
 };
 struct JobEvent {
@@ -33,6 +35,7 @@ enum class Stop {
   Maintenance,
   Eviction,
   Growth,
+  Delivery,
   Notice
 }; // why a checkpoint is written first
 
@@ -69,6 +72,7 @@ private:
   void keep(std::int64_t steps);
   void note(RunTime end, std::int64_t checkpoints);
   void reach_deadline();
+  JobTimes& times() { return result_.epochs.back().times; }
   void set_speed();
   [[nodiscard]] RunTime wall_for(RunTime nominal) const;
   void charge_excess(RunTime excess, std::int64_t times);
@@ -76,6 +80,9 @@ private:
   // player_stops.cpp
   void draw_failure(std::size_t cause);
   void failure(std::size_t cause);
+  enum class LemonFailure { Gone, Stays, Evicted };
+  LemonFailure lemon_failure(std::size_t cause);
+  [[nodiscard]] double expected(std::size_t cause) const;
   void count_failure(std::size_t cause);
   void slow_down(std::size_t cause);
   void release(std::size_t part);
@@ -90,6 +97,7 @@ private:
   void stopped();
   void acquire_nodes();
   void exchange(std::size_t cause);
+  std::int64_t take_spare(std::size_t cause, bool& found);
   bool shrink(std::int64_t nodes);
   void begin_repairs();
   void restart();
@@ -97,8 +105,23 @@ private:
   void repaired(bool crew);
   [[nodiscard]] double healthy_share() const;
 
+  // player_growth.cpp
+  void deliver(std::size_t growth);
+  [[nodiscard]] bool pays(RunTime stop) const;
+  void close_step();
+  void grow();
+  void splice();
+  void lose(std::int64_t kept);
+  void close_epochs();
+
   const JobSpec& spec_;
-  Progress progress_;
+  // As the job is now.
+  std::size_t size_ = 0; // 0: as it began
+  JobCheckpoints checkpoints_;
+  std::int64_t replicas_, nodes_per_replica_;
+  std::vector<double> speeds_; // by class
+
+  Progress progress_; // the steps that are kept as they were done, the others at this size
   CheckpointHistory history_;
   RepairShop shop_;
   engine::EventQueue<RunTime, JobEvent> events_;
@@ -118,6 +141,9 @@ private:
   bool down_ = false;      // because of a failure, not a plan
   Stop stop_ = Stop::None; // after this checkpoint
   bool maintenance_due_ = false;
+  std::size_t delivered_ = 0;            // growths whose nodes are there
+  bool delivery_due_ = false;            // of which the last is not decided on
+  bool closing_ = false;                 // the step in work is the last at this size
   std::vector<std::size_t> to_exchange_; // classes whose nodes are, once the job stands
   std::int64_t awaited_ = 0;             // nodes that it waits for
   bool from_memory_ = false;
@@ -128,6 +154,11 @@ private:
       free_slots_;                          // of slow_parts_
   std::vector<std::int64_t> slow_of_class_; // active parts
   std::int64_t evicting_ = 0;
+  struct Lemon {
+    std::int64_t failures = 0;
+    std::optional<RunTime> evicted;
+  };
+  std::vector<Lemon> lemons_;
   struct Corruption {
     std::size_t cause;
     RunTime since;

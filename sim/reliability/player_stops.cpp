@@ -9,7 +9,8 @@
 namespace sim::reliability {
 
 void JobPlayer::draw_failure(std::size_t cause) {
-  const double at = clocks_[cause].next() / nanosecond;
+  const double at =
+      clocks_[cause].next() / nanosecond + double(spec_.classes[cause].from.nanoseconds);
   if (at < double(most_nanoseconds)) // later ones are never seen
     events_.push(std::max(now_, RunTime{static_cast<std::int64_t>(at)}), engine::Priority::Failure,
                  {EventKind::Failure, static_cast<std::uint32_t>(cause)});
@@ -24,17 +25,49 @@ void JobPlayer::count_failure(std::size_t cause) {
                "fewer failures, more frequent checkpoints, or a shorter restart");
 }
 
+// Which of the lemons fails; those that are gone fail no more.
+JobPlayer::LemonFailure JobPlayer::lemon_failure(std::size_t cause) {
+  const JobFailureClass& c = spec_.classes[cause];
+  Lemon& lemon = lemons_[static_cast<std::size_t>(c.first_lemon) +
+                         choices_[cause].below(static_cast<std::uint64_t>(c.lemons))];
+  if (lemon.evicted)
+    return LemonFailure::Gone;
+  if (++lemon.failures != spec_.recovery.evict_lemons_after)
+    return LemonFailure::Stays;
+  lemon.evicted = now_;
+  ++result_.evicted_lemons;
+  return LemonFailure::Evicted;
+}
+
+// Failures of a class by its hazard; lemons go through theirs while they are there.
+double JobPlayer::expected(std::size_t cause) const {
+  const JobFailureClass& c = spec_.classes[cause];
+  const auto until = [&](RunTime end) {
+    return clocks_[cause].expected(to_seconds(std::max(RunTime{}, end - c.from)));
+  };
+  if (c.lemons == 0)
+    return until(now_);
+  double sum = 0;
+  for (std::int64_t i = c.first_lemon; i < c.first_lemon + c.lemons; ++i)
+    sum += until(lemons_[static_cast<std::size_t>(i)].evicted.value_or(now_));
+  return sum / double(c.lemons);
+}
+
 void JobPlayer::failure(std::size_t cause) {
   draw_failure(cause);
   const JobFailureClass& c = spec_.classes[cause];
+  const LemonFailure lemon = c.lemons > 0 ? lemon_failure(cause) : LemonFailure::Stays;
+  if (lemon == LemonFailure::Gone)
+    return;
   if (c.effect == Effect::Corrupt)
     return corrupt(cause);
   count_failure(cause);
   if (c.effect == Effect::Slow)
     return slow_down(cause);
-  if (c.replace >= 1 || (c.replace > 0 && choices_[cause].uniform() < c.replace))
+  if (lemon == LemonFailure::Evicted || c.replace >= 1 ||
+      (c.replace > 0 && choices_[cause].uniform() < c.replace))
     to_exchange_.push_back(cause);
-  const RunTime save = spec_.checkpoints.stall + spec_.checkpoints.persistence;
+  const RunTime save = checkpoints_.stall + checkpoints_.persistence;
   if (phase_ == Phase::Working && c.notice > RunTime{} && save <= c.notice) {
     cause_ = cause;
     return plan_stop(Stop::Notice);
@@ -51,10 +84,10 @@ void JobPlayer::interrupt(std::size_t cause, RunTime state, bool memory) {
   cause_ = cause;
   down_ = true;
   stop_ = Stop::None;
-  maintenance_due_ = false;
+  maintenance_due_ = closing_ = false;
   restart_ = spec_.classes[cause].restart;
   std::int64_t kept = history_.fall_back(now_, state);
-  const std::int64_t every = spec_.checkpoints.memory_steps;
+  const std::int64_t every = checkpoints_.memory_steps;
   from_memory_ = false;
   if (memory && every > 0) {
     const std::int64_t copied =
@@ -153,7 +186,7 @@ double JobPlayer::healthy_share() const {
   std::int64_t missing = 0;
   for (const Gap& gap : gaps_)
     missing += gap.replicas;
-  return double(spec_.recovery.replicas - missing) / double(spec_.recovery.replicas);
+  return double(replicas_ - missing) / double(replicas_);
 }
 
 // What came up while the job was busy otherwise.
@@ -162,6 +195,8 @@ Stop JobPlayer::pending_stop() const {
     return Stop::Eviction;
   if (healthy_share() > share_)
     return Stop::Growth;
+  if (delivery_due_)
+    return Stop::Delivery;
   return maintenance_due_ ? Stop::Maintenance : Stop::None;
 }
 
@@ -172,8 +207,8 @@ void JobPlayer::plan_stop(Stop reason) {
   keep(progress_.whole_steps(progress_.time_of(done_) + settled_));
   result_.planned += reason == Stop::Notice ? 0 : 1;
   stop_ = reason;
-  maintenance_due_ = false;
-  begin(Phase::Saving, spec_.checkpoints.stall + spec_.checkpoints.persistence);
+  maintenance_due_ = closing_ = false;
+  begin(Phase::Saving, checkpoints_.stall + checkpoints_.persistence);
 }
 
 void JobPlayer::stopped() {
@@ -202,22 +237,36 @@ void JobPlayer::acquire_nodes() {
   phase_start_ = now_;
 }
 
+// Spares until one works: how many were tried.
+std::int64_t JobPlayer::take_spare(std::size_t cause, bool& found) {
+  const double broken = spec_.recovery.spare_failures;
+  std::int64_t tried = 0;
+  while (!found && shop_.free_spares() > 0) {
+    shop_.take(now_);
+    ++tried;
+    found = broken == 0 || choices_[cause].uniform() >= broken;
+    result_.broken_spares += found ? 0 : 1;
+  }
+  return tried;
+}
+
 // Spares first, then nodes from outside; without either the job shrinks, or waits for the repair.
 void JobPlayer::exchange(std::size_t cause) {
   const JobFailureClass& c = spec_.classes[cause];
   const JobRecovery& recovery = spec_.recovery;
   std::int64_t broken = 0, missing = 0;
   for (std::int64_t i = 0; i < c.nodes; ++i) {
-    if (shop_.free_spares() > 0) {
-      shop_.take(now_);
-      ++broken;
-      exchange_ = std::max(exchange_, recovery.swap);
-    } else if (recovery.replacement) {
-      exchange_ = std::max(exchange_, *recovery.replacement);
-    } else {
+    bool found = false;
+    const std::int64_t spares = take_spare(cause, found);
+    RunTime time = spares * recovery.swap;
+    broken += spares; // the node and the spares that were broken too, less the one that was not
+    if (!found && recovery.replacement) {
+      time += *recovery.replacement;
+    } else if (!found) {
       ++broken;
       ++missing;
     }
+    exchange_ = std::max(exchange_, time);
   }
   if (missing > 0 && !(recovery.elastic && shrink(missing))) {
     for (std::int64_t i = 0; i < missing; ++i)
@@ -231,8 +280,8 @@ void JobPlayer::exchange(std::size_t cause) {
 }
 
 bool JobPlayer::shrink(std::int64_t nodes) {
-  const std::int64_t each = spec_.recovery.nodes_per_replica, lost = (nodes + each - 1) / each;
-  std::int64_t left = spec_.recovery.replicas;
+  const std::int64_t each = nodes_per_replica_, lost = (nodes + each - 1) / each;
+  std::int64_t left = replicas_;
   for (const Gap& gap : gaps_)
     left -= gap.replicas;
   if (lost >= left)
@@ -269,7 +318,9 @@ void JobPlayer::repaired(bool crew) {
 }
 
 void JobPlayer::restart() {
-  const JobCheckpoints& c = spec_.checkpoints;
+  if (delivery_due_ && pays({}))
+    grow();
+  const JobCheckpoints& c = checkpoints_;
   const RunTime duration = exchange_ + restart_ + (from_memory_ ? c.memory_load : c.load);
   exchange_ = {};
   begin(Phase::Restarting, duration);

@@ -157,7 +157,42 @@ JobFailureClass job_class(const std::string& name, const FailureClassSpec& c,
   return out;
 }
 
+bool in_lemons(const FailureClassSpec& c) {
+  return c.effect == Effect::Stop &&
+         (c.component == Component::Gpu || c.component == Component::Nic ||
+          c.component == Component::Node);
+}
+
+// Splits the failures of `all` so that those of lemon nodes beyond a healthy node's are a class of
+// their own. `all.law.rate` is the mean of both.
+JobFailureClass split_lemons(JobFailureClass& all, const LemonSpec& lemons, std::int64_t count,
+                             double nodes) {
+  const double excess = lemons.factor - 1;
+  JobFailureClass of_lemons = all;
+  all.law.rate /= 1 + excess * double(count) / nodes;
+  of_lemons.name = lemon_name(all.name);
+  of_lemons.law = {all.law.components / nodes * double(count), excess * all.law.rate, 1, 1, {}};
+  of_lemons.nodes = std::max<std::int64_t>(1, of_lemons.nodes);
+  of_lemons.lemons = count;
+  return of_lemons;
+}
+
+void add_lemons(const ReliabilitySpec& reliability, const Room& room,
+                std::vector<JobFailureClass>& classes) {
+  const LemonSpec& lemons = *reliability.lemons;
+  const auto nodes = double(room.nodes());
+  const auto count = static_cast<std::int64_t>(lemons.share * nodes + 0.5);
+  std::size_t i = 0;
+  for (const auto& [name, spec] : reliability.classes) {
+    if (in_lemons(spec))
+      classes.push_back(split_lemons(classes[i], lemons, count, nodes));
+    ++i;
+  }
+}
+
 } // namespace
+
+std::string lemon_name(const std::string& name) { return name + "-of-lemons"; }
 
 std::vector<JobFailureClass> job_classes(const ReliabilitySpec& reliability,
                                          const hardware::PoolSpec& pool) {
@@ -165,6 +200,8 @@ std::vector<JobFailureClass> job_classes(const ReliabilitySpec& reliability,
   std::vector<JobFailureClass> classes;
   for (const auto& [name, spec] : reliability.classes)
     classes.push_back(job_class(name, spec, reliability, room));
+  if (reliability.lemons)
+    add_lemons(reliability, room, classes);
   FailureClassSpec rest;
   rest.scope = Scope::None;
   if (reliability.failures > PerGpuSecond{}) {
@@ -183,6 +220,9 @@ std::vector<std::string> class_names(const ReliabilitySpec& reliability) {
   std::vector<std::string> names;
   for (const auto& entry : reliability.classes)
     names.push_back(entry.first);
+  for (const auto& [name, spec] : reliability.classes)
+    if (reliability.lemons && in_lemons(spec))
+      names.push_back(lemon_name(name));
   if (reliability.failures > PerGpuSecond{})
     names.emplace_back(unclassified);
   if (reliability.job_failures > PerSecond{})

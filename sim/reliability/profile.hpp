@@ -14,9 +14,13 @@ namespace sim::reliability {
 // What has no class fails under these names: parts of the machines; the job as a whole.
 inline const std::string unclassified = "unclassified", unclassified_job = "unclassified-job";
 
-// The classes of a profile for a job on all nodes of a pool, by name, and then what has no class
-// (`unclassified`, `unclassified-job`). Slow parts slow the whole step until somebody knows better
-// (JobFailureClass::speed). Throws InfeasibleError("reliability.classes....").
+// What lemon nodes add to the failures of a class, when the profile has any.
+std::string lemon_name(const std::string& name);
+
+// The classes of a profile for a job on all nodes of a pool, by name, then those of lemon nodes,
+// then what has no class (`unclassified`, `unclassified-job`). Slow parts slow the whole step until
+// somebody knows better (JobFailureClass::speed). Throws
+// InfeasibleError("reliability.classes....").
 std::vector<JobFailureClass> job_classes(const ReliabilitySpec& reliability,
                                          const hardware::PoolSpec& pool);
 

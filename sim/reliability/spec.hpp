@@ -46,9 +46,17 @@ struct FailureClassSpec {
   RepairSpec repair;
 };
 
+// Nodes that fail oftener than others until they are known.
+struct LemonSpec {
+  double share = 0;    // of nodes
+  double factor = 10;  // of the failure rate of a healthy one
+  int evict_after = 0; // failures of one; 0: it stays
+};
+
 struct RecoverySpec {
   int spares = 0; // nodes of the cluster that are set aside
   Seconds swap{};
+  double spare_failures = 0;          // share of spares that are broken when they are put in place
   std::optional<Seconds> replacement; // a node from outside the cluster
   int crews = 0;                      // 0: any number
   bool elastic = false;
@@ -70,6 +78,7 @@ struct ReliabilitySpec {
       restart{}; // replace, relaunch, initialise communication; loading the checkpoint comes on top
   RecoverySpec recovery;
   std::optional<MaintenanceSpec> maintenance;
+  std::optional<LemonSpec> lemons;
   int rack_nodes = 4, power_domain_nodes = 64;
 };
 
@@ -123,10 +132,19 @@ template <class V> void fields(V& v, FailureClassSpec& s) {
   v("replace", s.replace, fraction, "Share of these failures that cost the nodes of the scope.");
   v("repair", s.repair, anything, "Until such nodes, or slow parts, are whole again.");
 }
+template <class V> void fields(V& v, LemonSpec& s) {
+  v("share", s.share, required(fraction), "Share of nodes.");
+  v("factor", s.factor, Rule{.low = 1, .high = 1e4},
+    "Failures of one relative to a healthy node. Rates of classes are means over both.");
+  v("evict_after", s.evict_after, non_negative,
+    "Failures after which one is known and exchanged for good; 0: never.");
+}
 template <class V> void fields(V& v, RecoverySpec& s) {
   v("spares", s.spares, Rule{.low = 0, .high = 1048576},
     "Nodes of the cluster that are set aside; the layout runs on the others.");
   v("swap", s.swap, non_negative, "Time to put a spare in place.");
+  v("spare_failures", s.spare_failures, Rule{.low = 0, .high = 0.99},
+    "Share of spares that turn out broken when they are put in place: another swap.");
   v("replacement", s.replacement, non_negative,
     "Time to get a node from outside the cluster; absent: there are none.");
   v("crews", s.crews, Rule{.low = 0, .high = 1048576}, "Repairs at a time; 0: any number.");
@@ -151,6 +169,7 @@ template <class V> void fields(V& v, ReliabilitySpec& s) {
   v("restart", s.restart, non_negative, "From notice until training can load its checkpoint.");
   v("recovery", s.recovery, anything, "How the job goes on.");
   v("maintenance", s.maintenance, anything, "Planned stops.");
+  v("lemons", s.lemons, anything, "Nodes that fail oftener than others; absent: all are alike.");
   v("rack_nodes", s.rack_nodes, at_least_one, "Nodes of a rack.");
   v("power_domain_nodes", s.power_domain_nodes, at_least_one, "Nodes behind one power feed.");
 }

@@ -38,6 +38,8 @@ std::vector<TotalColumn> make_total_columns() {
   };
   add("wall_clock_hours", "h", "Stages one after another.",
       [](const Result& r) { return seconds(r.run.wall); });
+  add("waiting_hours", "h", "Of it, until nodes are there that stages begin on.",
+      [](const Result& r) { return seconds(r.run.waiting); });
   add("gpu_hours", "GPU-hour", "GPU time of all stages.",
       [](const Result& r) { return gpu_seconds(r.run.gpu_time); });
   add("cost_usd", "USD", "The bill, by the convention that `cost` names.",

@@ -82,8 +82,10 @@ std::vector<RunDates> dates_of(const std::vector<Compared>& compared) {
       d.start = chips;
       d.because = because;
     }
-    d.waiting_days = static_cast<double>(days_from_epoch(d.start) - days_from_epoch(wanted));
-    d.run_days = to_seconds(c.result.run.wall) / second * days_per_second;
+    const RunTime waiting = c.result.run.waiting;
+    d.waiting_days = static_cast<double>(days_from_epoch(d.start) - days_from_epoch(wanted)) +
+                     to_seconds(waiting) / second * days_per_second;
+    d.run_days = to_seconds(c.result.run.wall - waiting) / second * days_per_second;
     d.finish = add(d.start, c.result.run.wall);
     const RunDates& first = dates.empty() ? d : dates.front();
     d.delay_days = (d.waiting_days - first.waiting_days) + (d.run_days - first.run_days);

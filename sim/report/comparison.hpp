@@ -62,8 +62,8 @@ struct RunDates {
   Date wanted;         // the first run's first day
   Date start;          // the later of calendar.start, the launch of its chips and their acquisition
   std::string because; // of a start after `wanted`; may be empty
-  double waiting_days = 0; // from wanted to start
-  double run_days = 0;     // wall-clock
+  double waiting_days = 0; // from wanted to start, and for deliveries before stages can begin
+  double run_days = 0;     // wall-clock, less that waiting
   double delay_days = 0;   // against the first: waiting + longer run
   Date finish;
 };

@@ -52,7 +52,8 @@ const std::map<std::string, Formula>& total_formulas() {
 const std::map<std::string, Formula>& stage_formulas() {
   static const std::map<std::string, Formula> formulas{
       {"gpu_hours",
-       {"wall_clock_hours x (gpus + spare_gpus)", {"wall_clock_hours", "gpus", "spare_gpus"}}},
+       {"wall_clock_hours x (gpus + spare_gpus), of deliveries from their days on",
+        {"wall_clock_hours", "gpus", "spare_gpus"}}},
       {"cost_usd",
        {"share of the bill by GPU time: totals.cost_usd x gpu_hours / totals.gpu_hours",
         {"gpu_hours", "totals.gpu_hours", "totals.cost_usd"}}},
@@ -99,9 +100,10 @@ const std::map<std::string, Formula>& stage_formulas() {
 // What failures, planned stops and checkpoints cost of the wall-clock time.
 const std::vector<std::string>& interruptions() {
   static const std::vector<std::string> columns{
-      "failures.lost_work_hours",  "failures.detection_hours",        "failures.repair_hours",
-      "failures.recovery_hours",   "failures.checkpoint_stall_hours", "failures.degradation_hours",
-      "failures.maintenance_hours"};
+      "failures.lost_work_hours",        "failures.detection_hours",
+      "failures.repair_hours",           "failures.recovery_hours",
+      "failures.checkpoint_stall_hours", "failures.degradation_hours",
+      "failures.maintenance_hours",      "waiting_hours"};
   return columns;
 }
 

@@ -68,6 +68,17 @@ ordered_json levels_of(const training::StageResult& stage) {
   return levels;
 }
 
+ordered_json sizes_of(const training::StageResult& stage) {
+  ordered_json sizes = ordered_json::array();
+  for (const training::StageSize& size : stage.sizes)
+    sizes.push_back({{"gpus", size.gpus},
+                     {"from_hours", to_seconds(size.begin) / hour},
+                     {"steps", size.steps},
+                     {"step_time_s", size.step_time / second},
+                     {"data", size.data}});
+  return sizes;
+}
+
 ordered_json stage_of(const Result& result, const training::StageResult& stage) {
   ordered_json object = {{"name", stage.name},
                          {"kind", name_of(stage.kind)},
@@ -92,6 +103,8 @@ ordered_json stage_of(const Result& result, const training::StageResult& stage) 
     if (!stage.step.layout.layers_per_stage.empty())
       object["layout"]["layers_per_stage"] = stage.step.layout.layers_per_stage;
     object["levels"] = levels_of(stage);
+    if (!stage.sizes.empty())
+      object["sizes"] = sizes_of(stage);
   }
   return object;
 }
@@ -228,6 +241,8 @@ std::string write_json(const Result& result, const Uncertainty& uncertainty) {
     object["distribution"] = to_json(*uncertainty.distributions);
   if (uncertainty.sensitivity)
     object["sensitivity"] = to_json(*uncertainty.sensitivity);
+  if (uncertainty.resources)
+    object["elasticities"] = to_json(*uncertainty.resources);
   if (uncertainty.validity)
     object["validity"] = to_json(*uncertainty.validity);
   return json_text(object);

@@ -45,7 +45,7 @@ Value share_of_peak(const Result& r, const StageResult& s, Flops flops) {
 double tokens_per_second_per_gpu(const StageResult& s) {
   const auto gpus = static_cast<double>(s.gpus);
   if (s.kind == StageKind::Inference)
-    return ratio(s.tokens, seconds(s.wall) * gpus); // generated, or of prompts read
+    return ratio(s.tokens, seconds(s.wall - s.waiting) * gpus); // generated, or of prompts read
   return ratio(s.step.tokens, s.step_time.base() * gpus);
 }
 
@@ -102,7 +102,9 @@ void add_time_and_money(StageTable& t) {
         [](const StageResult& s) { return s.evaluation_time.base(); });
   t.add(all, "wall_clock_hours", "h", "Wall-clock time.",
         [](const StageResult& s) { return seconds(s.wall); });
-  t.add(all, "gpu_hours", "GPU-hour", "Wall-clock time x GPUs.",
+  t.add(all, "waiting_hours", "h", "Of it, until the nodes are there that the stage begins on.",
+        [](const StageResult& s) { return seconds(s.waiting); });
+  t.add(all, "gpu_hours", "GPU-hour", "Wall-clock time x GPUs that are there.",
         [](const StageResult& s) { return gpu_seconds(s.ledger.total()); });
   t.columns.push_back(
       {{"cost_usd", "USD", false, "Share of the pools' bills, by GPU time."},
@@ -231,7 +233,7 @@ void add_reliability(StageTable& t) {
           [](const StageResult& s) { return s.failures.failures; });
   t.add(all, "failures.expected", "", "Failures to be expected: the hazard over the stage.",
         [](const StageResult& s) { return s.failures.expected; });
-  t.count(all, "failures.planned", "Planned stops: maintenance, evictions, growing again.",
+  t.count(all, "failures.planned", "Planned stops: maintenance, evictions, growth.",
           [](const StageResult& s) { return s.failures.planned; });
   t.count(all, "failures.interruptions", "Failures and planned stops.",
           [](const StageResult& s) { return s.failures.failures + s.failures.planned; });
@@ -242,6 +244,10 @@ void add_reliability(StageTable& t) {
           [](const StageResult& s) { return s.failures.rollbacks; });
   t.count(all, "failures.memory_restores", "Restarts from the memory of other nodes.",
           [](const StageResult& s) { return s.failures.memory_restores; });
+  t.count(all, "failures.evicted_lemons", "Lemon nodes that were known and exchanged.",
+          [](const StageResult& s) { return s.failures.evicted_lemons; });
+  t.count(all, "failures.broken_spares", "Spares that were broken when they were put in place.",
+          [](const StageResult& s) { return s.failures.broken_spares; });
   t.count(all, "failures.checkpoints", "Checkpoints written.",
           [](const StageResult& s) { return s.failures.checkpoints; });
   t.count(all, "failures.failed_writes", "Checkpoints that storage did not get.",

@@ -93,6 +93,23 @@ std::string stages_text(const Result& r) {
   return out;
 }
 
+// How the stages grow with what is delivered.
+std::string sizes_text(const Result& r) {
+  std::string out;
+  for (const StageResult& s : r.run.stages) {
+    std::string text;
+    if (s.waiting > RunTime{})
+      text = "waits " + duration_text(s.waiting) + " for nodes";
+    for (const training::StageSize& size : s.sizes)
+      text += fmt::format("{}{} GPUs from hour {} on ({} steps of {} s)", text.empty() ? "" : "; ",
+                          with_commas(double(size.gpus)), with_commas(hours(size.begin), 1),
+                          with_commas(double(size.steps)), significant(size.step_time / second));
+    if (!text.empty())
+      out += wrapped("  " + s.name + ": " + text, 4);
+  }
+  return out.empty() ? "" : "Deliveries\n" + out;
+}
+
 std::string layouts_text(const Result& r) {
   std::string out;
   for (const StageResult& s : r.run.stages)
@@ -349,11 +366,13 @@ std::string write_table(const Result& result, const Uncertainty& uncertainty) {
       stages_text(result),
       probes_text(result),
       layouts_text(result),
+      sizes_text(result),
       events_text(result),
       ledger_text(result),
       memory_text(result),
       uncertainty.distributions ? distribution_text(result, *uncertainty.distributions) : "",
       uncertainty.sensitivity ? sensitivity_text(*uncertainty.sensitivity) : "",
+      uncertainty.resources ? resources_text(*uncertainty.resources) : "",
       published_text(result),
       uncertainty.validity ? validity_text(*uncertainty.validity) : "",
       weak_inputs_text(result.weak_inputs),

@@ -45,10 +45,21 @@ struct Validity {
   std::vector<std::string> beyond;
 };
 
+// What ten percent more of one resource does to the whole run; empty where that run cannot be.
+struct ResourceEffect {
+  std::string resource;
+  std::optional<double> hours_percent, cost_percent;
+};
+struct ResourceEffects {
+  std::vector<ResourceEffect> effects;
+  std::string binding_limit; // the resource that moves hours most, GPUs aside; empty: none does
+};
+
 struct Uncertainty {
   std::optional<Distributions> distributions;
   std::optional<Sensitivity> sensitivity;
   std::optional<Validity> validity;
+  std::optional<ResourceEffects> resources;
 };
 
 } // namespace sim::report

@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace sim::report {
 namespace {
@@ -66,6 +67,22 @@ std::string sensitivity_text(const Sensitivity& sensitivity) {
          with_commas(double(sensitivity.runs)) + " runs)\n" + text;
 }
 
+std::string resources_text(const ResourceEffects& resources) {
+  TextTable table({"10 % more of", "hours", "USD"});
+  const auto cell = [](const std::optional<double>& percent) {
+    if (!percent)
+      return std::string("-");
+    const bool none = std::fabs(*percent) < 0.005;
+    return none ? std::string("0.00%") : fmt::format("{:+.2f}%", *percent);
+  };
+  for (const ResourceEffect& e : resources.effects)
+    table.add({e.resource, cell(e.hours_percent), cell(e.cost_percent)});
+  return table.text() + wrapped(resources.binding_limit.empty()
+                                    ? "  binding limit: none of these"
+                                    : "  binding limit: " + resources.binding_limit,
+                                4);
+}
+
 ordered_json to_json(const Validity& validity) {
   ordered_json object = {{"stages", ordered_json::array()},
                          {"nearest_measured_runs", validity.nearest_measured_runs},
@@ -93,6 +110,21 @@ ordered_json to_json(const Sensitivity& sensitivity) {
                                   {"total", f.total},
                                   {"total_standard_error", f.total_error}});
     object[quantity.quantity.substr(quantity.quantity.find('.') + 1)] = std::move(entry);
+  }
+  return object;
+}
+
+ordered_json to_json(const ResourceEffects& resources) {
+  ordered_json object = {{"more_percent", 10},
+                         {"resources", ordered_json::array()},
+                         {"binding_limit", resources.binding_limit}};
+  for (const ResourceEffect& e : resources.effects) {
+    ordered_json entry = {{"resource", e.resource}};
+    if (e.hours_percent)
+      entry["hours_percent"] = *e.hours_percent;
+    if (e.cost_percent)
+      entry["cost_percent"] = *e.cost_percent;
+    object["resources"].push_back(std::move(entry));
   }
   return object;
 }

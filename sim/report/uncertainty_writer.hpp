@@ -15,7 +15,11 @@ std::string validity_text(const Validity& validity);
 // Hours and dollars; --json holds every total.
 std::string sensitivity_text(const Sensitivity& sensitivity);
 
+// Hours and dollars for ten percent more of each resource.
+std::string resources_text(const ResourceEffects& resources);
+
 nlohmann::ordered_json to_json(const Validity& validity);
 nlohmann::ordered_json to_json(const Sensitivity& sensitivity);
+nlohmann::ordered_json to_json(const ResourceEffects& resources);
 
 } // namespace sim::report

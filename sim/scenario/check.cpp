@@ -2,8 +2,10 @@
 #include "sim/scenario/check.hpp"
 
 #include "sim/base/quantity_text.hpp"
+#include "sim/base/time.hpp"
 #include "sim/scenario/check_economics.hpp"
 
+#include <algorithm>
 #include <cstdint>
 #include <set>
 #include <vector>
@@ -53,6 +55,7 @@ private:
   void pool(const hardware::PoolSpec& pool, const std::string& path);
   void fabric(const hardware::FabricSpec& fabric, const std::string& path);
   void slow_gpus(const hardware::PoolSpec& pool, const std::string& path);
+  void deliveries(const hardware::PoolSpec& pool, const std::string& path);
   void attention(const workload::AttentionSpec& attention, const std::string& path);
   void amount(const std::string& text, const std::string& path);
 
@@ -201,6 +204,8 @@ void Checker::pool(const hardware::PoolSpec& pool, const std::string& path) {
         "must not be above power");
   fabric(pool.fabric.spec, path + ".fabric");
   slow_gpus(pool, path + ".slow_gpus");
+  if (!pool.deliveries.empty())
+    deliveries(pool, path);
 }
 
 void Checker::fabric(const hardware::FabricSpec& fabric, const std::string& path) {
@@ -251,6 +256,34 @@ void Checker::slow_gpus(const hardware::PoolSpec& pool, const std::string& path)
     else if (!seen.insert(gpu).second)
       say(place, "GPU " + std::to_string(gpu) + " stands here twice", "write one speed for it");
   }
+}
+
+// Nodes that come: after the start, in order, no more than there are in the end.
+void Checker::deliveries(const hardware::PoolSpec& pool, const std::string& path) {
+  const Date start = scenario_.calendar.start;
+  const std::string list = path + ".deliveries";
+  if (!start.known())
+    return say(list, "it is not known when the run starts", "write calendar: {start: ...}");
+  if (pool.acquired > start)
+    say(path + ".acquired", "the first nodes are there from calendar.start",
+        "a day before " + to_text(start) + ", or all nodes among the deliveries");
+  if (!pool.slow_gpus.empty() || !pool.weak_links.empty() || !pool.weak_switches.empty())
+    say(list, "a pool that grows has no slow or weak parts at given places",
+        "failures of effect slow, under reliability");
+  Date last = start;
+  std::int64_t nodes = 0;
+  for (std::size_t i = 0; i < pool.deliveries.size(); ++i) {
+    const hardware::DeliverySpec& delivery = pool.deliveries[i];
+    if (delivery.date <= last)
+      say(list + "." + std::to_string(i) + ".date",
+          to_text(delivery.date) + " is not after " + to_text(last),
+          i == 0 ? "nodes that are there at the start are no delivery" : "order them by date");
+    last = std::max(last, delivery.date);
+    nodes += delivery.nodes;
+  }
+  if (nodes > pool.nodes)
+    say(list, std::to_string(nodes) + " nodes come, the pool has " + std::to_string(pool.nodes),
+        "nodes counts all, those that come too");
 }
 
 void Checker::model() {

@@ -47,8 +47,8 @@ void Reader::value(const Node& node, hardware::ClusterSpec& out, const Rule&,
   if (pools && out.pools.empty() && node.find("pools")->is_map())
     findings_.add(node.find("pools")->location, path + ".pools: there is no pool",
                   "write {name: {node: ...}}");
-  for (const std::string_view key :
-       {"node", "nodes", "fabric", "acquired", "slow_gpus", "weak_links", "weak_switches"}) {
+  for (const std::string_view key : {"node", "nodes", "fabric", "acquired", "deliveries",
+                                     "slow_gpus", "weak_links", "weak_switches"}) {
     const auto member = std::find_if(node.members.begin(), node.members.end(),
                                      [&](const Member& m) { return m.key == key; });
     if (pools && member != node.members.end())

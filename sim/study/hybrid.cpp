@@ -45,6 +45,16 @@ int scaled(int value, const NodeSpec& from, int accelerators, const char* path) 
   return product / from.accelerators;
 }
 
+// As many GPUs in nodes of another size.
+int nodes_for(int nodes, int in_node, int in_other) {
+  const std::int64_t gpus = std::int64_t{nodes} * in_node;
+  if (gpus % in_other != 0)
+    throw InfeasibleError("cluster.nodes",
+                          fmt::format("{} GPUs do not fill nodes of {}", gpus, in_other),
+                          "another number of nodes");
+  return static_cast<int>(gpus / in_other);
+}
+
 void take_compute(PoolSpec& to, const PoolSpec& from) {
   AcceleratorSpec& chip = to.node->accelerator.spec;
   const AcceleratorSpec& other = from.node->accelerator.spec;
@@ -76,12 +86,9 @@ void take_scale_up(PoolSpec& to, const PoolSpec& from) {
   if (node.accelerators != other.accelerators) {
     const double size = double(other.accelerators) / node.accelerators;
     node.nics = scaled(node.nics, node, other.accelerators, "cluster.node.nics");
-    const std::int64_t gpus = std::int64_t{to.nodes} * node.accelerators;
-    if (gpus % other.accelerators != 0)
-      throw InfeasibleError(
-          "cluster.nodes", fmt::format("{} GPUs do not fill nodes of {}", gpus, other.accelerators),
-          "another number of nodes");
-    to.nodes = static_cast<int>(gpus / other.accelerators);
+    for (hardware::DeliverySpec& delivery : to.deliveries)
+      delivery.nodes = nodes_for(delivery.nodes, node.accelerators, other.accelerators);
+    to.nodes = nodes_for(to.nodes, node.accelerators, other.accelerators);
     node.power *= size;
     node.idle_power *= size;
     node.accelerators = other.accelerators;
@@ -115,13 +122,11 @@ void take_network(PoolSpec& to, const PoolSpec& from) {
 }
 
 void take_count(PoolSpec& to, const PoolSpec& from) {
-  const std::int64_t gpus = std::int64_t{from.nodes} * from.node->accelerators;
-  const int in_node = to.node->accelerators;
-  if (gpus % in_node != 0)
-    throw InfeasibleError("cluster.nodes",
-                          fmt::format("{} GPUs do not fill nodes of {}", gpus, in_node),
-                          "another number of nodes");
-  to.nodes = static_cast<int>(gpus / in_node);
+  const int in_node = to.node->accelerators, in_other = from.node->accelerators;
+  to.nodes = nodes_for(from.nodes, in_other, in_node);
+  to.deliveries = from.deliveries;
+  for (hardware::DeliverySpec& delivery : to.deliveries)
+    delivery.nodes = nodes_for(delivery.nodes, in_other, in_node);
 }
 
 void take_power(PoolSpec& to, const PoolSpec& from) {

@@ -87,6 +87,24 @@ Pools::Pair Pools::split(const StageSpec& stage, const hardware::PoolSpec& whole
   return pair;
 }
 
+StagePool& Pools::part(const StageSpec& stage, std::int64_t nodes) {
+  std::string name;
+  hardware::PoolSpec part = pool_spec(input_, stage, "pool", stage.pool, name);
+  part.nodes = static_cast<int>(nodes);
+  return made(fmt::format("{} of {}", name, nodes), part, name, input_.reliability.recovery.spares);
+}
+
+std::pair<Arrivals, Arrivals> Pools::arrivals(const StageSpec& stage) const {
+  std::string name;
+  std::pair<Arrivals, Arrivals> arrivals{
+      Arrivals(pool_spec(input_, stage, "pool", stage.pool, name), input_.start), {}};
+  if (stage.reinforcement && !stage.reinforcement->rollout_pool.empty())
+    arrivals.second = Arrivals(pool_spec(input_, stage, "reinforcement.rollout_pool",
+                                         stage.reinforcement->rollout_pool, name),
+                               input_.start);
+  return arrivals;
+}
+
 Pools::Pair Pools::of(const StageSpec& stage) {
   std::string name;
   const hardware::PoolSpec& spec = pool_spec(input_, stage, "pool", stage.pool, name);

@@ -2,12 +2,14 @@
 // Inside this room only. Which GPUs a stage runs on.
 #pragma once
 
+#include "sim/training/arrivals.hpp"
 #include "sim/training/run.hpp"
 #include "sim/training/stage.hpp"
 
 #include <cstdint>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace sim::training {
@@ -24,6 +26,11 @@ public:
   };
   // Throws InfeasibleError("stages...."): no such pool, or a placement that does not fit it.
   Pair of(const StageSpec& stage);
+  // So many nodes of the stage's pool, spares among them, as one of their own.
+  StagePool& part(const StageSpec& stage, std::int64_t nodes);
+  // GPUs of the pools of a stage by time: its own, and the one that only generates, where that is
+  // another.
+  std::pair<Arrivals, Arrivals> arrivals(const StageSpec& stage) const;
 
 private:
   StagePool& made(const std::string& key, const hardware::PoolSpec& spec, const std::string& name,

@@ -36,6 +36,7 @@ struct FailureCounts {
   std::int64_t failures = 0; // that stopped the job or spoilt its state
   std::int64_t planned = 0;  // stops that were known beforehand
   std::int64_t checkpoints = 0, failed_writes = 0, rollbacks = 0, memory_restores = 0;
+  std::int64_t evicted_lemons = 0, broken_spares = 0;
   double expected = 0; // failures, by the hazard of all classes but slow parts
   RunTime lost_work{}, checkpoint_stall{}, detection{}, recovery{}, repair{}, degradation{},
       maintenance{};
@@ -53,11 +54,20 @@ struct Level {
   Seconds step_time{};
 };
 
+// While a stage runs on so many GPUs.
+struct StageSize {
+  std::int64_t gpus = 0;
+  RunTime begin{}; // from the stage's start, waiting included
+  std::int64_t steps = 0;
+  Seconds step_time{}; // at the final batch
+  int data = 0;        // data-parallel degree
+};
+
 struct StageResult {
   std::string name;
   StageKind kind = StageKind::Pretraining;
   std::string pool;
-  std::int64_t gpus = 0;         // that the layout runs on, and those that only generate
+  std::int64_t gpus = 0;         // that the (last) layout runs on, and those that only generate
   std::int64_t spare_gpus = 0;   // beside them
   std::string rollout_pool;      // where GPUs only generate
   std::int64_t rollout_gpus = 0; // these, of gpus
@@ -66,15 +76,17 @@ struct StageResult {
   double tokens = 0;           // trained (rl: in updates), inference: generated
   double generated_tokens = 0; // rl and inference
   RunTime wall{};
-  RunTime useful{}; // wall less all that failures, checkpoints and planned stops cost
+  RunTime waiting{}; // of it, until the nodes are there that the stage can begin on
+  RunTime useful{};  // wall less waiting and all that failures, checkpoints, planned stops cost
   Seconds
       step_time{}; // at the final batch; rl: one update's share of an iteration; inference: zero
   execution::StepResult step;                            // at the final batch; inference: empty
   std::shared_ptr<const execution::StepTrace> trace;     // of that step, where it was asked for
   std::shared_ptr<const execution::Inventory> inventory; // likewise
   std::vector<Level> levels;
-  double evaluations = 0;                         // of held-out sequences
-  Seconds evaluation_time{};                      // of one of them
+  std::vector<StageSize> sizes; // in order, where nodes are delivered in the course of the run
+  double evaluations = 0;       // of held-out sequences
+  Seconds evaluation_time{};    // of one of them
   Flops model_causal{}, model_full{}, hardware{}; // whole stage
   Ledger ledger;
   Ledger rollout_ledger; // of GPUs that only generate, part of `ledger`
@@ -91,7 +103,8 @@ struct StageResult {
 
 struct RunResult {
   std::vector<StageResult> stages;
-  RunTime wall{}; // stages one after another
+  RunTime wall{};    // stages one after another
+  RunTime waiting{}; // of it, for nodes
   Ledger ledger;
   GpuNanoseconds gpu_time{};
   std::vector<std::string>

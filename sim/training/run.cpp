@@ -4,6 +4,7 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/training/pools.hpp"
 #include "sim/training/size.hpp"
+#include "sim/training/sizes.hpp"
 #include "sim/training/stage.hpp"
 
 #include <fmt/format.h>
@@ -12,8 +13,6 @@
 
 namespace sim::training {
 namespace {
-
-using execution::Category;
 
 PreparedStage prepare_stage(StageContext& context) {
   switch (context.stage.kind) {
@@ -37,13 +36,6 @@ void add(engine::Fingerprint& course, const UnitWork& work) {
   for (const Seconds share : work.rollout_breakdown.time)
     if (share != Seconds{})
       course.add(share);
-}
-
-void add(engine::Fingerprint& course, const Ledger& ledger) {
-  for (const GpuNanoseconds part : ledger.charged) {
-    course.add(static_cast<std::uint64_t>(part));
-    course.add(static_cast<std::uint64_t>(part >> 64));
-  }
 }
 
 // Rooms below know no stages: their "stages" becomes this stage's key.
@@ -71,147 +63,10 @@ PreparedStage prepare_named(StageContext& context) {
   }
 }
 
-void count_failures(const PreparedStage& prepared, const reliability::JobResult& job,
-                    StageResult& result) {
-  FailureCounts& f = result.failures;
-  f.failures = job.failures;
-  f.planned = job.planned;
-  // Bulk generation stores its answers as they come: those are no checkpoints.
-  f.checkpoints = f.checkpoint_interval > Seconds{} ? job.checkpoints : 0;
-  f.failed_writes = job.failed_writes;
-  f.rollbacks = job.rollbacks;
-  f.memory_restores = job.memory_restores;
-  f.lost_work = job.times.lost_work;
-  f.checkpoint_stall = job.times.checkpoint_stall;
-  f.detection = job.times.detection;
-  f.recovery = job.times.recovery;
-  f.repair = job.times.repair;
-  f.degradation = job.times.degraded;
-  f.maintenance = job.times.maintenance;
-  for (std::size_t c = 0; c < job.causes.size(); ++c) {
-    const reliability::JobFailureClass& failure = prepared.job.classes[c];
-    f.causes.push_back({failure.name, job.causes[c]});
-    if (failure.effect != reliability::Effect::Slow)
-      f.expected += job.causes[c].expected;
-  }
-}
-
-// Nodes that are set aside: idle, or broken ones in their stead; of two pools alike.
-void charge_spares(const PreparedStage& prepared, const reliability::JobResult& job,
-                   StageResult& result) {
-  const std::int64_t nodes = prepared.job.recovery.spares;
-  const auto charge = [&](std::int64_t gpus, Ledger& ledger) {
-    const GpuNanoseconds idle = job.repairs.spare_time * gpus / nodes,
-                         all = GpuNanoseconds{job.wall.nanoseconds} * gpus;
-    ledger.charge(idle, Category::Spare);
-    ledger.charge(all - idle, Category::Repair);
-  };
-  if (nodes == 0)
-    return;
-  charge(result.spare_gpus - result.rollout_spare_gpus, result.ledger);
-  charge(result.rollout_spare_gpus, result.rollout_ledger);
-}
-
-// What a stage of given duration got done.
-void count_work(const PreparedStage& prepared, std::int64_t done, StageResult& result) {
-  result.steps = 0;
-  result.tokens = 0;
-  result.evaluations = 0;
-  result.model_causal = result.model_full = result.hardware = {};
-  for (std::size_t i = 0; i < prepared.work.size(); ++i) {
-    const UnitWork& work = prepared.work[i];
-    const std::int64_t units = std::min(work.units, done);
-    done -= units;
-    result.levels[i].steps = units;
-    result.steps += units;
-    result.tokens += double(units) * work.tokens;
-    result.evaluations += double(units) * work.evaluations;
-    result.model_causal += double(units) * work.model_causal;
-    result.model_full += double(units) * work.model_full;
-    result.hardware += double(units) * work.hardware;
-  }
-}
-
-void charge_job(const PreparedStage& prepared, const reliability::JobResult& job,
-                StageResult& result) {
-  const std::int64_t trainers = result.gpus - result.rollout_gpus;
-  std::int64_t done = job.steps;
-  for (const UnitWork& work : prepared.work) {
-    const std::int64_t units = std::min(work.units, done);
-    done -= units;
-    result.ledger.charge(units * work.duration, trainers, work.breakdown);
-    if (result.rollout_gpus > 0)
-      result.rollout_ledger.charge(units * work.duration, result.rollout_gpus,
-                                   work.rollout_breakdown);
-  }
-  const reliability::JobTimes& times = job.times;
-  for (const auto& [span, category] :
-       {std::pair{times.lost_work, Category::LostWork},
-        std::pair{times.checkpoint_stall, Category::Checkpoint},
-        std::pair{times.detection, Category::Detection},
-        std::pair{times.recovery, Category::Recovery}, std::pair{times.repair, Category::Repair},
-        std::pair{times.degraded, Category::Degradation},
-        std::pair{times.maintenance, Category::Maintenance}}) {
-    result.ledger.charge(span, trainers, category);
-    result.rollout_ledger.charge(span, result.rollout_gpus, category);
-  }
-  charge_spares(prepared, job, result);
-  SIM_ASSERT(result.rollout_ledger.total() ==
-             GpuNanoseconds{job.wall.nanoseconds} *
-                 (result.rollout_gpus + result.rollout_spare_gpus));
-  result.ledger += result.rollout_ledger;
-}
-
-// The stage with all its work slower by a factor; failures, storage and recovery as they are.
-PreparedStage slowed(PreparedStage stage, double factor) {
-  for (std::size_t i = 0; i < stage.work.size(); ++i)
-    stage.job.work[i].step = stage.work[i].duration =
-        to_run_time(factor * to_seconds(stage.work[i].duration));
-  StageResult& result = stage.result;
-  if (stage.job.duration > RunTime{} && !stage.work.empty()) { // faster work: more of it
-    UnitWork& last = stage.work.back();
-    const std::int64_t step = std::max<std::int64_t>(1, last.duration.nanoseconds);
-    last.units = std::max(last.units, stage.job.duration.nanoseconds / step + 1);
-    stage.job.work.back().steps = last.units;
-  }
-  for (Level& level : result.levels)
-    level.step_time *= factor;
-  for (Seconds* part :
-       {&result.step_time, &result.step.duration, &result.rollout, &result.reference,
-        &result.log_probabilities, &result.reward, &result.critic, &result.update, &result.transfer,
-        &result.iteration_time, &result.evaluation_time})
-    *part *= factor;
-  for (Seconds& time : result.step.communication)
-    time *= factor;
-  result.step.breakdown *= factor;
-  return stage;
-}
-
-StageResult run_stage(const PreparedStage& prepared, std::uint64_t seed, std::uint64_t replication,
-                      engine::Fingerprint& course) {
-  StageResult result = prepared.result;
-  const reliability::JobResult job =
-      reliability::simulate_job(prepared.job, seed, "failures/" + result.name, replication);
-  charge_job(prepared, job, result);
-  if (prepared.job.duration > RunTime{})
-    count_work(prepared, job.steps, result);
-  count_failures(prepared, job, result);
-  result.timeline = job.timeline;
-  result.wall = job.wall;
-  result.useful = job.times.useful;
-  SIM_ASSERT(result.ledger.total() ==
-             GpuNanoseconds{result.wall.nanoseconds} * (result.gpus + result.spare_gpus));
-  course.add(prepared.fingerprint);
-  course.add(job.fingerprint);
-  course.add(result.wall);
-  add(course, result.ledger);
-  return result;
-}
-
 } // namespace
 
 struct PreparedRun::State {
-  std::vector<PreparedStage> stages;
+  std::vector<StagePlan> stages;
   std::vector<std::string> substitutions;
 };
 
@@ -224,7 +79,7 @@ PreparedRun::PreparedRun(const RunInput& input) {
   for (const StageSpec& stage : input.stages) {
     const Pools::Pair pair = pools.of(stage);
     StageContext context{input, stage, *pair.pool, told, passes, pair.rollout};
-    state->stages.push_back(prepare_named(context));
+    state->stages.push_back(plan_sizes(pools, context, prepare_named));
   }
   for (const std::string& text : told) // pools of one chip substitute alike
     if (std::find(state->substitutions.begin(), state->substitutions.end(), text) ==
@@ -244,13 +99,13 @@ RunResult PreparedRun::run(std::uint64_t seed, std::uint64_t replication,
   result.substitutions = state_->substitutions;
   engine::Fingerprint course;
   for (std::size_t i = 0; i < state_->stages.size(); ++i) {
-    const PreparedStage& prepared = state_->stages[i];
-    result.stages.push_back(
-        slower.empty() || slower[i] == 1
-            ? run_stage(prepared, seed, replication, course)
-            : run_stage(slowed(prepared, slower[i]), seed, replication, course));
+    const StagePlan& plan = state_->stages[i];
+    const bool as_simulated = slower.empty() || slower[i] == 1;
+    result.stages.push_back(run_stage(as_simulated ? plan : slowed(plan, slower[i]), result.wall,
+                                      seed, replication, course));
     const StageResult& stage = result.stages.back();
     result.wall += stage.wall;
+    result.waiting += stage.waiting;
     result.ledger += stage.ledger;
   }
   result.gpu_time = result.ledger.total();

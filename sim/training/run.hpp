@@ -26,6 +26,7 @@ struct RunInput {
   reliability::ReliabilitySpec reliability;
   reliability::CheckpointSpec checkpoint;
   plan::PortSpec port;
+  Date start;                     // what deliveries count from
   execution::Fidelity fidelity{}; // of every training step
   bool trace = false;             // note the last step of every training stage
   bool inventory = false;         // and what its busiest rank runs

@@ -28,6 +28,13 @@ void require_bounded(const RunInput& input) {
     gpus += gpus_of(pool);
   require_within(limit::gpus, gpus, "GPUs", flat ? "cluster.nodes" : "cluster.pools",
                  "fewer nodes or accelerators per node");
+  const auto deliveries = [](const hardware::PoolSpec& pool, const std::string& path) {
+    require_within(limit::deliveries, double(pool.deliveries.size()), "deliveries",
+                   path + ".deliveries", "fewer, larger ones");
+  };
+  deliveries(input.cluster.main, "cluster");
+  for (const auto& [name, pool] : input.cluster.pools)
+    deliveries(pool, "cluster.pools." + name);
   require_within(limit::layers, input.model->layers, "layers", "model.layers", "fewer layers");
   require_within(limit::layers, input.model->multi_token_prediction, "prediction modules",
                  "model.multi_token_prediction", "fewer modules");

@@ -222,6 +222,7 @@ std::vector<reliability::JobFailureClass> classes_of(const StageContext& context
                             : classes[i].name == reliability::unclassified_job;
     if (!of_job)
       classes[i].law.components += others[i].law.components;
+    classes[i].lemons += others[i].lemons;
     classes[i].nodes = std::max(classes[i].nodes, others[i].nodes);
   }
   return classes;
@@ -257,6 +258,8 @@ PreparedStage begin_stage(const StageContext& context) {
   const reliability::RecoverySpec& recovery = profile.recovery;
   job.recovery.spares = context.pool.spare_nodes;
   job.recovery.crews = recovery.crews;
+  job.recovery.spare_failures = recovery.spare_failures;
+  job.recovery.evict_lemons_after = profile.lemons ? profile.lemons->evict_after : 0;
   job.recovery.swap = run_time(recovery.swap, "reliability.recovery.swap");
   if (recovery.replacement)
     job.recovery.replacement = run_time(*recovery.replacement, "reliability.recovery.replacement");

@@ -34,7 +34,9 @@ struct UnitWork {
 };
 
 struct PreparedStage {
-  StageResult result; // without what failures decide
+  StageResult result;           // without what failures decide
+  plan::ParallelismSpec layout; // of batches that fill its schedule (pretraining, sft)
+  std::vector<BatchLevel> levels;
   std::vector<UnitWork> work;
   reliability::JobSpec job;
   std::uint64_t fingerprint = 0; // of the course of every step and rollout that it asked for
@@ -62,6 +64,10 @@ struct StageContext {
   std::vector<std::string>& substitutions;
   double& passes;                    // of all steps that the run has asked for
   StagePool* rollout_pool = nullptr; // of GPUs that only generate
+  // Of the stage on all of the pool, while it is prepared for a part of it: levels, and the layout
+  // but for its data parallelism. Without a layout one is searched for.
+  const std::vector<BatchLevel>* levels = nullptr;
+  const plan::ParallelismSpec* layout = nullptr;
   // Batches that ran 1F1B because they cannot fill DualPipe.
   std::int64_t least_unfilled = 0, most_unfilled = 0;
   plan::Schedule unfilled = plan::Schedule::DualPipe; // of these batches

@@ -120,10 +120,12 @@ void simulate_levels(StageContext& context, StepSimulator::Request& request,
       evaluations = whole / double(level.steps);
     }
     const RunTime duration = to_run_time(step.duration + evaluations * evaluation.duration);
-    if (stage.duration)
+    const bool bounded = stage.duration && context.levels == nullptr;
+    if (bounded)
       level.steps = steps_within(left, duration, level.steps);
     add_level(prepared, level, step, evaluations, evaluation);
-    if (!stage.duration)
+    prepared.levels.push_back(level);
+    if (!bounded)
       continue;
     left = left - level.steps * duration;
     if (left <= RunTime{})
@@ -157,7 +159,8 @@ PreparedStage prepare_training(StageContext& context) {
     request.attended_length =
         std::clamp(stage.tokens_per_sample, 1.0, double(stage.sequence_length));
   request.batch = stage.batch.end;
-  request.layout = choose_layout(context, request, true);
+  request.layout =
+      context.layout == nullptr ? choose_layout(context, request, true) : *context.layout;
 
   require_whole_cut(stage, request.layout);
 
@@ -166,8 +169,10 @@ PreparedStage prepare_training(StageContext& context) {
   const auto round = [&request](double wanted) {
     return feasible_batch(request.layout, wanted, Rounding::Nearest);
   };
+  prepared.layout = request.layout;
   const std::vector<BatchLevel> levels =
-      batch_levels(stage.batch, request.sequence_length, amount, round);
+      context.levels != nullptr ? *context.levels
+                                : batch_levels(stage.batch, request.sequence_length, amount, round);
   require_bounded(context, request, levels);
   simulate_levels(context, request, levels, prepared);
   prepared.job.duration = to_run_time(stage.duration.value_or(Seconds{}));

@@ -30,8 +30,9 @@ nlohmann::ordered_json figures(const Result& result) {
 
 TEST_CASE("golden results of the shipped scenarios", "[golden]") {
   const bool update = std::getenv("TRAINFARE_UPDATE_GOLDEN") != nullptr;
-  for (const std::string name : {"minimal", "deepseek-v3", "deepseek-r1", "llama-3.1-405b",
-                                 "grpo-small", "r1-disaggregated", "r1-async", "r1-h20-rollout"}) {
+  for (const std::string name :
+       {"minimal", "deepseek-v3", "deepseek-r1", "llama-3.1-405b", "grpo-small", "r1-disaggregated",
+        "r1-async", "r1-h20-rollout", "growing-cluster"}) {
     const std::string text = report::json_text(
         figures(simulate(scenario::load(SOURCE_DIR "/scenarios/" + name + ".yaml"))));
     const std::string path = SOURCE_DIR "/tests/golden/" + name + ".json";

@@ -5,6 +5,8 @@
 #include "sim/base/random.hpp"
 #include "sim/reliability/job.hpp"
 
+#include <string>
+
 namespace sim::reliability {
 
 inline RunTime seconds(double s) { return to_run_time(s * second); }
@@ -49,6 +51,35 @@ inline JobFailureClass random_class(RandomStream& random, const char* name) {
   return c;
 }
 
+// More nodes, once or twice: faster steps, other checkpoints, more that can fail.
+inline void add_growth(RandomStream& random, JobSpec& job) {
+  RunTime at{};
+  const std::size_t base = job.classes.size();
+  for (std::uint64_t n = 1 + random.below(2); n > 0; --n) {
+    at += seconds(8000 * random.uniform());
+    JobGrowth growth;
+    growth.at = at;
+    for (const Work& part : job.work)
+      growth.work.push_back({part.steps, to_run_time(random.uniform() * to_seconds(part.step))});
+    growth.checkpoints = job.checkpoints;
+    growth.checkpoints.stall = seconds(5 * random.uniform());
+    growth.checkpoints.persistence =
+        to_run_time(random.uniform() * to_seconds(job.checkpoints.interval));
+    growth.replicas = job.recovery.replicas + static_cast<std::int64_t>(random.below(8));
+    growth.nodes_per_replica = job.recovery.nodes_per_replica;
+    for (std::size_t i = 0; i < base; ++i) {
+      JobFailureClass more = job.classes[i];
+      more.name += "/" + std::to_string(n);
+      more.from = at;
+      job.classes.push_back(more);
+    }
+    job.growth.push_back(growth);
+  }
+  for (JobGrowth& growth : job.growth)
+    for (const JobFailureClass& c : job.classes)
+      growth.speeds.push_back(c.speed);
+}
+
 inline JobSpec random_job(RandomStream& random) {
   JobSpec job;
   const std::uint64_t parts = random.below(5);
@@ -82,6 +113,8 @@ inline JobSpec random_job(RandomStream& random) {
     job.maintenance_every = seconds(1000 + 5000 * random.uniform());
     job.maintenance = seconds(300 * random.uniform());
   }
+  if (random.below(2) == 0)
+    add_growth(random, job);
   // Without an end, a job that always falls back beyond what storage keeps goes on for ever.
   bool endless = c.write_failures == 0 && c.keep == 0;
   for (const JobFailureClass& k : job.classes)

@@ -66,6 +66,28 @@ TEST_CASE("software fails with a power of the job's size") {
   CHECK_THROWS_AS(job_classes(profile, pool_of(64)), InfeasibleError);
 }
 
+TEST_CASE("lemon nodes take their share of the failures that a class has in the mean") {
+  ReliabilitySpec profile;
+  profile.classes["gpu"] = counted(Component::Gpu);
+  profile.classes["job"] = counted(Component::Job);
+  const PerSecond without = stop_rate(job_classes(profile, pool_of(100)));
+  profile.lemons = LemonSpec{0.02, 10, 3};
+  const std::vector<JobFailureClass> classes = job_classes(profile, pool_of(100));
+  REQUIRE(classes.size() == 3);
+  CHECK(classes[2].name == "gpu-of-lemons");
+  CHECK(classes[2].lemons == 2);
+  CHECK(classes[2].law.components == 16);
+  CHECK(classes[2].nodes == 1);
+  // 800 GPUs at a rate r and 16 of them at 9 r more: 800 a hour in all.
+  CHECK(classes[0].law.rate / per_hour == Approx(800.0 / (800 + 9 * 16)));
+  CHECK(classes[2].law.rate / classes[0].law.rate == Approx(9));
+  CHECK(stop_rate(classes) / without == Approx(1));
+  CHECK(class_names(profile) == std::vector<std::string>{"gpu", "job", "gpu-of-lemons"});
+  // Of ten nodes none is one.
+  CHECK(stop_rate(job_classes(profile, pool_of(10))) / per_hour == Approx(81));
+  CHECK(job_classes(profile, pool_of(10)).size() == 3);
+}
+
 TEST_CASE("failures without a class add up over GPUs and the job") {
   ReliabilitySpec spec;
   // Llama 3: 419 unexpected interruptions in 54 days on 16,384 GPUs; 3.09 hours between two.

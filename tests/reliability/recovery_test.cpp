@@ -268,3 +268,62 @@ TEST_CASE("maintenance: planned stops at their times, with nothing lost but the 
   CHECK(result.times.lost_work < seconds(100));
   CHECK(result.failures == 0);
 }
+
+TEST_CASE("spares that are broken cost another swap, and are repaired like the node they replace") {
+  // More spares than are ever needed, each broken with probability 0.3: a geometric number of
+  // tries.
+  JobSpec job = plain_job(100000, 10, 5000, 0, 1000, 0, 0);
+  job.classes[0].replace = 1;
+  job.classes[0].nodes = 1;
+  job.classes[0].repair.time = 1 * second;
+  job.recovery.spares = 50;
+  job.recovery.swap = seconds(0.01); // too short for another failure
+  job.recovery.spare_failures = 0.3;
+  double broken = 0, failures = 0;
+  for (std::uint64_t i = 0; i < 50; ++i) {
+    const JobResult result = simulate_job(job, 11, "tests/spares", i);
+    const double swaps = to_seconds(result.times.recovery) / second / 0.01;
+    CHECK(double(result.failures + result.broken_spares) == Approx(swaps).margin(2));
+    CHECK(result.repairs.repairs == result.failures + result.broken_spares);
+    failures += double(result.failures);
+    broken += double(result.broken_spares);
+  }
+  // Broken ones before a good one: mean 0.3 / 0.7, variance 0.3 / 0.49.
+  CHECK(std::fabs(broken / failures - 0.3 / 0.7) < 4 * std::sqrt(0.3 / 0.49 / failures));
+  // All of them broken: it waits for the repair, as without any.
+  job.recovery.spares = 1;
+  job.recovery.spare_failures = 0.99;
+  job.classes[0].repair.time = 200 * second;
+  CHECK(simulate_job(job, 11, "tests/spares", 0).times.repair > RunTime{});
+}
+
+TEST_CASE("lemon nodes fail until they are known; then they are gone for good") {
+  // Ten lemons, each every 10,000 s, during 1e6 s of nothing but counting.
+  JobSpec job = plain_job(100000, 10, 1000, 0, 0, 0, 0);
+  job.classes[0].law = {10, 1.0 / (10000 * second), 1, 1, {}};
+  job.classes[0].lemons = 10;
+  job.classes[0].nodes = 1;
+  job.checkpoints.interval = seconds(10);
+  const auto mean_failures = [&job] {
+    double sum = 0;
+    for (std::uint64_t i = 0; i < 100; ++i)
+      sum += double(simulate_job(job, 12, "tests/lemons", i).failures);
+    return sum / 100;
+  };
+  const double wall = to_seconds(simulate_job(job, 12, "tests/lemons").wall) / second;
+  CHECK(std::fabs(mean_failures() - wall / 1000) < 4 * std::sqrt(wall / 1000 / 100) + 1);
+  job.recovery.replacement = RunTime{};
+  job.recovery.evict_lemons_after = 3;
+  for (std::uint64_t i = 0; i < 20; ++i) { // long before the end all are known
+    const JobResult result = simulate_job(job, 12, "tests/lemons", i);
+    CHECK(result.failures == 30);
+    CHECK(result.evicted_lemons == 10);
+    // A life of three exponential times each: the hazard is gone through until the eviction.
+    CHECK(result.causes[0].expected > 5);
+    CHECK(result.causes[0].expected < 70);
+  }
+  double expected = 0;
+  for (std::uint64_t i = 0; i < 200; ++i)
+    expected += simulate_job(job, 13, "tests/lemons", i).causes[0].expected;
+  CHECK(std::fabs(expected / 200 - 30) < 4 * std::sqrt(30.0 / 200)); // gamma: mean and variance 30
+}

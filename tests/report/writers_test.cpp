@@ -102,12 +102,12 @@ TEST_CASE("distributions: type-7 quantiles, totals without their prefix") {
 
   const report::Distributions d{{"failures"}, 21, false, {{"totals.cost_usd", "USD", q}}, 0xab};
   const Result r = hand_made::result();
-  const json j = json::parse(report::write_json(r, {d, {}, {}}));
+  const json j = json::parse(report::write_json(r, {d, {}, {}, {}}));
   CHECK(j["distribution"]["cost_usd"]["p50"] == 10);
   CHECK(j["distribution"]["sources"] == json::array({"failures"}));
   CHECK(j["distribution"]["fingerprint"] == "00000000000000ab");
-  CHECK(contains(report::write_table(r, {d, {}, {}}), "Over 21 replications (failures)"));
-  CHECK(contains(report::write_csv(r, {d, {}, {}}), "totals.cost_usd,64,USD,"));
+  CHECK(contains(report::write_table(r, {d, {}, {}, {}}), "Over 21 replications (failures)"));
+  CHECK(contains(report::write_csv(r, {d, {}, {}, {}}), "totals.cost_usd,64,USD,"));
 }
 
 TEST_CASE("the table prints scope beside every dollar and names its conventions") {

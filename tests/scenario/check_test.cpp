@@ -170,6 +170,38 @@ TEST_CASE("rules across the keys of models, nodes and pools") {
   CHECK_THAT(cluster("pools: {}"), Catch::Contains("cluster.pools: there is no pool"));
 }
 
+TEST_CASE("nodes come after the start, in order, and no more than there are") {
+  const auto grown = [](const std::string& keys, const std::string& calendar) {
+    return message_of(
+        with({{2, "cluster: {node: hgx-h800, nodes: 8, fabric: deepseek-mpft, " + keys + "}"},
+              {12, calendar}}));
+  };
+  const std::string start = "calendar: {start: 2024-10-01}";
+  CHECK(grown("deliveries: [{date: 2024-11-01, nodes: 4}, {date: 2024-12-01, nodes: 4}]", start)
+            .empty());
+  CHECK_THAT(grown("deliveries: [{date: 2024-11-01, nodes: 4}]", ""),
+             Catch::StartsWith(
+                 "2:72 cluster.deliveries: it is not known when the run starts; write calendar"));
+  CHECK_THAT(grown("deliveries: [{date: 2024-10-01, nodes: 4}]", start),
+             Catch::Contains("cluster.deliveries.0.date: 2024-10-01 is not after 2024-10-01; nodes "
+                             "that are there at the start are no delivery"));
+  CHECK_THAT(
+      grown("deliveries: [{date: 2024-12-01, nodes: 2}, {date: 2024-11-01, nodes: 2}]", start),
+      Catch::Contains("cluster.deliveries.1.date: 2024-11-01 is not after 2024-12-01; order them"));
+  CHECK_THAT(grown("deliveries: [{date: 2024-11-01, nodes: 9}]", start),
+             Catch::Contains("cluster.deliveries: 9 nodes come, the pool has 8"));
+  CHECK_THAT(grown("deliveries: [{date: 2024-11-31, nodes: 9}]", start),
+             Catch::Contains("2024-11-31"));
+  CHECK_THAT(grown("deliveries: [{date: 2024-11-01, nodes: 0}]", start),
+             Catch::Contains("cluster.deliveries.0.nodes"));
+  CHECK_THAT(grown("deliveries: [{nodes: 1}]", start), Catch::Contains("date"));
+  CHECK_THAT(grown("acquired: 2024-10-02, deliveries: [{date: 2024-11-01, nodes: 1}]", start),
+             Catch::Contains("cluster.acquired: the first nodes are there from calendar.start"));
+  CHECK_THAT(
+      grown("slow_gpus: [{gpu: 0, speed: 0.5}], deliveries: [{date: 2024-11-01, nodes: 1}]", start),
+      Catch::Contains("cluster.deliveries: a pool that grows has no slow or weak parts"));
+}
+
 TEST_CASE("pools that generate and pools with a rent of their own exist") {
   const std::string response =
       "response: {mean: [{step: 0, tokens: 9}], cap: [{until_step: 9, tokens: 9}]}";

@@ -114,6 +114,22 @@ TEST_CASE("delay is waiting for chips and a longer run") {
   CHECK(dates[1].start == Date{2024, 1, 31});
 }
 
+TEST_CASE("waiting for the first nodes is waiting for chips") {
+  Pair pair("calendar: {start: 2023-12-01}\n"
+            "cluster: {deliveries: [{date: 2023-12-11, nodes: 8}]}\n");
+  const tests::TemporaryFolder folder;
+  tests::write_text(folder / "first.yaml",
+                    "extends: " + minimal + "\ncalendar: {start: 2023-12-01}\n");
+  pair.request.load.sets = {};
+  pair.request.runs[0].file = folder / "first.yaml";
+  const report::Comparison c = pair.compare();
+  const std::vector<report::RunDates> dates = report::dates_of(c.compared);
+  CHECK(dates[1].waiting_days == Approx(10).epsilon(1e-12));
+  CHECK(dates[1].run_days == Approx(dates[0].run_days).epsilon(1e-12));
+  CHECK(dates[1].delay_days == Approx(10).epsilon(1e-12));
+  CHECK(dates[1].finish == c.compared[1].result.finish_date);
+}
+
 TEST_CASE("a chip cannot be used before its launch") {
   Pair pair("calendar: {start: 2023-09-01}\ncluster: {node: hgx-h20-8x400}\n");
   pair.request.runs[0].file = pair.request.runs[1].file;
