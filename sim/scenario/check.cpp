@@ -122,9 +122,12 @@ void Checker::work(const training::StageSpec& stage, const std::string& path) {
       static_cast<int>(stage.tokens.has_value()) + static_cast<int>(stage.steps.has_value()) +
       static_cast<int>(stage.samples.has_value()) + static_cast<int>(stage.duration.has_value());
   if (stage.kind == StageKind::Inference) {
-    if (!stage.tokens || ways != 1)
-      say(path, "an inference stage lasts as long as its tokens say",
-          "write tokens, and neither steps, samples nor duration");
+    if (stage.tokens.has_value() == stage.samples.has_value() || ways != 1)
+      say(path, "an inference stage lasts as long as its tokens or samples say",
+          "write one of tokens and samples, and neither steps nor duration");
+    if (stage.tokens_per_sample > 0)
+      say(path + ".tokens_per_sample", "answers are as long as inference.response says",
+          "leave it out");
     return;
   }
   if (ways != 1)

@@ -229,7 +229,7 @@ template <class V> void fields(V& v, StageSpec& s) {
   v("steps", s.steps, Rule{.low = 0, .high = 1e12, .low_open = true},
     "Optimizer steps, instead of tokens.");
   v("samples", s.samples, Rule{.low = 0, .high = 1e15, .low_open = true},
-    "Samples, instead of tokens.");
+    "Samples, instead of tokens; inference: prompts that are answered.");
   v("duration", s.duration, positive,
     "Wall-clock time, instead of tokens: trains what failures leave of it.");
   v("tokens_per_sample", s.tokens_per_sample, non_negative, "Mean tokens of a sample.");
