@@ -101,6 +101,7 @@ private:
   Bytes reduced_per_token_{};
   AllReduceTime all_reduce_;
   Seconds prompt_matrices_per_token_{}, prompt_attention_per_square_{}, prompt_exchange_{};
+  Seconds expand_per_cached_token_{};
   double prompt_extra_length_ = 0;
   int window_ = 0;
 };

@@ -152,7 +152,6 @@ TEST_CASE("carrying shortens a rollout, and what is carried waits where it canno
   CHECK(waits.rollout.duration ==
         simulate_steady_rollout(large.setting(), large.lengths, 150, 100'000, 3e5, 0)
             .rollout.duration);
-  large.decoding.memory_fraction = 0.52; // no room for one
   CHECK_THROWS_AS(
       simulate_carried_rollout(large.setting(), {{{0, 3e6}}, 0, {{1, 4'000'000}}}, 150, 8, 2, 0),
       InfeasibleError);
