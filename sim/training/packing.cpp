@@ -18,7 +18,8 @@ double packed_share(const Experience& experience, double responses, double lengt
   std::vector<double> free; // of each sequence that is not full, ascending
   for (double i = count - 0.5; i > 0; --i) {
     const double document =
-        experience.prompt_tokens + experience.law.quantile(experience.kept * i / count);
+        std::max(1.0, std::round(experience.prompt_tokens +
+                                 experience.law.quantile(experience.kept * i / count)));
     tokens += document;
     const double full = std::floor(document / length), rest = document - full * length;
     whole += full;

@@ -100,8 +100,10 @@ void Trainer::settle_beside(const Trainer& policy, const Experience& longest, bo
 void Trainer::settle_on(const Experience& longest, plan::StepMode mode) {
   Request request = request_;
   request.mode = mode;
-  request.batch =
-      feasible_batch(request.layout, packed(longest, share_of_update()).sequences, Rounding::Up);
+  request.batch = 1;
+  if (request.layout.data > 0) // else the step says what does not divide
+    request.batch =
+        feasible_batch(request.layout, packed(longest, share_of_update()).sequences, Rounding::Up);
   memory_ = simulate_step(context_, *simulator_, request).memory;
 }
 
