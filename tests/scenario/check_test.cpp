@@ -56,7 +56,7 @@ TEST_CASE("rules across the keys of a stage") {
       {"name: i, kind: inference, tokens: 5, samples: 5, inference: {" + response + "}",
        "6:5 stages.i: an inference stage lasts as long"},
       {"name: i, kind: inference, samples: 5, tokens_per_sample: 9, inference: {" + response + "}",
-       "6:42 stages.i.tokens_per_sample: answers are as long as inference.response says"},
+       "6:63 stages.i.tokens_per_sample: answers are as long as inference.response says"},
       {sft + "steps: 5, inference: {" + response + "}",
        "6:80 stages.s.inference: only an inference stage has it"},
       {sft + "steps: 5, pool: rollout", "6:75 stages.s.pool: the cluster has no pool 'rollout'"},
