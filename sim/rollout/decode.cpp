@@ -251,6 +251,10 @@ void DecodeModel::count_prefill(const GenerationSetting& setting) {
       kernels.exposed_exponentials * flop / chip.special_function_peak;
   prompt_attention_per_square_ = scores_per_key / 2 * per_score / chip.kernels->sustained_fraction;
   prompt_extra_length_ = kernels.query_tile + 2 * kernels.half_length;
+  if (model.attention.kind == workload::AttentionKind::Latent) // keys and values of what is cached
+    expand_per_cached_token_ = 2.0 * model.layers * model.attention.kv_rank * core.heads *
+                               (model.attention.head_dim + core.value_dim) * flop /
+                               multiply_rate(setting);
   count_prefill_exchange(setting);
 }
 
@@ -375,7 +379,8 @@ PrefillTime DecodeModel::prefill_parts(double tokens, double cached) const {
   PrefillTime time;
   if (tokens <= 0)
     return time;
-  time.multiplies = slowdown_ * tokens * prompt_matrices_per_token_;
+  time.multiplies =
+      slowdown_ * (tokens * prompt_matrices_per_token_ + cached * expand_per_cached_token_);
   // Twice the keys that a token sees on average, less one; all of them: tokens + 2 cached.
   const double whole = tokens + cached;
   const double all = whole * (2 * workload::causal_keys(whole, 0, window_) - 1);

@@ -21,6 +21,18 @@ struct Load {
 struct PrefillTime {
   Seconds multiplies{}, attention{}, exchange{}; // as they are exposed
   [[nodiscard]] Seconds total() const { return multiplies + attention + exchange; }
+  PrefillTime& operator+=(const PrefillTime& other) {
+    multiplies += other.multiplies;
+    attention += other.attention;
+    exchange += other.exchange;
+    return *this;
+  }
+  friend PrefillTime operator*(double factor, PrefillTime time) {
+    time.multiplies *= factor;
+    time.attention *= factor;
+    time.exchange *= factor;
+    return time;
+  }
 };
 
 class DecodeModel {
@@ -89,9 +101,14 @@ private:
   Bytes reduced_per_token_{};
   AllReduceTime all_reduce_;
   Seconds prompt_matrices_per_token_{}, prompt_attention_per_square_{}, prompt_exchange_{};
+  Seconds expand_per_cached_token_{};
   double prompt_extra_length_ = 0;
   int window_ = 0;
 };
+
+// Throws InfeasibleError("stages") where the cache of a tensor-parallel group does not hold a
+// prompt and the longest response.
+void require_room(const DecodeModel& model, double prompt, double longest);
 
 // GPUs that share attention and dense layers in a replica of `replica` GPUs.
 int tensor_gpus(const GenerationSetting& setting, int replica);

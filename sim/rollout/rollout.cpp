@@ -111,18 +111,6 @@ Generation generate_grouped(const DecodeModel& model, WorkerOptions options,
   return sum;
 }
 
-void require_room(const DecodeModel& model, double prompt, double longest) {
-  const double room = model.cache_tokens() * model.tensor();
-  if (prompt + longest > room)
-    throw InfeasibleError(
-        "stages",
-        fmt::format(
-            "a response of {:.0f} tokens after a prompt of {:.0f} does not fit: the KV cache "
-            "holds {:.0f} tokens beside the weights",
-            longest, prompt, room),
-        "a larger decoding.expert, shorter responses, or fewer bytes per weight or KV element");
-}
-
 // Sums over the responses.
 struct Totals {
   double generated = 0;     // tokens
@@ -156,6 +144,18 @@ void add_bounds(const DecodeModel& model, const WorkerOptions& options, const To
 }
 
 } // namespace
+
+void require_room(const DecodeModel& model, double prompt, double longest) {
+  const double room = model.cache_tokens() * model.tensor();
+  if (prompt + longest > room)
+    throw InfeasibleError(
+        "stages",
+        fmt::format(
+            "a response of {:.0f} tokens after a prompt of {:.0f} does not fit: the KV cache "
+            "holds {:.0f} tokens beside the weights",
+            longest, prompt, room),
+        "a larger decoding.expert, shorter responses, or fewer bytes per weight or KV element");
+}
 
 RolloutResult simulate_rollout(const GenerationSetting& setting, const LengthSpec& lengths,
                                double prompt_tokens, std::int64_t outputs, std::int64_t step) {

@@ -37,7 +37,8 @@ public:
   bool sound_cluster = false; // else nothing is said about pools
   void stages(const Node& list);
   void pools();
-  void model();
+  void model(const workload::ModelSpec& model, const std::string& path);
+  void loop(const training::ReinforcementSpec& spec, const std::string& path);
   void published();
   void probes();
   void reliability();
@@ -110,7 +111,7 @@ void Checker::stage(const training::StageSpec& stage, const std::string& path) {
     say(path + ".batch", "a training stage needs it", "write the sequences per step, such as 1024");
   batch(stage.batch, path + ".batch");
   if (stage.reinforcement)
-    response(stage.reinforcement->response, path + ".reinforcement.response");
+    loop(*stage.reinforcement, path + ".reinforcement");
   if (stage.inference)
     response(stage.inference->response, path + ".inference.response");
   if (sound_cluster)
@@ -119,15 +120,34 @@ void Checker::stage(const training::StageSpec& stage, const std::string& path) {
     stage_pool(stage.reinforcement->rollout_pool, path + ".reinforcement.rollout_pool");
 }
 
+void Checker::loop(const training::ReinforcementSpec& spec, const std::string& path) {
+  response(spec.response, path + ".response");
+  const auto companion = [&](const training::CompanionSpec& beside, const std::string& key,
+                             bool runs, const char* message, const char* remedy) {
+    if (!runs && (beside.model || beside.parallelism))
+      say(key, message, remedy);
+    if (runs && beside.model)
+      model(beside.model->spec, key + ".model");
+  };
+  companion(spec.reward.companion, path + ".reward",
+            spec.reward.kind == training::RewardKind::Model, "rules have no model and no layout",
+            "write kind: model, or leave them out");
+  companion(spec.critic, path + ".critic", spec.algorithm == training::Algorithm::Ppo,
+            "only ppo has a critic", "write algorithm: ppo, or leave it out");
+}
+
 // How long the stage lasts must be said in exactly one way.
 void Checker::work(const training::StageSpec& stage, const std::string& path) {
   const int ways =
       static_cast<int>(stage.tokens.has_value()) + static_cast<int>(stage.steps.has_value()) +
       static_cast<int>(stage.samples.has_value()) + static_cast<int>(stage.duration.has_value());
   if (stage.kind == StageKind::Inference) {
-    if (!stage.tokens || ways != 1)
-      say(path, "an inference stage lasts as long as its tokens say",
-          "write tokens, and neither steps, samples nor duration");
+    if (stage.tokens.has_value() == stage.samples.has_value() || ways != 1)
+      say(path, "an inference stage lasts as long as its tokens or samples say",
+          "write one of tokens and samples, and neither steps nor duration");
+    if (stage.tokens_per_sample > 0)
+      say(path + ".tokens_per_sample", "answers are as long as inference.response says",
+          "leave it out");
     return;
   }
   if (ways != 1)
@@ -286,26 +306,26 @@ void Checker::deliveries(const hardware::PoolSpec& pool, const std::string& path
         "nodes counts all, those that come too");
 }
 
-void Checker::model() {
-  const workload::ModelSpec& model = scenario_.model.spec;
-  attention(model.attention, "model.attention");
+void Checker::model(const workload::ModelSpec& model, const std::string& path) {
+  attention(model.attention, path + ".attention");
   if (model.dense_layers > model.layers)
-    say("model.dense_layers", "more dense layers than layers", "must not be above layers");
+    say(path + ".dense_layers", "more dense layers than layers", "must not be above layers");
   if (model.dense_layers > 0 && !model.experts)
-    say("model.dense_layers", "without experts all layers are dense",
+    say(path + ".dense_layers", "without experts all layers are dense",
         "leave it out, or write experts");
   if ((!model.experts || model.dense_layers > 0) && model.inner == 0)
-    say("model.inner", "dense layers need it", "write the inner dimension of the feed-forward");
+    say(path + ".inner", "dense layers need it", "write the inner dimension of the feed-forward");
   if (model.parallel_block && model.experts)
-    say("model.parallel_block", "attention and experts do not run as one block",
+    say(path + ".parallel_block", "attention and experts do not run as one block",
         "leave out one of them");
   if (!model.experts)
     return;
   if (model.experts->active > model.experts->routed)
-    say("model.experts.active", "more experts per token than there are",
+    say(path + ".experts.active", "more experts per token than there are",
         "must not be above routed");
   if (model.experts->max_nodes > model.experts->active)
-    say("model.experts.max_nodes", "more nodes than experts per token", "must not be above active");
+    say(path + ".experts.max_nodes", "more nodes than experts per token",
+        "must not be above active");
 }
 
 void Checker::attention(const workload::AttentionSpec& attention, const std::string& path) {
@@ -410,7 +430,7 @@ void check(const Scenario& scenario, const Node& root,
   if (checker.sound_cluster)
     checker.pools();
   if (sound_model)
-    checker.model();
+    checker.model(scenario.model.spec, "model");
   if (const Node* stages = root.find("stages"))
     checker.stages(*stages);
   checker.reliability();

@@ -11,7 +11,8 @@
 namespace sim::training {
 namespace {
 
-constexpr double slack = 1e-9; // of a way that is whole but for rounding
+constexpr double most_sequences = 1e15; // a double still counts them one by one
+constexpr double slack = 1e-9;          // of a way that is whole but for rounding
 
 std::int64_t sequences_of(const StageContext& context) {
   const EvaluationSpec& spec = *context.stage.evaluation;
@@ -31,6 +32,8 @@ std::int64_t sequences_of(const StageContext& context) {
   if (spec.sequences)
     return *spec.sequences;
   const double sequences = std::ceil(*spec.tokens / context.stage.sequence_length - slack);
+  require(sequences <= most_sequences, "more than 1e15 sequences in an evaluation",
+          "fewer tokens, or longer sequences");
   return std::max<std::int64_t>(1, static_cast<std::int64_t>(sequences));
 }
 

@@ -23,6 +23,12 @@ using execution::Category;
 
 constexpr std::int64_t portions = 24; // of the stage, in which response lengths stand still
 
+struct TrainingTimes {
+  PhaseTime reference, log_probabilities, reward, critic; // of the whole rollout, zero: none
+  PhaseTime update, critic_update;                        // one; critic: zero, none
+  std::int64_t update_batch = 0;
+};
+
 class Loop {
 public:
   explicit Loop(StageContext& context);
@@ -37,9 +43,13 @@ private:
 
   [[nodiscard]] std::vector<std::int64_t> portion_ends() const;
   void settle();
+  void settle_beside(const Experience& longest);
   void settle_offload();
-  [[nodiscard]] Bytes idle_models(Bytes frozen) const;
+  [[nodiscard]] Bytes frozen_models();
+  [[nodiscard]] bool has_critic() const { return spec_.algorithm == Algorithm::Ppo; }
+  [[nodiscard]] bool has_reward_model() const { return spec_.reward.kind == RewardKind::Model; }
   Portion simulate(std::int64_t middle);
+  TrainingTimes train(const Experience& experience);
   [[nodiscard]] LoopSides sides_of(const Portion& portion, std::int64_t updates) const;
   void add_units(std::int64_t units, const Iteration& one, PreparedStage& prepared) const;
   void add(const Portion& portion, std::int64_t iterations, std::int64_t updates, bool last,
@@ -52,7 +62,7 @@ private:
   StageContext& context_;
   const ReinforcementSpec& spec_;
   std::int64_t steps_ = 0;
-  Trainer trainer_;
+  Trainer trainer_, critic_, reward_;
   const StagePool& engine_;
   rollout::DecodingSpec decoding_;
   plan::StackSpec generation_stack_;
@@ -87,7 +97,8 @@ const ReinforcementSpec& spec_of(const StageSpec& stage) {
 
 Loop::Loop(StageContext& context)
     : context_(context), spec_(spec_of(context.stage)), steps_(*context.stage.steps),
-      trainer_(context, spec_),
+      trainer_(context, spec_), critic_(context, spec_, spec_.critic),
+      reward_(context, spec_, spec_.reward.companion),
       engine_(context.rollout_pool != nullptr ? *context.rollout_pool : context.pool) {
   decoding_ = rollout::ported(spec_.decoding, engine_.accelerator(), context.input.port,
                               fmt::format("stages.{}.reinforcement.decoding", context.stage.name),
@@ -108,15 +119,17 @@ std::vector<std::int64_t> Loop::portion_ends() const {
   return {ends.begin(), ends.end()};
 }
 
-// Bytes on a GPU of models beside the policy, and of their optimizers.
-Bytes Loop::idle_models(Bytes frozen) const {
+Bytes resident(const plan::MemoryPlan& memory) {
+  return memory.weights + memory.gradients + memory.optimizer;
+}
+
+// Bytes on a GPU of models that only pass forward.
+Bytes Loop::frozen_models() {
   Bytes sum{};
   if (spec_.reference_model)
-    sum += frozen;
-  if (spec_.reward.kind == RewardKind::Model)
-    sum += frozen;
-  if (spec_.algorithm == Algorithm::Ppo && !spec_.offload)
-    sum += trainer_.memory().weights + trainer_.memory().gradients + trainer_.memory().optimizer;
+    sum += trainer_.frozen_weights();
+  if (has_reward_model())
+    sum += reward_.frozen_weights();
   return sum;
 }
 
@@ -124,26 +137,26 @@ Bytes Loop::idle_models(Bytes frozen) const {
 // leave and come back, frozen models are only loaded. Without offload all stay.
 void Loop::settle_offload() {
   const plan::MemoryPlan& policy = trainer_.memory();
-  const bool frozen_model = spec_.reference_model || spec_.reward.kind == RewardKind::Model;
-  const Bytes frozen = frozen_model ? trainer_.frozen_weights() : Bytes{};
+  const Bytes frozen = frozen_models();
   if (!spec_.offload) {
-    const Bytes beside = idle_models(frozen);
+    const Bytes beside = frozen + (has_critic() ? resident(critic_.memory()) : Bytes{});
     if (policy.total() + beside > policy.capacity)
       refuse(context_.stage, "reinforcement.offload",
              fmt::format("{:.1f} GiB of other models do not fit beside the {:.1f} GiB of updates",
                          beside / gibibyte, policy.total() / gibibyte),
              "offload: true, or a layout with fewer parameters on a GPU");
     if (!separate()) // generation has what training leaves
-      generation_stack_.framework_memory +=
-          policy.weights + policy.gradients + policy.optimizer + beside;
+      generation_stack_.framework_memory += resident(policy) + beside;
     return;
   }
-  const Bytes trained = 2 * (policy.weights + policy.optimizer);
-  Bytes moved = idle_models(frozen);
+  const auto trained = [](const plan::MemoryPlan& memory) {
+    return 2 * (memory.weights + memory.optimizer);
+  };
+  Bytes moved = frozen;
   if (!separate())
-    moved += trained;
-  if (spec_.algorithm == Algorithm::Ppo)
-    moved += trained;
+    moved += trained(policy);
+  if (has_critic())
+    moved += trained(critic_.memory());
   if (spec_.reference_model && spec_.reference_refresh_steps > 0)
     moved += policy.weights *
              (double(spec_.updates_per_rollout) / double(spec_.reference_refresh_steps));
@@ -153,11 +166,28 @@ void Loop::settle_offload() {
   offload_ = moved / rate;
 }
 
+// What does not fit is told of the model that it is.
+void Loop::settle_beside(const Experience& longest) {
+  const auto settled = [&](Trainer& trainer, const char* key, bool frozen) {
+    try {
+      trainer.settle_beside(trainer_, longest, frozen);
+    } catch (const InfeasibleError& error) {
+      refuse(context_.stage, key, error.message(), error.remedy());
+    }
+  };
+  if (has_critic())
+    settled(critic_, "reinforcement.critic", false);
+  if (has_reward_model())
+    settled(reward_, "reinforcement.reward", true);
+}
+
 void Loop::settle() {
   const rollout::LengthLaw longest(spec_.response, steps_ - 1);
   const double outputs = double(spec_.outputs_per_rollout);
-  trainer_.settle(
-      {outputs, outputs * (spec_.prompt_tokens + longest.mean()), 0, spec_.prompt_tokens, longest});
+  const Experience experience{outputs, outputs * (spec_.prompt_tokens + longest.mean()), 0,
+                              spec_.prompt_tokens, longest};
+  trainer_.settle(experience);
+  settle_beside(experience);
   settle_offload();
   const rollout::GenerationSetting setting{engine_.spec.get(), &context_.input.model.spec,
                                            &generation_stack_, &decoding_};
@@ -171,8 +201,8 @@ LoopSides Loop::sides_of(const Portion& portion, std::int64_t updates) const {
   sides.rollout_breakdown = portion.rollout.breakdown;
   const TrainingTimes& times = portion.training;
   // A critic learns from every batch as the policy does.
-  const double learners = spec_.algorithm == Algorithm::Ppo ? 2 : 1;
-  PhaseTime sum = learners * double(updates) * times.update;
+  PhaseTime sum = double(updates) * times.update;
+  sum += double(updates) * times.critic_update;
   for (const PhaseTime* forward :
        {&times.reference, &times.log_probabilities, &times.reward, &times.critic})
     sum += *forward;
@@ -188,6 +218,26 @@ LoopSides Loop::sides_of(const Portion& portion, std::int64_t updates) const {
   return sides;
 }
 
+TrainingTimes Loop::train(const Experience& experience) {
+  TrainingTimes times;
+  times.update = trainer_.update(experience);
+  times.update_batch = trainer_.last_batch();
+  if (spec_.reference_model || spec_.old_log_probabilities) {
+    const PhaseTime forward = trainer_.forward(experience);
+    if (spec_.reference_model)
+      times.reference = forward;
+    if (spec_.old_log_probabilities)
+      times.log_probabilities = forward;
+  }
+  if (has_reward_model())
+    times.reward = reward_.forward(experience);
+  if (has_critic()) {
+    times.critic_update = critic_.update(experience);
+    times.critic = critic_.forward(experience);
+  }
+  return times;
+}
+
 Loop::Portion Loop::simulate(std::int64_t middle) {
   const rollout::GenerationSetting setting{engine_.spec.get(), &context_.input.model.spec,
                                            &generation_stack_, &decoding_};
@@ -195,7 +245,7 @@ Loop::Portion Loop::simulate(std::int64_t middle) {
   context_.course.add(one.rollout.duration);
   context_.course.add(one.rollout.generated_tokens);
   context_.course.add(one.rollout.experience.attended);
-  one.training = trainer_.train(one.rollout.experience);
+  one.training = train(one.rollout.experience);
   one.sides = sides_of(one, spec_.updates_per_rollout);
   return one;
 }
@@ -242,10 +292,9 @@ void Loop::count(const Portion& portion, std::int64_t iterations, std::int64_t u
   result.generated_tokens += count * portion.rollout.generated_tokens;
   result.tokens += count * trained * portion.rollout.experience.tokens;
   PhaseTime all = update;
-  if (spec_.algorithm == Algorithm::Ppo) {
-    result.critic += count * (times.critic.duration + update.duration);
-    all += update;
-  }
+  const PhaseTime critic_update = double(updates) * times.critic_update;
+  result.critic += count * (times.critic.duration + critic_update.duration);
+  all += critic_update;
   for (const PhaseTime* forward :
        {&times.reference, &times.log_probabilities, &times.reward, &times.critic})
     all += *forward;

@@ -117,20 +117,17 @@ RolloutSide simulate_rollout_side(const GenerationSetting& setting, const Reinfo
     return whole_rollouts(setting, spec, step);
   const std::int64_t outputs = outputs_to_end(spec);
   const LengthLaw law(spec.response, step);
-  if (spec.placement != Placement::Asynchronous) {
-    RolloutSide side =
-        side_of(rollout::simulate_carried_rollout(setting, spec.response, spec.prompt_tokens,
-                                                  outputs, spec.over_provisioning, step),
-                double(outputs), spec, law);
-    side.carried = spec.over_provisioning;
-    keep_usable(spec, side);
-    return side;
-  }
-  const double most = double(spec.max_staleness) * double(outputs);
-  const rollout::SteadyRollout steady = rollout::simulate_steady_rollout(
-      setting, spec.response, spec.prompt_tokens, outputs, most, step);
-  RolloutSide side = side_of(steady.rollout, double(outputs), spec, law);
-  side.under_way = steady.under_way;
+  const bool steady = spec.placement == Placement::Asynchronous;
+  const rollout::PartialRollout partial =
+      steady ? rollout::simulate_steady_rollout(setting, spec.response, spec.prompt_tokens, outputs,
+                                                double(spec.max_staleness) * double(outputs), step)
+             : rollout::simulate_carried_rollout(setting, spec.response, spec.prompt_tokens,
+                                                 outputs, spec.over_provisioning, step);
+  RolloutSide side = side_of(partial.rollout, double(outputs), spec, law);
+  if (steady)
+    side.under_way = partial.under_way;
+  else // by Little's law, in rollouts
+    side.carried = std::max(0.0, partial.under_way / double(outputs) - 1);
   keep_usable(spec, side);
   return side;
 }

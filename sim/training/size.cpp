@@ -19,6 +19,20 @@ void require_bounded(const rollout::LengthSpec& response, const std::string& pat
                    "fewer points; between them values are interpolated");
 }
 
+void require_bounded(const workload::ModelSpec& model, const std::string& path) {
+  require_within(limit::layers, model.layers, "layers", path + ".layers", "fewer layers");
+  require_within(limit::layers, model.multi_token_prediction, "prediction modules",
+                 path + ".multi_token_prediction", "fewer modules");
+}
+
+void require_bounded(const ReinforcementSpec& loop, const std::string& path) {
+  require_bounded(loop.response, path + ".response");
+  if (loop.reward.companion.model)
+    require_bounded(loop.reward.companion.model->spec, path + ".reward.model");
+  if (loop.critic.model)
+    require_bounded(loop.critic.model->spec, path + ".critic.model");
+}
+
 } // namespace
 
 void require_bounded(const RunInput& input) {
@@ -35,9 +49,7 @@ void require_bounded(const RunInput& input) {
   deliveries(input.cluster.main, "cluster");
   for (const auto& [name, pool] : input.cluster.pools)
     deliveries(pool, "cluster.pools." + name);
-  require_within(limit::layers, input.model->layers, "layers", "model.layers", "fewer layers");
-  require_within(limit::layers, input.model->multi_token_prediction, "prediction modules",
-                 "model.multi_token_prediction", "fewer modules");
+  require_bounded(input.model.spec, "model");
   require_within(limit::stages, double(input.stages.size()), "stages", "stages",
                  "fewer stages, or several runs that build on one another (builds_on)");
   for (const StageSpec& stage : input.stages) {
@@ -45,7 +57,7 @@ void require_bounded(const RunInput& input) {
     require_within(limit::ramp_steps, stage.batch.ramp_steps, "levels of a ramp",
                    path + ".batch.ramp_steps", "fewer ramp_steps");
     if (stage.reinforcement)
-      require_bounded(stage.reinforcement->response, path + ".reinforcement.response");
+      require_bounded(*stage.reinforcement, path + ".reinforcement");
     if (stage.inference)
       require_bounded(stage.inference->response, path + ".inference.response");
   }

@@ -5,6 +5,7 @@
 #include "sim/base/fields.hpp"
 #include "sim/plan/spec.hpp"
 #include "sim/rollout/spec.hpp"
+#include "sim/workload/spec.hpp"
 
 #include <cstdint>
 #include <optional>
@@ -24,7 +25,7 @@ struct BatchSpec {
   int ramp_steps = 16;
 };
 
-// What beside the policy has weights to run: PPO trains a critic as large as the policy.
+// What beside the policy has weights to run: PPO trains a critic.
 enum class Algorithm { Grpo, Ppo, Rloo };
 
 // Where responses are made. Colocated: on the GPUs of the updates, one after the other. The others
@@ -37,13 +38,20 @@ enum class Placement { Colocated, Disaggregated, OneStepOff, Asynchronous };
 // responses, each as long as it is; single responses, padded to the longest.
 enum class Packing { BestFit, None, Padding };
 
+// A model beside the policy, on the GPUs of the updates.
+struct CompanionSpec {
+  std::optional<Named<workload::ModelSpec>> model;        // absent: as large as the policy
+  std::optional<Auto<plan::ParallelismSpec>> parallelism; // absent: the policy's
+};
+
 enum class RewardKind { Rules, Model };
 // Rules run on `workers` processors beside the rollout, `time` for each response; without a time
-// they cost nothing. A reward model is as large as the policy.
+// they cost nothing.
 struct RewardSpec {
   RewardKind kind = RewardKind::Rules;
   Seconds time{};
-  std::int64_t workers = 0; // 0: enough
+  std::int64_t workers = 0;     // 0: enough
+  CompanionSpec companion = {}; // that judges
 };
 
 // DAPO's dynamic sampling (arXiv 2503.14476, section 3.2): groups whose responses all have one
@@ -79,6 +87,7 @@ struct ReinforcementSpec {
   double over_provisioning = 0;   // responses under way beyond outputs_per_rollout, relative
   std::optional<ResamplingSpec> resampling;
   RewardSpec reward;
+  CompanionSpec critic = {}; // of PPO
   bool reference_model = true;
   std::int64_t reference_refresh_steps = 0; // 0: the reference stays
   bool old_log_probabilities = false;       // of the policy, before the updates
@@ -142,10 +151,16 @@ template <class V> void fields(V& v, BatchSpec& s) {
   v("ramp_tokens", s.ramp_tokens, non_negative, "Tokens over which the batch grows.");
   v("ramp_steps", s.ramp_steps, at_least_one, "Levels of the ramp.");
 }
+template <class V> void fields(V& v, CompanionSpec& s) {
+  v("model", s.model, anything, "The model; absent: as large as the policy.");
+  v("parallelism", s.parallelism, anything,
+    "Layout of its steps on the GPUs of the updates; absent: the policy's.");
+}
 template <class V> void fields(V& v, RewardSpec& s) {
-  v("kind", s.kind, anything, "Rules on processors, or a model as large as the policy.");
+  v("kind", s.kind, anything, "Rules on processors, or a model.");
   v("time", s.time, non_negative, "Rules: processor time of one response.");
   v("workers", s.workers, non_negative, "Rules: processors beside the rollout; absent: enough.");
+  fields(v, s.companion);
 }
 template <class V> void fields(V& v, ResamplingSpec& s) {
   v("usable", s.usable, required(Rule{.low = 0.001, .high = 1}),
@@ -171,7 +186,7 @@ template <class V> void placement_fields(V& v, ReinforcementSpec& s) {
     "Responses under way beyond outputs_per_rollout, relative; the first to end are kept.");
 }
 template <class V> void fields(V& v, ReinforcementSpec& s) {
-  v("algorithm", s.algorithm, anything, "ppo: with a critic as large as the policy.");
+  v("algorithm", s.algorithm, anything, "ppo: with a critic.");
   v("outputs_per_rollout", s.outputs_per_rollout, required(Rule{.low = 1, .high = 1e9}),
     "Responses trained on per rollout.");
   v("updates_per_rollout", s.updates_per_rollout, Rule{.low = 1, .high = 1e9},
@@ -182,6 +197,7 @@ template <class V> void fields(V& v, ReinforcementSpec& s) {
   placement_fields(v, s);
   v("resampling", s.resampling, anything, "Rollouts are repeated until enough responses teach.");
   v("reward", s.reward, anything, "How responses are judged.");
+  v("critic", s.critic, anything, "ppo: the critic.");
   v("reference_model", s.reference_model, anything,
     "A frozen reference model scores each response.");
   v("reference_refresh_steps", s.reference_refresh_steps, non_negative,
@@ -229,7 +245,7 @@ template <class V> void fields(V& v, StageSpec& s) {
   v("steps", s.steps, Rule{.low = 0, .high = 1e12, .low_open = true},
     "Optimizer steps, instead of tokens.");
   v("samples", s.samples, Rule{.low = 0, .high = 1e15, .low_open = true},
-    "Samples, instead of tokens.");
+    "Samples, instead of tokens; inference: prompts that are answered.");
   v("duration", s.duration, positive,
     "Wall-clock time, instead of tokens: trains what failures leave of it.");
   v("tokens_per_sample", s.tokens_per_sample, non_negative, "Mean tokens of a sample.");

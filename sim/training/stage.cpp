@@ -35,16 +35,6 @@ std::string layout_text(const ParallelismSpec& layout) {
   return text;
 }
 
-// Left zero where the degrees do not divide the GPUs: the step itself says so.
-ParallelismSpec with_data(ParallelismSpec layout, std::int64_t gpus) {
-  std::int64_t left = gpus;
-  for (const int degree : {layout.tensor, layout.pipeline, layout.context})
-    left = left % degree == 0 ? left / degree : 0;
-  if (layout.data == 0)
-    layout.data = static_cast<int>(left);
-  return layout;
-}
-
 constexpr int largest_micro_batch = 8; // that a search tries
 
 // A search compares layouts on a batch that most of them can run.
@@ -80,19 +70,32 @@ ParallelismSpec unfilled_layout(ParallelismSpec layout) {
 
 } // namespace
 
+// Left zero where the degrees do not divide the GPUs: the step itself says so.
+ParallelismSpec with_data(ParallelismSpec layout, std::int64_t gpus) {
+  std::int64_t left = gpus;
+  for (const int degree : {layout.tensor, layout.pipeline, layout.context})
+    left = left % degree == 0 ? left / degree : 0;
+  if (layout.data == 0)
+    layout.data = static_cast<int>(left);
+  return layout;
+}
+
+ParallelismSpec search_layout(StageContext& context, StepSimulator& simulator,
+                              StepSimulator::Request request, bool exact_batch) {
+  if (!exact_batch)
+    request.batch = batch_for_any_layout(request.batch, context.pool.gpus);
+  // No layout has fewer passes than the one that replicates the model everywhere.
+  request.layout.micro_batch = largest_micro_batch;
+  require_within(limit::passes, passes_in(request, context.pool.gpus), "passes in a step", "stages",
+                 "a smaller batch");
+  return simulator.search(request);
+}
+
 ParallelismSpec choose_layout(StageContext& context, const StepSimulator::Request& request,
                               bool exact_batch) {
   const Auto<ParallelismSpec>& given = given_layout(context);
-  StepSimulator::Request searched = request;
-  if (!exact_batch)
-    searched.batch = batch_for_any_layout(request.batch, context.pool.gpus);
-  if (given.automatic()) {
-    // No layout has fewer passes than the one that replicates the model everywhere.
-    searched.layout.micro_batch = largest_micro_batch;
-    require_within(limit::passes, passes_in(searched, context.pool.gpus), "passes in a step",
-                   "stages", "a smaller batch");
-    return context.pool.simulator->search(searched);
-  }
+  if (given.automatic())
+    return search_layout(context, *context.pool.simulator, request, exact_batch);
   StepSimulator::Request trial = request;
   trial.layout = with_data(*given.given, context.pool.gpus);
   try {
@@ -106,7 +109,8 @@ ParallelismSpec choose_layout(StageContext& context, const StepSimulator::Reques
   } catch (const InfeasibleError& reason) {
     if (context.input.port.layout != plan::PortLayout::Auto)
       throw;
-    const ParallelismSpec found = context.pool.simulator->search(searched);
+    const ParallelismSpec found =
+        search_layout(context, *context.pool.simulator, request, exact_batch);
     context.least_unfilled = context.most_unfilled = 0;
     context.substitutions.push_back(fmt::format("stages.{}.parallelism: {} -> {} ({})",
                                                 context.stage.name, layout_text(trial.layout),
@@ -116,6 +120,11 @@ ParallelismSpec choose_layout(StageContext& context, const StepSimulator::Reques
 }
 
 const execution::StepResult& simulate_step(StageContext& context, StepSimulator::Request request) {
+  return simulate_step(context, *context.pool.simulator, std::move(request));
+}
+
+const execution::StepResult& simulate_step(StageContext& context, StepSimulator& simulator,
+                                           StepSimulator::Request request) {
   const double passes = passes_in(request, context.pool.gpus);
   require_within(limit::passes, passes, "passes in a step", "stages",
                  "a smaller batch, larger micro-batches or fewer pipeline stages");
@@ -133,7 +142,7 @@ const execution::StepResult& simulate_step(StageContext& context, StepSimulator:
                                  : std::min(context.least_unfilled, request.batch);
     context.most_unfilled = std::max(context.most_unfilled, request.batch);
   }
-  const execution::StepResult& step = context.pool.simulator->step(request);
+  const execution::StepResult& step = simulator.step(request);
   context.course.add(step.fingerprint);
   return step;
 }

@@ -88,6 +88,16 @@ plan::ParallelismSpec choose_layout(StageContext& context,
 // One step; a batch that cannot fill DualPipe runs 1F1B, which is noted in the context.
 const execution::StepResult& simulate_step(StageContext& context,
                                            execution::StepSimulator::Request request);
+// The same of another model on the stage's pool.
+const execution::StepResult& simulate_step(StageContext& context,
+                                           execution::StepSimulator& simulator,
+                                           execution::StepSimulator::Request request);
+
+// The layout with `data` as the other degrees leave it, where they divide the GPUs.
+plan::ParallelismSpec with_data(plan::ParallelismSpec layout, std::int64_t gpus);
+// The fastest layout for about such a batch; any layout is sure to run the one that is searched on.
+plan::ParallelismSpec search_layout(StageContext& context, execution::StepSimulator& simulator,
+                                    execution::StepSimulator::Request request, bool exact_batch);
 
 // Tells what simulate_step noted.
 void report_unfilled(StageContext& context);

@@ -2,6 +2,7 @@
 #include "sim/training/trainer.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/training/packing.hpp"
 
 #include <fmt/format.h>
 
@@ -37,7 +38,7 @@ PhaseTime operator*(double factor, PhaseTime phase) {
 }
 
 Trainer::Trainer(StageContext& context, const ReinforcementSpec& spec)
-    : context_(context), spec_(spec) {
+    : context_(context), spec_(spec), simulator_(context.pool.simulator.get()) {
   // Without a packing length a sequence is as long as the longest response.
   const StageSpec& stage = context.stage;
   request_.sequence_length =
@@ -46,10 +47,26 @@ Trainer::Trainer(StageContext& context, const ReinforcementSpec& spec)
           : spec.prompt_tokens + rollout::scheduled_cap(spec.response, *stage.steps - 1);
 }
 
+Trainer::Trainer(StageContext& context, const ReinforcementSpec& spec, const CompanionSpec& beside)
+    : Trainer(context, spec) {
+  beside_ = &beside;
+  if (!beside.model)
+    return;
+  own_ = std::make_unique<execution::StepSimulator>(*context.pool.spec, beside.model->spec,
+                                                    context.pool.stack, context.input.fidelity);
+  simulator_ = own_.get();
+}
+
+// That are packed together: those of an update.
+double Trainer::responses_packed(const Experience& experience) const {
+  return experience.responses / double(spec_.updates_per_rollout);
+}
+
 Trainer::Batch Trainer::packed(const Experience& experience, double share) const {
-  const double tokens = share * experience.tokens;
-  return {request_.sequence_length, experience.attended,
-          std::max(1.0, std::ceil(tokens / request_.sequence_length - 1e-9)), tokens};
+  const double tokens = share * experience.tokens, length = request_.sequence_length;
+  const double filled = length * packed_share(experience, responses_packed(experience), length);
+  const double lossless = std::max(1.0, std::ceil(tokens / length - 1e-9));
+  return {length, experience.attended, std::max(lossless, std::round(tokens / filled)), tokens};
 }
 
 // Responses alone, padded to one length that the layout can cut.
@@ -60,20 +77,41 @@ Trainer::Batch Trainer::single(const Experience& experience, double share, doubl
 }
 
 void Trainer::settle(const Experience& longest) {
-  const double share = 1 / double(spec_.updates_per_rollout);
   Request request = request_;
-  request.batch = static_cast<std::int64_t>(packed(longest, share).sequences);
+  request.batch = static_cast<std::int64_t>(packed(longest, share_of_update()).sequences);
   request_.layout = choose_layout(context_, request, false);
-  request.layout = request_.layout;
-  request.batch = feasible_batch(request.layout, double(request.batch), Rounding::Up);
-  memory_ = simulate_step(context_, request).memory;
+  settle_on(longest, plan::StepMode::Training);
+}
+
+void Trainer::settle_beside(const Trainer& policy, const Experience& longest, bool frozen) {
+  const plan::StepMode mode = frozen ? plan::StepMode::ForwardOnly : plan::StepMode::Training;
+  request_.layout = policy.layout();
+  if (beside_->parallelism && beside_->parallelism->automatic()) {
+    Request request = request_;
+    request.mode = mode;
+    request.batch = static_cast<std::int64_t>(packed(longest, share_of_update()).sequences);
+    request_.layout = search_layout(context_, *simulator_, request, false);
+  } else if (beside_->parallelism) {
+    request_.layout = with_data(*beside_->parallelism->given, context_.pool.gpus);
+  }
+  settle_on(longest, mode);
+}
+
+void Trainer::settle_on(const Experience& longest, plan::StepMode mode) {
+  Request request = request_;
+  request.mode = mode;
+  request.batch = 1;
+  if (request.layout.data > 0) // else the step says what does not divide
+    request.batch =
+        feasible_batch(request.layout, packed(longest, share_of_update()).sequences, Rounding::Up);
+  memory_ = simulate_step(context_, *simulator_, request).memory;
 }
 
 Bytes Trainer::frozen_weights() {
   Request request = request_;
   request.mode = plan::StepMode::ForwardOnly;
   request.batch = feasible_batch(request.layout, 1, Rounding::Up);
-  return simulate_step(context_, request).memory.weights;
+  return simulate_step(context_, *simulator_, request).memory.weights;
 }
 
 // One step on `tokens` tokens: a padded batch takes the time of the batch that the layout can run,
@@ -92,15 +130,15 @@ PhaseTime Trainer::step(Request request, double tokens) {
       steady_micro_batches * layout.pipeline * layout.data * layout.micro_batch;
   const bool extrapolate = request.mode == plan::StepMode::ForwardOnly && batch > 2 * shorter;
   if (!extrapolate) {
-    const StepResult& result = simulate_step(context_, request);
+    const StepResult& result = simulate_step(context_, *simulator_, request);
     if (request.mode == plan::StepMode::Training)
       last_update_ = result;
     return counted(result);
   }
   request.batch = shorter;
-  const PhaseTime one = counted(simulate_step(context_, request));
+  const PhaseTime one = counted(simulate_step(context_, *simulator_, request));
   request.batch = 2 * shorter;
-  const PhaseTime two = counted(simulate_step(context_, request));
+  const PhaseTime two = counted(simulate_step(context_, *simulator_, request));
   const double more = double(batch) / double(shorter) - 2;
   PhaseTime sum = (1 + more) * two;
   sum += -more * one;
@@ -172,25 +210,12 @@ PhaseTime Trainer::phase(plan::StepMode mode, const Experience& experience, doub
   return {};
 }
 
-TrainingTimes Trainer::train(const Experience& experience) {
-  TrainingTimes times;
-  const double share = 1 / double(spec_.updates_per_rollout);
-  times.update = phase(plan::StepMode::Training, experience, share);
-  times.update_batch = last_batch_;
-  const bool critic = spec_.algorithm == Algorithm::Ppo,
-             model_reward = spec_.reward.kind == RewardKind::Model;
-  if (!spec_.reference_model && !spec_.old_log_probabilities && !critic && !model_reward)
-    return times;
-  const PhaseTime forward = phase(plan::StepMode::ForwardOnly, experience, 1);
-  if (spec_.reference_model)
-    times.reference = forward;
-  if (spec_.old_log_probabilities)
-    times.log_probabilities = forward;
-  if (model_reward)
-    times.reward = forward;
-  if (critic)
-    times.critic = forward;
-  return times;
+PhaseTime Trainer::update(const Experience& experience) {
+  return phase(plan::StepMode::Training, experience, share_of_update());
+}
+
+PhaseTime Trainer::forward(const Experience& experience) {
+  return phase(plan::StepMode::ForwardOnly, experience, 1);
 }
 
 } // namespace sim::training

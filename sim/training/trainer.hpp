@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Inside this room only. The side of a loop that trains: forward passes over a rollout, updates on
-// it.
+// it, of the policy or of a model beside it.
 #pragma once
 
 #include "sim/rollout/length.hpp"
@@ -8,6 +8,7 @@
 #include "sim/training/stage.hpp"
 
 #include <cstdint>
+#include <memory>
 
 namespace sim::training {
 
@@ -29,25 +30,27 @@ struct Experience {
   double kept = 1;                  // the shortest of them, by share: those that are trained on
 };
 
-struct TrainingTimes {
-  PhaseTime reference, log_probabilities, reward, critic; // of the whole rollout, zero: none
-  PhaseTime update;                                       // one, the critic's not included
-  std::int64_t update_batch = 0;
-};
-
 class Trainer {
 public:
-  explicit Trainer(StageContext& context, const ReinforcementSpec& spec);
+  // Of the policy; of another model, which `beside` may name, beside it.
+  Trainer(StageContext& context, const ReinforcementSpec& spec);
+  Trainer(StageContext& context, const ReinforcementSpec& spec, const CompanionSpec& beside);
 
-  // The layout of the updates, once for the stage, at its longest responses.
+  // The layout, once for the stage, at its longest responses: of updates, or (`frozen`) of forward
+  // passes alone.
   void settle(const Experience& longest);
-  TrainingTimes train(const Experience& experience);
+  void settle_beside(const Trainer& policy, const Experience& longest, bool frozen);
+
+  // One update; the whole rollout once.
+  PhaseTime update(const Experience& experience);
+  PhaseTime forward(const Experience& experience);
 
   [[nodiscard]] const plan::ParallelismSpec& layout() const { return request_.layout; }
   // Of a GPU at the longest responses; of a frozen model's weights.
   [[nodiscard]] const plan::MemoryPlan& memory() const { return memory_; }
   [[nodiscard]] Bytes frozen_weights();
   [[nodiscard]] const execution::StepResult& last_update() const { return last_update_; }
+  [[nodiscard]] std::int64_t last_batch() const { return last_batch_; } // of an update
 
 private:
   struct Batch {
@@ -63,9 +66,16 @@ private:
   PhaseTime interpolated(plan::StepMode mode, const Batch& batch);
   PhaseTime phase(plan::StepMode mode, const Experience& experience, double share);
   void require_attended(double attended) const;
+  // Of the responses of a rollout.
+  [[nodiscard]] double share_of_update() const { return 1 / double(spec_.updates_per_rollout); }
+  void settle_on(const Experience& longest, plan::StepMode mode);
+  [[nodiscard]] double responses_packed(const Experience& experience) const;
 
   StageContext& context_;
   const ReinforcementSpec& spec_;
+  const CompanionSpec* beside_ = nullptr;
+  std::unique_ptr<execution::StepSimulator> own_; // where the model is not the policy
+  execution::StepSimulator* simulator_;
   Request request_; // layout and packed length
   plan::MemoryPlan memory_;
   execution::StepResult last_update_;

@@ -169,17 +169,38 @@ TEST_CASE("a tensor-parallel replica of an expert model cuts every expert: no ex
   CHECK_THROWS_AS(DecodeModel(c.setting()), InfeasibleError);
 }
 
-TEST_CASE("cached prompt tokens are not multiplied but attended to") {
+TEST_CASE("cached prompt tokens are not multiplied but expanded and attended to") {
   Case c;
   const DecodeModel model(c.setting());
   const PrefillTime whole = model.prefill_parts(4000), rest = model.prefill_parts(1000, 3000);
-  CHECK(rest.multiplies / whole.multiplies == Approx(0.25));
+  // Keys of 128 and values of 128 for each of 128 heads from 512 latent elements, 61 times.
+  const double rate = 1978.9e12 * 0.74 * 7168 / (7168 + 730.0) * 0.9;
+  const double expanded = 3000 * 61 * 2.0 * 512 * 128 * (128 + 128) / rate;
+  CHECK((rest.multiplies / second - expanded) / (whole.multiplies / second) == Approx(0.25));
   CHECK(rest.exchange / whole.exchange == Approx(0.25));
   CHECK((model.prefill_parts(3000).attention + rest.attention) / whole.attention ==
         Approx(1).epsilon(1e-9));
   // Expert parallelism over 8 nodes: at most 4 copies of a token, 7/8 of them outside, 44 GB/s.
   const double exchange = 58 * 4 * 7.0 / 8 * 7168 * (1 + 4.0 / 128 + 2) / 44e9;
   CHECK(model.prefill_parts(1).exchange / second == Approx(exchange).epsilon(1e-9));
+}
+
+TEST_CASE("verified drafts read the cache once: free where memory bounds attention") {
+  Case c;
+  c.model = llama_8b();
+  c.decoding = {};
+  c.decoding.expert = 1;
+  c.decoding.acceptance = 0.9;
+  const Seconds alone = decode_step(c.setting(), 16, 8000).attention;
+  c.decoding.drafts = 3;
+  CHECK(decode_step(c.setting(), 16, 8000).attention == alone);
+  // One latent entry serves 128 heads: 2 x (512 + 576) FLOP on 1,152 bytes for each of them are
+  // more than Hopper has, with drafts as often again.
+  Case latent;
+  const Seconds verified = decode_step(latent.setting(), 16, 8000).attention;
+  latent.decoding.drafts = 0;
+  CHECK(verified / decode_step(latent.setting(), 16, 8000).attention ==
+        Approx(2 * 62.0 / 61).epsilon(1e-9));
 }
 
 TEST_CASE("a sliding window bounds the cache that a step reads and a prompt's attention") {

@@ -25,6 +25,7 @@ TEST_CASE("rules across the keys of a stage") {
       {sft + "steps: 5", ""},
       {sft + "samples: 5, tokens_per_sample: 100", ""},
       {"name: i, kind: inference, tokens: 5, inference: {" + response + "}", ""},
+      {"name: i, kind: inference, samples: 5, inference: {" + response + "}", ""},
       {"name: r, kind: rl, steps: 5, sequence_length: 9, batch: 8, reinforcement: "
        "{outputs_per_rollout: 8, " +
            response + "}",
@@ -52,6 +53,10 @@ TEST_CASE("rules across the keys of a stage") {
        "6:5 stages.i.inference: an inference stage needs it"},
       {"name: i, kind: inference, steps: 5, inference: {" + response + "}",
        "6:5 stages.i: an inference stage lasts as long"},
+      {"name: i, kind: inference, tokens: 5, samples: 5, inference: {" + response + "}",
+       "6:5 stages.i: an inference stage lasts as long"},
+      {"name: i, kind: inference, samples: 5, tokens_per_sample: 9, inference: {" + response + "}",
+       "6:63 stages.i.tokens_per_sample: answers are as long as inference.response says"},
       {sft + "steps: 5, inference: {" + response + "}",
        "6:80 stages.s.inference: only an inference stage has it"},
       {sft + "steps: 5, pool: rollout", "6:75 stages.s.pool: the cluster has no pool 'rollout'"},
@@ -62,6 +67,19 @@ TEST_CASE("rules across the keys of a stage") {
        "6:63 stages.s.batch.ramp_tokens: a ramp needs start and ramp_tokens"},
       {"name: a.b, kind: sft, sequence_length: 4, batch: 8, steps: 5",
        "'a.b' cannot be the name of a stage"},
+      {"name: r, kind: rl, steps: 5, sequence_length: 9, batch: 8, reinforcement: "
+       "{outputs_per_rollout: 8, reward: {model: llama-3.1-8b}, " +
+           response + "}",
+       "stages.r.reinforcement.reward: rules have no model and no layout"},
+      {"name: r, kind: rl, steps: 5, sequence_length: 9, batch: 8, reinforcement: "
+       "{outputs_per_rollout: 8, critic: {model: llama-3.1-8b}, " +
+           response + "}",
+       "stages.r.reinforcement.critic: only ppo has a critic"},
+      {"name: r, kind: rl, steps: 5, sequence_length: 9, batch: 8, reinforcement: "
+       "{outputs_per_rollout: 8, reward: {kind: model, model: {extends: llama-3.1-8b, "
+       "dense_layers: 40}}, " +
+           response + "}",
+       "stages.r.reinforcement.reward.model.dense_layers: more dense layers than layers"},
       {"name: i, kind: inference, tokens: 5, inference: {response: {mean: [], cap: []}}",
        "need a mean and a cap"},
   };

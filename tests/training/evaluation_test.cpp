@@ -125,4 +125,10 @@ TEST_CASE("an evaluation that says too little or too much is refused") {
   stage.evaluation->tokens.reset();
   stage.evaluation->sequences.reset();
   CHECK(refused(stage));
+  // More than can be counted.
+  stage = evaluated(10, 10, 128);
+  stage.evaluation->sequences.reset();
+  stage.evaluation->tokens = 1e19;
+  stage.sequence_length = 2;
+  CHECK(refused(stage));
 }

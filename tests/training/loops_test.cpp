@@ -124,7 +124,7 @@ TEST_CASE("the ledger adds up in every placement, with failures and spares") {
       loop.over_provisioning = placement == Placement::Asynchronous && partial ? 0 : 0.25;
       loop.max_staleness = 2;
       loop.resampling = ResamplingSpec{0.7, 0};
-      loop.reward = {RewardKind::Rules, 2 * second, 16};
+      loop.reward = {RewardKind::Rules, 2 * second, 16, {}};
       input.cluster.main.nodes = 5;
       input.stages = {stage};
       input.reliability.failures = 1.0 / (10 * hour) / (gpu_second / second);
@@ -164,6 +164,45 @@ TEST_CASE("PPO trains a critic as large as the policy and reads each rollout wit
   CHECK((ppo.update + ppo.critic + ppo.reward + ppo.reference - grpo.update - grpo.reference) /
             second ==
         Approx(grpo.update / second + 2 * forward).epsilon(1e-9));
+}
+
+TEST_CASE("reward model and critic of another size take what their size takes") {
+  StageSpec stage = plain_loop(Placement::Colocated, 0);
+  ReinforcementSpec& loop = *stage.reinforcement;
+  loop.algorithm = Algorithm::Ppo;
+  loop.reward.kind = RewardKind::Model;
+  loop.reference_model = true;
+  loop.offload = true;
+  const StageResult same = run_one(stage);
+  Named<workload::ModelSpec> half;
+  half.spec = dense_model();
+  loop.reward.companion.model = loop.critic.model = half;
+  const StageResult named = run_one(stage); // the policy's own model by name
+  CHECK(named.wall == same.wall);
+  CHECK(named.model_causal / flop == Approx(same.model_causal / flop).epsilon(1e-12));
+  half.spec.layers /= 2;
+  half.spec.vocabulary /= 2;
+  loop.reward.companion.model = half;
+  const StageResult judged = run_one(stage);
+  CHECK(judged.update == same.update);
+  CHECK(judged.critic == same.critic);
+  CHECK(judged.reward / same.reward == Approx(0.5).epsilon(0.1));
+  CHECK(judged.transfer < same.transfer); // less to load
+  loop.critic.model = half;
+  const StageResult both = run_one(stage);
+  CHECK(both.critic / same.critic == Approx(0.5).epsilon(0.1));
+  // FLOPs follow the parameters that multiply and the attention of the layers, exactly half.
+  const auto beside = [&](const StageResult& stage_result) {
+    return stage_result.model_causal / flop - same.model_causal / flop * 4 / 9;
+  };
+  CHECK(beside(both) / beside(same) == Approx(0.5).epsilon(1e-9));
+  // A layout of its own.
+  loop.reward.companion.parallelism = Auto<plan::ParallelismSpec>{};
+  CHECK(run_one(stage).reward <= 1.01 * both.reward);
+  plan::ParallelismSpec impossible;
+  impossible.tensor = 7;
+  loop.reward.companion.parallelism = Auto<plan::ParallelismSpec>{impossible};
+  CHECK(path_of(stage) == "stages.rl.reinforcement.reward");
 }
 
 TEST_CASE("resampling repeats rollouts, over-provisioning cuts the longest responses") {
