@@ -154,7 +154,7 @@ economics::ChipEquivalents h100_equivalents(const hardware::ClusterSpec& cluster
     add(cluster.main);
   for (const auto& [name, pool] : cluster.pools)
     add(pool);
-  return economics::equivalents(chips, scenario::load_chip(reference_chip, catalog_directory).spec);
+  return economics::equivalents(chips, scenario::load_rated(reference_chip, catalog_directory));
 }
 
 // One name for one file, so that a cycle is seen.

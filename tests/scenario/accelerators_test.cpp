@@ -436,6 +436,7 @@ TEST_CASE("every accelerator has the data that are tabulated of it") {
     CHECK(chip.launched.known() == (*row.launched != '\0'));
     if (chip.launched.known())
       CHECK(to_text(chip.launched).starts_with(row.launched));
+    CHECK(rates_of(load_rated(row.chip, "")) == rates);
     REQUIRE(chip.product);
     CHECK_FALSE(chip.product->maker.empty());
   }
