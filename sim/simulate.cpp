@@ -2,6 +2,7 @@
 #include "sim/simulate.hpp"
 
 #include "sim/base/limit.hpp"
+#include "sim/scenario/rule_book.hpp"
 #include "sim/training/run.hpp"
 
 #include <algorithm>
@@ -144,6 +145,19 @@ std::vector<economics::PoolControl> controls_of(const scenario::Scenario& s) {
   return controls;
 }
 
+economics::ChipEquivalents h100_equivalents(const hardware::ClusterSpec& cluster,
+                                            const std::string& catalog_directory) {
+  std::vector<economics::CountedChip> chips;
+  const auto add = [&](const hardware::PoolSpec& pool) {
+    chips.push_back({&pool.node.spec.accelerator, double(pool.nodes) * pool.node->accelerators});
+  };
+  if (cluster.pools.empty())
+    add(cluster.main);
+  for (const auto& [name, pool] : cluster.pools)
+    add(pool);
+  return economics::equivalents(chips, scenario::load_rated(reference_chip, catalog_directory));
+}
+
 // One name for one file, so that a cycle is seen.
 std::string canonical_name(const std::filesystem::path& file) {
   std::error_code error;
@@ -256,6 +270,7 @@ struct Simulation::State {
     base.parameters = workload::parameters(loaded.scenario.model.spec);
     base.weak_inputs = loaded.weak_inputs;
     base.export_controls = controls_of(loaded.scenario);
+    base.h100 = h100_equivalents(loaded.scenario.cluster, options.catalog_directory);
     if (!loaded.scenario.probes.empty())
       base.probes = probe::run(loaded.scenario.probes, pool_named(loaded.scenario.cluster, ""),
                                loaded.scenario.model.spec, loaded.scenario.stack.spec);

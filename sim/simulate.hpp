@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sim/economics/bill.hpp"
+#include "sim/economics/export_figures.hpp"
 #include "sim/economics/export_judgement.hpp"
 #include "sim/probe/probe.hpp"
 #include "sim/scenario/load.hpp"
@@ -39,12 +40,16 @@ struct Result {
   training::RunResult run;
   std::vector<probe::ProbeResult> probes;
   economics::Bill bill;
+  economics::ChipEquivalents h100; // all GPUs of the cluster in h100-sxm, by rated figures
   std::vector<economics::PoolControl> export_controls; // where the scenario asks
   Date finish_date;                                    // unknown without calendar.start
   std::vector<scenario::WeakInput> weak_inputs;
   // The run this one builds on, simulated too; not counted. Null without builds_on.
   std::shared_ptr<const Result> builds_on;
 };
+
+// The accelerator that H100 equivalents count.
+inline constexpr const char* reference_chip = "h100-sxm";
 
 // The version that results carry.
 std::string version();

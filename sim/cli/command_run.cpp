@@ -163,10 +163,11 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     options.fidelity = fidelity;
     options.trace = !given.text("trace").empty();
     options.timeline = !given.text("timeline").empty();
-    const Result result = simulate(loaded, options);
+    const Simulation simulation(loaded, options);
+    const Result result = simulation.run(options.replication);
     report::Uncertainty uncertainty;
     if (!result.run.stages.empty())
-      uncertainty.validity = study::validity_of(result, model);
+      uncertainty.validity = study::validity_of(simulation, result, model);
     if (replications > 0) {
       uncertainty.distributions =
           replicated({file, load_options, replications, precision, fidelity, drawn}, jobs, outcome);

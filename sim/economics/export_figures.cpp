@@ -212,6 +212,30 @@ ExportFigures export_figures(const hardware::AcceleratorSpec& chip, const std::s
   return figures;
 }
 
+ChipEquivalents equivalents(std::span<const CountedChip> chips,
+                            const hardware::AcceleratorSpec& reference) {
+  using hardware::Precision;
+  ChipEquivalents worth;
+  double tpp = 0;
+  for (const CountedChip& c : chips)
+    tpp += c.count * export_figures(c.chip->spec, c.chip->name).tpp;
+  worth.tpp = tpp / export_figures(reference, "").tpp;
+  for (const auto& [precision, part] : {std::pair{Precision::Bf16, &ChipEquivalents::bf16},
+                                        std::pair{Precision::Fp8, &ChipEquivalents::fp8}}) {
+    double sum = 0;
+    bool known = true;
+    for (const CountedChip& c : chips) {
+      const auto rate = (*c.chip)->peak.find(precision);
+      known = known && rate != (*c.chip)->peak.end();
+      if (known)
+        sum += c.count * (rate->second / reference.peak.at(precision));
+    }
+    if (known)
+      worth.*part = sum;
+  }
+  return worth;
+}
+
 Verdict holds(const ConditionSpec& condition, const ExportFigures& figures) {
   Verdict all = Verdict::Yes;
   each_part(condition, figures, [&](Verdict part, const std::string&) { all = both(all, part); });

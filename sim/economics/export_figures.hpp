@@ -8,6 +8,7 @@
 
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -38,6 +39,19 @@ struct ExportFigures {
 // not counted); TF32 not beside BF16 or FP16, half their rate at twice the bits. I/O bandwidth:
 // scale-up links and PCIe, both directions. Requires: a peak.
 ExportFigures export_figures(const hardware::AcceleratorSpec& chip, const std::string& id);
+
+// How many of another chip some chips are worth by rated figures; of a rate that one of them lacks
+// there is none.
+struct ChipEquivalents {
+  std::optional<double> tpp, bf16, fp8; // dense rates
+};
+struct CountedChip {
+  const Named<hardware::AcceleratorSpec>* chip = nullptr;
+  double count = 0;
+};
+// Sum over the chips of count x figure, over the figure of `reference`, which has all of them.
+ChipEquivalents equivalents(std::span<const CountedChip> chips,
+                            const hardware::AcceleratorSpec& reference);
 
 // A condition on these figures; `dtypes` restricts TPP and density.
 Verdict holds(const ConditionSpec& condition, const ExportFigures& figures);

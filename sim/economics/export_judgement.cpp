@@ -183,6 +183,18 @@ Date newest_rule(const RuleBook& book) {
   return newest;
 }
 
+namespace {
+
+Date oldest_rule(const RuleBook& book) {
+  Date oldest;
+  for (const auto& [id, rule] : book.rules)
+    if (!oldest.known() || rule.from < oldest)
+      oldest = rule.from;
+  return oldest;
+}
+
+} // namespace
+
 bool in_force(const ExportRuleSpec& rule, Date date) {
   return rule.from <= date && (rule.assume_in_force || !rule.until.known() || date < rule.until);
 }
@@ -211,6 +223,9 @@ Judgement judge(const RuleBook& book, const ExportFigures& chip, const ExportQue
     for (const RuleFinding& finding : *findings)
       if (finding.covers == Verdict::Yes)
         judgement.surcharge += finding.rule.surcharge.value_or(0);
+  if (const Date oldest = oldest_rule(book); question.date < oldest)
+    judgement.why =
+        "the oldest rule of the book is of " + to_text(oldest) + "; what held before is not in it";
   if (const Date newest = newest_rule(book); question.date > newest && !question.assume_unchanged) {
     judgement.law = LawStatus::Unknown;
     judgement.rule.clear();

@@ -42,9 +42,9 @@ enum class Purchasable { Yes, WithNotice, WithLicence, No, NotLaunched, NotSold,
 struct Judgement {
   ExportFigures figures;
   LawStatus law = LawStatus::NoLicenceFound;
-  std::string rule;                                 // that decides; empty: none
-  std::string why;                                  // for unknown and not-modelled
-  std::vector<RuleFinding> law_findings;            // rules in force for these places
+  std::string rule;                      // that decides; empty: none
+  std::string why;                       // for unknown, not-modelled, and days before the book
+  std::vector<RuleFinding> law_findings; // rules in force for these places
   std::vector<RuleFinding> in_practice, buyer_side; // those that cover the chip
   std::vector<CapFinding> caps;
   Purchasable purchasable = Purchasable::Yes;

@@ -83,8 +83,9 @@ struct StepSimulator::State {
 StepResult StepSimulator::State::simulate(const StepSetting& setting, BytesPerSecond storage,
                                           Fidelity how) {
   StepResult result;
-  result.memory = plan::memory_plan(setting, memory.cut(setting));
-  plan::require_fit(result.memory, setting);
+  result.memory_by_rank = plan::memory_by_rank(setting, memory.cut(setting));
+  result.memory = plan::fullest(result.memory_by_rank);
+  plan::require_fit(result.memory_by_rank, setting);
   const StepTiming timing = play_of(setting).play(setting.batch, how, storage);
   const Seconds straggler = timing.duration * slowest_rank_excess(stack.jitter, setting.gpus());
   result.duration = timing.duration + straggler;

@@ -16,6 +16,7 @@
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 namespace sim::execution {
 
@@ -33,7 +34,8 @@ struct StepResult {
   // lone forward, backward, weight passes, in overlapped pairs; then gradients, norm, optimizer and
   // parameters as far as passes do not hide them; idle: the rest. They sum to the duration.
   Seconds forward{}, backward{}, weight{}, pairs{}, update{}, idle{};
-  plan::MemoryPlan memory;
+  plan::MemoryPlan memory; // of the fullest pipeline rank
+  std::vector<plan::MemoryPlan> memory_by_rank;
   Flops model_causal{}, model_full{},
       hardware{}; // of the whole step on all GPUs; model FLOPs leave prediction modules aside
   double tokens = 0;

@@ -220,34 +220,75 @@ private:
 
 } // namespace
 
+namespace {
+
+// The plans of a model's pipeline ranks, one by one.
+class RankPlans {
+public:
+  RankPlans(const StepSetting& setting, const std::vector<StageChunk>& chunks)
+      : setting_(setting), chunks_(chunks),
+        rule_(rule_of(setting.layout.schedule)), shape_{setting.layout.pipeline,
+                                                        setting.micro_batches(),
+                                                        setting.layout.virtual_stages,
+                                                        setting.mode},
+        selective_(*setting.stack), deferring_(setting), memories_(setting, deferring_) {
+    // Between input and weight gradient: operands of the multiplies and the gradients of their
+    // results, which take what the results did (32 s b h of GPT's 34 s b h, arXiv 2401.10241, table
+    // 1); what was computed again is kept until then.
+    selective_.recompute = Recompute::Selective;
+    selective_.recompute_modules.clear();
+    selective_.recompute_layers = 0;
+    deferring_.stack = &selective_;
+  }
+  RankPlans(const RankPlans&) = delete;
+  RankPlans& operator=(const RankPlans&) = delete;
+
+  [[nodiscard]] StoredPeaks stored(int rank) const { return rule_.stored(shape_, rank); }
+  MemoryPlan of(int rank, const StoredPeaks& stored) {
+    return rank_plan(setting_, chunks_, memories_, stored, rank);
+  }
+
+private:
+  const StepSetting& setting_;
+  const std::vector<StageChunk>& chunks_;
+  const ScheduleRule& rule_;
+  PipelineShape shape_;
+  StackSpec selective_;
+  StepSetting deferring_;
+  ChunkMemories memories_;
+};
+
+} // namespace
+
 MemoryPlan memory_plan(const StepSetting& setting) {
   return memory_plan(setting, chunks_of(*setting.model, setting.layout, setting.sequence_length));
 }
 
 MemoryPlan memory_plan(const StepSetting& setting, const std::vector<StageChunk>& chunks) {
-  const PipelineShape shape{setting.layout.pipeline, setting.micro_batches(),
-                            setting.layout.virtual_stages, setting.mode};
-  const ScheduleRule& rule = rule_of(setting.layout.schedule);
-  MemoryPlan worst, host;
-  // Between input and weight gradient: operands of the multiplies and the gradients of their
-  // results, which take what the results did (32 s b h of GPT's 34 s b h, arXiv 2401.10241, table
-  // 1); what was computed again is kept until then.
-  StackSpec selective = *setting.stack;
-  selective.recompute = Recompute::Selective;
-  selective.recompute_modules.clear();
-  selective.recompute_layers = 0;
-  StepSetting deferring = setting;
-  deferring.stack = &selective;
-  ChunkMemories memories(setting, deferring);
+  std::vector<MemoryPlan> different;
+  RankPlans plans(setting, chunks);
   Seen seen(setting.layout, chunks);
-  for (int rank = 0; rank < setting.layout.pipeline; ++rank) {
-    const StoredPeaks stored = rule.stored(shape, rank);
-    if (seen.covers(rank, stored))
-      continue;
-    const MemoryPlan plan = rank_plan(setting, chunks, memories, stored, rank);
-    if (rank == 0 || plan.host > host.host)
+  for (int rank = 0; rank < setting.layout.pipeline; ++rank)
+    if (const StoredPeaks stored = plans.stored(rank); !seen.covers(rank, stored))
+      different.push_back(plans.of(rank, stored));
+  return fullest(different);
+}
+
+std::vector<MemoryPlan> memory_by_rank(const StepSetting& setting,
+                                       const std::vector<StageChunk>& chunks) {
+  std::vector<MemoryPlan> ranks;
+  RankPlans plans(setting, chunks);
+  for (int rank = 0; rank < setting.layout.pipeline; ++rank)
+    ranks.push_back(plans.of(rank, plans.stored(rank)));
+  return ranks;
+}
+
+MemoryPlan fullest(std::span<const MemoryPlan> ranks) {
+  MemoryPlan worst = ranks.front(), host = worst;
+  for (const MemoryPlan& plan : ranks.subspan(1)) {
+    if (plan.host > host.host)
       host = plan;
-    if (rank == 0 || plan.total() > worst.total())
+    if (plan.total() > worst.total())
       worst = plan;
   }
   worst.host = host.host;
@@ -277,16 +318,36 @@ void require_host_fit(const MemoryPlan& memory, const StepSetting& setting) {
 
 } // namespace
 
+namespace {
+
+// Of several stages that do not fit, which; empty where one does not.
+std::string others_text(std::span<const MemoryPlan> ranks) {
+  int first = 0, count = 0;
+  for (const MemoryPlan& plan : ranks)
+    if (plan.total() > plan.capacity && count++ == 0)
+      first = plan.stage;
+  return count > 1 ? fmt::format(" (the fullest of {} stages that do not fit; the first is {})",
+                                 count, first)
+                   : "";
+}
+
+} // namespace
+
 void require_fit(const MemoryPlan& memory, const StepSetting& setting) {
+  require_fit(std::span(&memory, 1), setting);
+}
+
+void require_fit(std::span<const MemoryPlan> ranks, const StepSetting& setting) {
+  const MemoryPlan memory = fullest(ranks);
   require_host_fit(memory, setting);
   if (memory.fits())
     return;
   throw InfeasibleError(
       "parallelism",
-      fmt::format("pipeline stage {} needs {:.1f} GiB of the {:.1f} GiB of {}: weights {:.1f}, "
+      fmt::format("pipeline stage {}{} needs {:.1f} GiB of the {:.1f} GiB of {}: weights {:.1f}, "
                   "gradients {:.1f}, optimizer {:.1f}, "
                   "activations {:.1f}, temporaries {:.1f}, framework {:.1f}, fragmentation {:.1f}",
-                  memory.stage, gib(memory.total()), gib(memory.capacity),
+                  memory.stage, others_text(ranks), gib(memory.total()), gib(memory.capacity),
                   setting.accelerator().title, gib(memory.weights), gib(memory.gradients),
                   gib(memory.optimizer), gib(memory.activations), gib(memory.temporaries),
                   gib(memory.framework), gib(memory.fragmentation)),

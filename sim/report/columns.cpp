@@ -30,6 +30,19 @@ double trained_tokens(const Result& r) {
       r, [](const StageResult& s) { return applies(Applies::Training, s.kind) ? s.tokens : 0.0; });
 }
 
+void add_h100_equivalents(std::vector<TotalColumn>& t) {
+  const auto add = [&](const char* name, const char* rate,
+                       std::optional<double> economics::ChipEquivalents::*part) {
+    t.push_back({{std::string("h100_equivalents.") + name, "", false,
+                  std::string("GPUs of the cluster in H100 SXM, by ") + rate +
+                      "; compare adds simulated ones."},
+                 [part](const Result& r) { return r.h100.*part; }});
+  };
+  add("tpp", "TPP", &economics::ChipEquivalents::tpp);
+  add("bf16_dense", "dense BF16 rate", &economics::ChipEquivalents::bf16);
+  add("fp8_dense", "dense FP8 rate", &economics::ChipEquivalents::fp8);
+}
+
 std::vector<TotalColumn> make_total_columns() {
   std::vector<TotalColumn> t;
   const auto add = [&](std::string name, std::string unit, std::string help, auto accessor) {
@@ -72,6 +85,7 @@ std::vector<TotalColumn> make_total_columns() {
       useful += s.useful.nanoseconds;
     return ratio(static_cast<double>(useful), static_cast<double>(r.run.wall.nanoseconds));
   });
+  add_h100_equivalents(t);
   add("training_flop.six_n_d", "FLOP", "6 x active parameters x tokens trained on.",
       [](const Result& r) { return 6 * r.parameters.active * trained_tokens(r); });
   add("training_flop.model_causal", "FLOP", "Model FLOPs, causal attention.", [](const Result& r) {

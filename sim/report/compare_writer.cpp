@@ -67,6 +67,8 @@ std::vector<const Row*> rows_in(const Section& section, const std::vector<Row>& 
             0)
       continue;
     const std::string name = path.substr(section.prefix.size());
+    if (name.starts_with("h100_equivalents.")) // they stand beside the dates
+      continue;
     const bool listed =
         std::find(section.names.begin(), section.names.end(), name) != section.names.end();
     const bool all_zero = std::all_of(row.values.begin(), row.values.end(),
@@ -112,14 +114,15 @@ std::string chips_text(const std::vector<Compared>& compared) {
       cells.push_back(cell(i));
     rows.push_back(std::move(cells));
   };
+  using Part = std::optional<double> H100Equivalents::*;
   const bool equivalents = std::any_of(compared.begin(), compared.end(),
                                        [](const Compared& c) { return c.h100.has_value(); });
   if (equivalents)
     for (const auto& [name, part] :
-         {std::pair{"H100 equivalents, TPP", &H100Equivalents::tpp},
-          std::pair{"H100 equivalents, BF16", &H100Equivalents::bf16},
-          std::pair{"H100 equivalents, FP8", &H100Equivalents::fp8},
-          std::pair{"H100 equivalents, simulated", &H100Equivalents::simulated}})
+         {std::pair<const char*, Part>{"H100 equivalents, TPP", &H100Equivalents::tpp},
+          {"H100 equivalents, BF16", &H100Equivalents::bf16},
+          {"H100 equivalents, FP8", &H100Equivalents::fp8},
+          {"H100 equivalents, simulated", &H100Equivalents::simulated}})
       add(name, [&compared, member = part](std::size_t i) {
         const auto& h100 = compared[i].h100;
         return h100 && (*h100).*member ? with_commas(*((*h100).*member)) : std::string("-");

@@ -14,10 +14,8 @@
 
 namespace sim::report {
 
-// How many H100 (h100-sxm of the catalogue) a run's chips are worth. Of a rate that a chip lacks
-// there is none.
-struct H100Equivalents {
-  std::optional<double> tpp, bf16, fp8; // by rated figures
+// How many H100 (h100-sxm of the catalogue) a run's chips are worth: by rated figures, and
+struct H100Equivalents : economics::ChipEquivalents {
   // GPUs x the time of the same scenario with its chips replaced by H100 / its own time: NICs,
   // fabric and number as they are. Empty where that run cannot be.
   std::optional<double> simulated;

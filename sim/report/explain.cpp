@@ -34,6 +34,9 @@ const std::map<std::string, Formula>& total_formulas() {
        {"useful time over wall-clock time, all stages",
         {"stages.*.goodput", "totals.wall_clock_hours"}}},
       {"tokens", {"sum of the training stages", {"stages.*.tokens"}}},
+      {"h100_equivalents.tpp", {"sum of GPUs x TPP over the TPP of h100-sxm", {}}},
+      {"h100_equivalents.bf16_dense", {"sum of GPUs x dense BF16 rate over that of h100-sxm", {}}},
+      {"h100_equivalents.fp8_dense", {"sum of GPUs x dense FP8 rate over that of h100-sxm", {}}},
       {"training_flop.six_n_d", {"6 x active parameters x tokens trained on", {"totals.tokens"}}},
       {"training_flop.model_causal",
        {"sum of the stages", {"stages.*.training_flop.model_causal"}}},
@@ -176,6 +179,8 @@ public:
           e.from.push_back(std::move(*next));
     if (stage != nullptr && path == prefix(*stage) + "step_breakdown_s.productive")
       e.inventory = stage->inventory.get();
+    if (stage != nullptr && path == prefix(*stage) + "memory_gib_per_gpu.total")
+      e.memory = stage->step.memory_by_rank;
     return e;
   }
 

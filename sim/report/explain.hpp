@@ -7,6 +7,7 @@
 #include "sim/scenario/load.hpp"
 
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,7 @@ struct Explanation {
   bool seen = false;   // explained elsewhere in the chain
   std::vector<Explanation> from;
   const execution::Inventory* inventory = nullptr; // of `result`: kernels it is made of
+  std::span<const plan::MemoryPlan> memory;        // of `result`: what each pipeline rank needs
 };
 
 // The path must exist (find_column). Throws InfeasibleError for one without a value. `result` must

@@ -55,6 +55,17 @@ std::string number(const Explanation& e) {
   return significant(e.value) + (e.unit.empty() ? "" : " " + e.unit);
 }
 
+// The lines of a table, each set in.
+std::string set_in(const std::string& lines, const std::string& margin) {
+  std::string text;
+  for (std::size_t begin = 0; begin < lines.size();) {
+    const std::size_t end = lines.find('\n', begin) + 1;
+    text += margin + lines.substr(begin, end - begin);
+    begin = end;
+  }
+  return text;
+}
+
 std::string inventory_text(const Inventory& inventory, std::size_t indent) {
   Seconds all{};
   for (const KernelUse& use : inventory.kernels)
@@ -86,17 +97,36 @@ std::string inventory_text(const Inventory& inventory, std::size_t indent) {
     row(fmt::format("{} others", inventory.kernels.size() - shown_kernels), "", others, "");
   table.rule();
   table.add({"sum", "", "", significant(all.base() / unit_milli), "100.0 %", "", ""});
-  const std::string lines = table.text();
-  for (std::size_t begin = 0; begin < lines.size();) {
-    const std::size_t end = lines.find('\n', begin) + 1;
-    text += margin + lines.substr(begin, end - begin);
-    begin = end;
-  }
+  text += set_in(table.text(), margin);
   for (const execution::CollectiveUse& use : inventory.collectives)
     text += margin + fmt::format("  {} collectives of dimension {}, {} ms on an idle fabric\n",
                                  with_commas(use.count), dimension_text(use.dimension),
                                  significant(use.idle.base() / unit_milli));
   return text;
+}
+
+std::vector<std::string> memory_cells(const plan::MemoryPlan& m) {
+  std::vector<std::string> cells;
+  for (const Bytes part : {m.weights, m.gradients, m.optimizer, m.activations, m.temporaries,
+                           m.framework + m.fragmentation, m.total()})
+    cells.push_back(with_commas(part / gibibyte, 1));
+  return cells;
+}
+
+// Neighbouring ranks that need the same in one row.
+std::string memory_text(std::span<const plan::MemoryPlan> ranks, std::size_t indent) {
+  TextTable table({"pipeline rank", "weights", "gradients", "optimizer", "activations",
+                   "temporaries", "other", "GiB"});
+  for (std::size_t i = 0; i < ranks.size();) {
+    std::vector<std::string> row = memory_cells(ranks[i]);
+    std::size_t last = i;
+    while (last + 1 < ranks.size() && memory_cells(ranks[last + 1]) == row)
+      ++last;
+    row.insert(row.begin(), last > i ? fmt::format("{} to {}", i, last) : std::to_string(i));
+    table.add(std::move(row));
+    i = last + 1;
+  }
+  return set_in(table.text(), std::string(indent, ' '));
 }
 
 void add_link(const Explanation& e, std::size_t depth, std::string& text) {
@@ -106,6 +136,8 @@ void add_link(const Explanation& e, std::size_t depth, std::string& text) {
                   indent + 4);
   if (e.inventory != nullptr)
     text += inventory_text(*e.inventory, indent + 2);
+  if (e.memory.size() > 1)
+    text += memory_text(e.memory, indent + 2);
   for (const Explanation& from : e.from)
     add_link(from, depth + 1, text);
 }
@@ -190,6 +222,8 @@ ordered_json link_json(const Explanation& e) {
                                        {"count", use.count},
                                        {"idle_fabric_s", use.idle.base()}});
   }
+  if (!e.memory.empty())
+    object["by_rank"] = memory_by_rank_json(e.memory);
   for (const Explanation& from : e.from)
     object["from"].push_back(link_json(from));
   return object;

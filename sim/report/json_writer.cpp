@@ -102,6 +102,8 @@ ordered_json stage_of(const Result& result, const training::StageResult& stage) 
     object["layout"]["sequence_parallel"] = stage.step.layout.sequence_parallel;
     if (!stage.step.layout.layers_per_stage.empty())
       object["layout"]["layers_per_stage"] = stage.step.layout.layers_per_stage;
+    object["memory_gib_per_gpu"]["fullest_rank"] = stage.step.memory.stage;
+    object["memory_gib_per_gpu"]["by_rank"] = memory_by_rank_json(stage.step.memory_by_rank);
     object["levels"] = levels_of(stage);
     if (!stage.sizes.empty())
       object["sizes"] = sizes_of(stage);
@@ -168,6 +170,21 @@ ordered_json builds_on_of(const Result& base) {
 }
 
 } // namespace
+
+ordered_json memory_by_rank_json(std::span<const plan::MemoryPlan> ranks) {
+  ordered_json list = ordered_json::array();
+  for (const plan::MemoryPlan& m : ranks)
+    list.push_back({{"weights", m.weights / gibibyte},
+                    {"gradients", m.gradients / gibibyte},
+                    {"optimizer", m.optimizer / gibibyte},
+                    {"activations", m.activations / gibibyte},
+                    {"temporaries", m.temporaries / gibibyte},
+                    {"framework", m.framework / gibibyte},
+                    {"fragmentation", m.fragmentation / gibibyte},
+                    {"total", m.total() / gibibyte},
+                    {"host", m.host / gibibyte}});
+  return list;
+}
 
 ordered_json to_json(const Result& result) {
   ordered_json object = {{"format", json_format},

@@ -9,6 +9,7 @@
 
 #include <nlohmann/json_fwd.hpp>
 
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -19,6 +20,8 @@ inline constexpr int json_format = 1;
 
 nlohmann::ordered_json to_json(const Result& result);
 nlohmann::ordered_json to_json(const Distributions& distributions);
+// GiB on a GPU by component, of each pipeline rank.
+nlohmann::ordered_json memory_by_rank_json(std::span<const plan::MemoryPlan> ranks);
 
 // The object and a line feed.
 std::string json_text(const nlohmann::ordered_json& value);

@@ -34,13 +34,13 @@ std::string duration_text(RunTime wall) {
   return h < 48 ? significant(h) + " hours" : with_commas(h / 24, 1) + " days";
 }
 
-// What it took and what it costs, with what the dollars cover.
-std::string bill_text(const Result& r) {
+// What it took and what it costs, between which bounds, with what the dollars cover.
+std::string bill_text(const Result& r, const std::string& interval) {
   std::string out = "Total: " + duration_text(r.run.wall);
   if (r.finish_date.known())
     out += ", from " + to_text(r.scenario.calendar.start) + " to " + to_text(r.finish_date);
   out += "; " + with_commas(gpu_hours(r.run.gpu_time)) + " GPU-hours; " +
-         dollars(r.bill.total / dollar) + "\n";
+         dollars(r.bill.total / dollar) + "\n" + interval;
   for (const economics::BillLine& line : r.bill.lines)
     out += fmt::format("  {:<40}{:>16}\n", line.label, dollars(line.amount / dollar));
   out += wrapped("  " + scope_text(r.scenario, r.bill.convention), 4);
@@ -362,7 +362,10 @@ std::string write_table(const Result& result, const Uncertainty& uncertainty) {
     return page_of({heading, probes_text(result), published_text(result),
                     weak_inputs_text(result.weak_inputs)});
   std::vector<std::string> sections{
-      heading + "\n" + bill_text(result) + builds_on_text(result),
+      heading + "\n" +
+          bill_text(result, uncertainty.validity ? total_interval_text(*uncertainty.validity)
+                                                 : std::string()) +
+          builds_on_text(result),
       stages_text(result),
       probes_text(result),
       layouts_text(result),

@@ -38,9 +38,16 @@ struct StageInterval {
   std::string evidence;               // "mixture-of-experts training, new stack: 4 families"
 };
 
+// 90 % interval of what the run takes, all stages erring together.
+struct TotalInterval {
+  double low_hours = 0, high_hours = 0;
+  Dollars low_cost{}, high_cost{};
+};
+
 // Which measured runs a prediction rests on, and what lies beyond them.
 struct Validity {
   std::vector<StageInterval> stages;
+  std::optional<TotalInterval> totals = std::nullopt; // of a run's validity
   std::vector<std::string> nearest_measured_runs;
   std::vector<std::string> beyond;
 };

@@ -47,6 +47,19 @@ std::string validity_text(const Validity& validity) {
          listed("beyond what was measured:", validity.beyond);
 }
 
+std::string total_interval_text(const Validity& validity) {
+  if (!validity.totals)
+    return "";
+  const TotalInterval& t = *validity.totals;
+  const bool days = t.low_hours >= 48;
+  const double unit = days ? 24 : 1;
+  return wrapped(fmt::format("  90 % by the errors of measured runs: {} to {} {}; {} to {}",
+                             significant(t.low_hours / unit), significant(t.high_hours / unit),
+                             days ? "days" : "hours", dollars(t.low_cost / dollar),
+                             dollars(t.high_cost / dollar)),
+                 4);
+}
+
 std::string sensitivity_text(const Sensitivity& sensitivity) {
   std::string text;
   for (const QuantitySensitivity& quantity : sensitivity.quantities) {
@@ -94,6 +107,14 @@ ordered_json to_json(const Validity& validity) {
     stage["evidence"] = s.evidence;
     object["stages"].push_back(std::move(stage));
   }
+  if (validity.totals)
+    object["totals"] = {
+        {"level", 0.9},
+        {"wall_clock_hours",
+         {{"low", validity.totals->low_hours}, {"high", validity.totals->high_hours}}},
+        {"cost_usd",
+         {{"low", validity.totals->low_cost / dollar},
+          {"high", validity.totals->high_cost / dollar}}}};
   return object;
 }
 

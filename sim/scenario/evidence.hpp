@@ -26,22 +26,10 @@ struct MeasuredGroup {
   std::vector<double> errors;
 };
 
-template <class V> void fields(V& v, MeasuredGroup& s) {
-  v("family", s.family, required(), "Table of published runs.");
-  v("chip", s.chip, required(), "Accelerator.");
-  v("stack", s.stack, required(), "Software stack.");
-  v("workload", s.workload, required(), "What was trained.");
-  v("least_gpus", s.least_gpus, required(at_least_one), "GPUs of the smallest run.");
-  v("most_gpus", s.most_gpus, required(at_least_one), "GPUs of the largest run.");
-  v("least_parameters", s.least_parameters, required(positive), "Of the smallest model.");
-  v("most_parameters", s.most_parameters, required(positive), "Of the largest model.");
-  v("errors", s.errors, required(), "ln(measured / simulated) of the time of each run.");
-}
-
 // All groups. Throws ScenarioError.
 std::vector<MeasuredGroup> load_evidence(const std::string& catalog_directory);
 
-// The list's text: errors in three decimals.
+// The list's text, a line for each group, as every run reads it: errors in three decimals.
 std::string evidence_text(const std::vector<MeasuredGroup>& groups);
 
 } // namespace sim::scenario

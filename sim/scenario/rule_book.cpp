@@ -171,4 +171,20 @@ ChipEntry load_chip(const std::string& name, const std::string& catalog_director
   return entry;
 }
 
+hardware::AcceleratorSpec load_rated(const std::string& name,
+                                     const std::string& catalog_directory) {
+  CatalogueReader from(catalog_directory, std::nullopt);
+  hardware::AcceleratorSpec chip;
+  const Node* entry =
+      from.entries.find("accelerators", name_node(name, {"arguments", 1, 1}), "CHIP");
+  if (entry != nullptr) {
+    Node rated = *entry;
+    rated.erase("kernels");
+    rated.erase("collectives");
+    Reader(from.findings).read(rated, chip, anything, "CHIP");
+  }
+  from.findings.raise();
+  return chip;
+}
+
 } // namespace sim::scenario

@@ -40,5 +40,8 @@ struct ChipEntry {
 // replication. Throws ScenarioError.
 ChipEntry load_chip(const std::string& name, const std::string& catalog_directory,
                     std::optional<std::uint64_t> replication = std::nullopt);
+// What is rated of one: without kernels and collectives, which take most of the reading. Throws
+// ScenarioError.
+hardware::AcceleratorSpec load_rated(const std::string& name, const std::string& catalog_directory);
 
 } // namespace sim::scenario

@@ -3,6 +3,7 @@
 
 #include "sim/base/diagnostics.hpp"
 #include "sim/report/quantities.hpp"
+#include "sim/scenario/canonical.hpp"
 #include "sim/study/hybrid.hpp"
 #include "sim/study/shapley.hpp"
 #include "sim/training/run.hpp"
@@ -45,13 +46,25 @@ void widen_memory(Scenario& s, const Scenario& other) {
     widen(pool, other.cluster.pools.at(name));
 }
 
+bool writes_checkpoints(const RunResult& run) {
+  return std::any_of(run.stages.begin(), run.stages.end(), [](const training::StageResult& stage) {
+    return stage.failures.checkpoint_interval > Seconds{};
+  });
+}
+
+void forget_storage(Scenario& s) {
+  s.cluster.main.node->storage = {};
+  for (auto& [name, pool] : s.cluster.pools)
+    pool.node->storage = {};
+}
+
 // The runs behind all subsets of the properties that differ.
 class Steps {
 public:
   Steps(const AttributionRequest& request, Layouts layouts, const ParallelOptions& options)
       : request_(request), hybrid_(request.first->scenario, request.second->scenario),
         layouts_(layouts), differing_(hybrid_.differing()) {
-    seen_by_run_ = differing_ & ~of_bill;
+    seen_by_run_ = differing_ & ~of_bill & differing_for_run();
     // With its layout given, what a training stage needs fits or does not.
     only_fits_ = layouts == Layouts::Frozen && !generates(request.first->scenario) &&
                  !generates(request.second->scenario);
@@ -92,6 +105,17 @@ public:
   }
 
 private:
+  // In what the runs differ that their times can hang on: not where checkpoints would go when none
+  // is written.
+  [[nodiscard]] PropertySet differing_for_run() const {
+    Scenario first = request_.first->scenario, second = request_.second->scenario;
+    if (!writes_checkpoints(request_.first->run) && !writes_checkpoints(request_.second->run)) {
+      forget_storage(first);
+      forget_storage(second);
+    }
+    return Hybrid(first, second).differing();
+  }
+
   [[nodiscard]] PropertySet set_of(std::size_t subset) const {
     PropertySet set = 0;
     for (std::size_t i = 0; i < players_.size(); ++i)
@@ -136,7 +160,7 @@ private:
   std::shared_ptr<const RunResult> fastest(const Scenario& s) const {
     std::shared_ptr<const RunResult> best;
     std::optional<InfeasibleError> reason;
-    const auto attempt = [&](Scenario trial) {
+    const auto attempt = [&](const Scenario& trial) {
       try {
         auto run = std::make_shared<const RunResult>(simulated(trial));
         if (best == nullptr || run->wall < best->wall)
@@ -145,14 +169,14 @@ private:
         reason = error;
       }
     };
-    for (const Result* end : {request_.first, request_.second}) {
-      Scenario trial = s;
-      set_layouts(trial, layouts_of(end->run));
-      attempt(std::move(trial));
-    }
-    Scenario trial = s;
+    Scenario own = s, other = s, trial = s;
+    set_layouts(own, layouts_of(request_.first->run));
+    attempt(own);
+    set_layouts(other, layouts_of(request_.second->run));
+    if (scenario::canonical_text(other, {}) != scenario::canonical_text(own, {}))
+      attempt(other);
     search_layouts(trial);
-    attempt(std::move(trial));
+    attempt(trial);
     if (best == nullptr)
       throw InfeasibleError(*reason);
     return best;

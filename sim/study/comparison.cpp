@@ -25,8 +25,6 @@ using scenario::Loaded;
 using scenario::LoadOptions;
 using scenario::Scenario;
 
-constexpr const char* reference_chip = "h100-sxm";
-
 SimulateOptions simulate_options(const ComparisonRequest& request) {
   SimulateOptions options;
   options.seed = request.load.seed;
@@ -283,13 +281,11 @@ private:
     std::vector<std::string> sets{"port.layout=auto"};
     for (const auto& [path, pool] : pools_of(result.scenario))
       sets.push_back(path + ".node.accelerator=" + reference_chip);
-    report::H100Equivalents h100;
+    report::H100Equivalents h100{result.h100, std::nullopt};
     try {
       LoadOptions load = runs_[i].load;
       load.sets.insert(load.sets.end(), sets.begin(), sets.end());
       const Loaded reference = scenario::load(request_.runs[i].file, load);
-      rate(result.scenario, pools_of(reference.scenario).front().second->node->accelerator.spec,
-           h100);
       double gpus = 0;
       for (const auto& [path, pool] : pools_of(result.scenario))
         gpus += gpus_of(*pool);
@@ -299,27 +295,6 @@ private:
     } catch (const ScenarioError&) {
     }
     return h100;
-  }
-
-  static void rate(const Scenario& s, const hardware::AcceleratorSpec& reference,
-                   report::H100Equivalents& h100) {
-    using hardware::Precision;
-    const double unit = economics::export_figures(reference, reference_chip).tpp;
-    h100.tpp = tpp_of(s) / unit;
-    for (const auto& [precision, part] :
-         {std::pair{Precision::Bf16, &report::H100Equivalents::bf16},
-          std::pair{Precision::Fp8, &report::H100Equivalents::fp8}}) {
-      double sum = 0;
-      bool known = true;
-      for (const auto& [path, pool] : pools_of(s)) {
-        const auto& peak = pool->node->accelerator->peak;
-        known = known && peak.contains(precision);
-        if (known)
-          sum += gpus_of(*pool) * (peak.at(precision) / reference.peak.at(precision));
-      }
-      if (known)
-        h100.*part = sum;
-    }
   }
 
   const ComparisonRequest& request_;

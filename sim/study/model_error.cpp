@@ -124,19 +124,31 @@ std::size_t ModelError::families(const Subject& subject) const {
   return own.empty() ? all.size() : own.size();
 }
 
-std::vector<double> drawn_factors(const ModelError& error, const scenario::Scenario& scenario,
-                                  std::uint64_t seed, std::uint64_t replication) {
-  RandomStream stream(seed, "model", replication);
-  const double level = stream.uniform();
-  const bool slower = stream.uniform() < 0.5;
+std::vector<double> factors_of(const ModelError& error, const scenario::Scenario& scenario,
+                               double level) {
   std::vector<double> factors;
   for (const training::StageSpec& stage : scenario.stages) {
     double factor = 1;
     for (const Subject& subject : subjects_of(scenario, stage))
       factor = std::max(factor, error.factor(subject, level).value_or(1));
-    factors.push_back(slower ? factor : 1 / factor);
+    factors.push_back(factor);
   }
   return factors;
+}
+
+std::vector<double> inverse_of(std::vector<double> factors) {
+  for (double& factor : factors)
+    factor = 1 / factor;
+  return factors;
+}
+
+std::vector<double> drawn_factors(const ModelError& error, const scenario::Scenario& scenario,
+                                  std::uint64_t seed, std::uint64_t replication) {
+  RandomStream stream(seed, "model", replication);
+  const double level = stream.uniform();
+  const bool slower = stream.uniform() < 0.5;
+  std::vector<double> factors = factors_of(error, scenario, level);
+  return slower ? factors : inverse_of(std::move(factors));
 }
 
 std::vector<MeasuredGroup> evidence_of(const report::Score& score) {

@@ -65,6 +65,13 @@ private:
   std::vector<Familiarity> familiarity_; // of each group when its family is left out
 };
 
+// By stage: the factor within which its times lie in a share `level` of the cases; 1 where nothing
+// was measured.
+std::vector<double> factors_of(const ModelError& error, const scenario::Scenario& scenario,
+                               double level);
+// 1 / each.
+std::vector<double> inverse_of(std::vector<double> factors);
+
 // What the times of each stage are multiplied by in a replication: the sign and the quantile of the
 // error come from RandomStream(seed, "model", replication), one for all stages, which err together.
 std::vector<double> drawn_factors(const ModelError& error, const scenario::Scenario& scenario,

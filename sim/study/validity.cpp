@@ -146,4 +146,16 @@ report::Validity validity_of(const Result& result, const ModelError& error) {
   return validity;
 }
 
+report::Validity validity_of(const Simulation& simulation, const Result& result,
+                             const ModelError& error) {
+  report::Validity validity = validity_of(result, error);
+  if (validity.stages.empty())
+    return validity;
+  const std::vector<double> factors = factors_of(error, result.scenario, level);
+  const Result slow = simulation.run(0, factors), fast = simulation.run(0, inverse_of(factors));
+  const auto hours = [](const Result& r) { return to_seconds(r.run.wall) / hour; };
+  validity.totals = {hours(fast), hours(slow), fast.bill.total, slow.bill.total};
+  return validity;
+}
+
 } // namespace sim::study

@@ -218,6 +218,37 @@ TEST_CASE_METHOD(Fixture, "memory follows the layers that a stage is given") {
   CHECK(plan.weights / byte == Approx(2 * 20 * layer));
 }
 
+TEST_CASE_METHOD(Fixture, "memory of every rank; of those that do not fit the first is told") {
+  ParallelismSpec layout;
+  layout.pipeline = 4;
+  layout.layers_per_stage = {4, 20, 4, 4};
+  setting.layout = resolve(layout, setting);
+  const std::vector<StageChunk> chunks = chunks_of(model, setting.layout, setting.sequence_length);
+  const std::vector<MemoryPlan> ranks = memory_by_rank(setting, chunks);
+  REQUIRE(ranks.size() == 4);
+  const double layer = workload::layer_parameters(model, workload::LayerKind::Dense).total();
+  for (int rank = 0; rank < 4; ++rank)
+    CHECK(ranks[static_cast<std::size_t>(rank)].stage == rank);
+  CHECK((ranks[1].weights - ranks[2].weights) / byte == Approx(2 * 16 * layer));
+  CHECK(fullest(ranks).stage == 1);
+  CHECK(fullest(ranks).total() / byte == memory_plan(setting).total() / byte);
+  const auto refused = [&](Bytes memory) -> std::string {
+    pool.node.spec.accelerator.spec.memory = memory;
+    try {
+      require_fit(memory_by_rank(setting, chunks), setting);
+    } catch (const InfeasibleError& error) {
+      return error.message();
+    }
+    return "";
+  };
+  CHECK(refused(1.01 * fullest(ranks).total()).empty());
+  const std::string one = refused(0.99 * fullest(ranks).total());
+  CHECK(one.find("pipeline stage 1 needs") == 0);
+  const std::string all = refused(1e9 * byte);
+  CHECK(all.find("pipeline stage 1 (the fullest of 4 stages that do not fit; the first is 0)") ==
+        0);
+}
+
 TEST_CASE_METHOD(Fixture, "optimizer state in the host's memory leaves the device") {
   setting.layout = resolve({}, setting);
   const MemoryPlan before = memory_plan(setting);

@@ -111,6 +111,7 @@ inline Result result() {
     }
   r.bill.convention = "rental";
   r.bill.lines = {{"rental, pool main", 64 * dollar}};
+  r.h100 = {64, 64, 64};
   r.bill.total = 64 * dollar;
   r.bill.rental = r.bill.total;
   r.bill.equipment_energy = 20 * megawatt_hour;

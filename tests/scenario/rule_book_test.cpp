@@ -235,6 +235,12 @@ TEST_CASE("law and practice stand apart; nothing is known beyond the newest rule
   CHECK(law("h20-96", "2026-05-31") == LawStatus::LicenceCaseByCase);
   CHECK(law("h20-96", "2026-06-01") == LawStatus::Unknown);
   CHECK(law("l20", "2027-01-01") == LawStatus::Unknown);
+  // Before the book begins nothing is found, and that it begins later is told.
+  CHECK(law("a100-sxm-80", "2022-08-25") == LawStatus::NoLicenceFound);
+  CHECK(
+      asked("a100-sxm-80", "2022-08-25").why.find("the oldest rule of the book is of 2022-08-26") ==
+      0);
+  CHECK(asked("a100-sxm-80", "2022-08-26").why.empty());
 }
 
 TEST_CASE("outside of China: places, and headquarters anywhere") {
@@ -402,8 +408,37 @@ TEST_CASE("a chip without kernels loads, and simulating it is an error that name
   CHECK(
       mi300x.find("accelerator.kernels.gemm: no precision is given: nobody measured kernels of the "
                   "accelerator 'mi300x'") != std::string::npos);
-  CHECK(mi300x.find("streaming_multiprocessors: it is not known") != std::string::npos);
+  CHECK(message("gaudi2").find("streaming_multiprocessors: it is not known") != std::string::npos);
   CHECK(message("rtx-4090").find("scale_up_bandwidth") != std::string::npos);
+}
+
+TEST_CASE("bounds of kernels that nobody measured are asked for, drawn and told") {
+  for (const std::string& chip : Catalogue().names("accelerators"))
+    CHECK(load_chip(chip, "").spec.kernels.name != "unmeasured");
+  const auto loaded = [](std::uint64_t replication) {
+    LoadOptions options;
+    options.replication = replication;
+    return load_text(with({{2, "cluster: {node: {extends: mi300x-8, accelerator: {extends: mi300x, "
+                               "kernels: unmeasured}}, nodes: 8, fabric: deepseek-mpft}"}}),
+                     "t.yaml", options);
+  };
+  const auto share = [&](std::uint64_t replication) {
+    const Loaded drawn = loaded(replication);
+    return drawn.scenario.cluster.main.node->accelerator->kernels->gemm
+        .at(hardware::Precision::Bf16)
+        .peak_fraction;
+  };
+  double least = 1, most = 0;
+  for (std::uint64_t r = 1; r <= 64; ++r) {
+    least = std::min(least, share(r));
+    most = std::max(most, share(r));
+  }
+  CHECK(least < 0.45);
+  CHECK(most > 0.79);
+  const Loaded one = loaded(0);
+  CHECK(std::any_of(one.weak_inputs.begin(), one.weak_inputs.end(), [](const WeakInput& input) {
+    return input.path == "kernels/unmeasured: gemm.bf16.peak_fraction";
+  }));
 }
 
 } // namespace

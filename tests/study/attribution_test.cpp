@@ -94,11 +94,27 @@ TEST_CASE("six properties of DeepSeek-V3 add up exactly; price and power take no
   }
   // Six and two of the bill; memory's size only says what fits.
   CHECK(table.subsets == 256);
-  CHECK(table.simulated == 32);
+  CHECK(table.simulated == 32); // compute, HBM bandwidth, NVLink, NIC and count
   const auto in_energy = shares_of(table, energy);
   CHECK(in_energy.at("power") < 0);
   CHECK(in_energy.at("price") == 0);
   CHECK(shares_of(table, cost).at("price") < 0);
+}
+
+TEST_CASE("where checkpoints go takes no run, unless some are written") {
+  const Sets own{"cluster.node={extends: hgx-h100, storage: {network: own, bandwidth: 1 Gb/s}}"};
+  const auto with = [&](Sets sets, const Sets& more) {
+    sets.insert(sets.end(), more.begin(), more.end());
+    return run("minimal.yaml", sets);
+  };
+  const report::AttributionTable none = attributed(with({}, {}), with(own, {}));
+  CHECK(none.subsets == 2);
+  CHECK(none.simulated == 1);
+  CHECK(shares_of(none, hours).at("network") == 0);
+  const Sets saving{"checkpoint={interval: 1 h, mode: synchronous}"};
+  const report::AttributionTable some = attributed(with({}, saving), with(own, saving));
+  CHECK(some.simulated == 2);
+  CHECK(shares_of(some, hours).at("network") > 0);
 }
 
 TEST_CASE("the way back has the same shares with the other sign") {

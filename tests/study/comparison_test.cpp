@@ -57,14 +57,13 @@ TEST_CASE("at equal tokens, budget, time and energy the others get as much as th
 }
 
 TEST_CASE("at equal TPP the others have the most nodes below it") {
-  // 64 H100 of TPP 15831.2 are 64 x 3.17 A100 of 4992: 25.4 nodes, and 24 is the most that
-  // divides the batch.
+  // 64 H100 of TPP 15831.2 are 64 x 3.17 A100 of 4992: 25.4 nodes. Of 25, 24, ... the first whose
+  // half, the degree of data parallelism beside two of tensor parallelism, divides 512 is 16.
   Pair pair("cluster: {node: hgx-a100, fabric: rail-optimized-200g}\n");
   pair.request.equal = Equal::Tpp;
   const report::Comparison c = pair.compare();
   const int nodes = c.compared[1].result.scenario.cluster.main.nodes;
-  CHECK(nodes <= 25);
-  CHECK(nodes >= 16);
+  CHECK(nodes == 16);
   REQUIRE(c.compared[1].h100->tpp);
   CHECK(*c.compared[1].h100->tpp <= 64 * (1 + 1e-9));
   CHECK(*c.compared[1].h100->tpp == Approx(nodes * 8 * 4992 / 15831.2).epsilon(1e-4));
@@ -83,6 +82,32 @@ TEST_CASE("H100 equivalents: an H100 is one, an H20 what its rates say, and simu
   // More memory bandwidth and efficient kernels make it worth more than its peak.
   CHECK(*h20.simulated > *h20.bf16);
   CHECK(*h20.simulated < 64);
+}
+
+TEST_CASE("a run tells what its chips are worth by rated figures, pools added up") {
+  const tests::TemporaryFolder folder;
+  tests::write_text(folder / "pools.yaml",
+                    "extends: " + minimal +
+                        "\ncluster: {node: null, nodes: null, fabric: null, pools: {\n"
+                        "  train: {node: hgx-h100, nodes: 4, fabric: rail-optimized-400g},\n"
+                        "  other: {node: hgx-h20-8x400, nodes: 2, fabric: rail-optimized-400g}}}\n"
+                        "stages: [{name: pre-training, kind: pretraining, pool: train, "
+                        "tokens: 1e9, sequence_length: 8192, batch: 512}]\n");
+  const Result result = simulate(scenario::load(folder / "pools.yaml"));
+  CHECK(*result.h100.tpp == Approx(32 + 16 * 2368 / 15831.2));
+  CHECK(*result.h100.bf16 == Approx(32 + 16 * 148 / 989.4));
+  CHECK(*result.h100.fp8 == Approx(32 + 16 * 296 / 1978.9));
+  CHECK(report::find_quantity(result, "totals.h100_equivalents.tpp")->value == *result.h100.tpp);
+}
+
+TEST_CASE("at equal budget the others train in proportion to what a token costs them") {
+  Pair pair("cluster: {node: hgx-h800}\nprice: {rental: 1.25 USD/GPU-hour}\n");
+  pair.request.equal = Equal::Nothing;
+  const report::Comparison as_is = pair.compare();
+  const double tokens = total(as_is, 1, "tokens") * total(as_is, 0, "cost_usd") /
+                        total(as_is, 1, "cost_usd"); // no ramp, no failures: a run is proportional
+  pair.request.equal = Equal::Budget;
+  CHECK(total(pair.compare(), 1, "tokens") == Approx(tokens).epsilon(1e-5));
 }
 
 TEST_CASE("of a rate that a chip lacks there is no equivalent") {

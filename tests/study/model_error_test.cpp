@@ -4,6 +4,7 @@
 #include "sim/study/model_error.hpp"
 #include "sim/study/replications.hpp"
 #include "sim/study/validity.hpp"
+#include "tests/study/temporary_folder.hpp"
 
 #include <catch2/catch.hpp>
 
@@ -153,8 +154,52 @@ TEST_CASE("validity: the interval, the nearest runs, and what lies beyond them")
   CHECK_FALSE(told("no measured run on"));
 }
 
+TEST_CASE("hours and dollars of a run lie between all stages fast and all stages slow") {
+  const scenario::Loaded loaded = scenario::load(SOURCE_DIR "/scenarios/minimal.yaml");
+  const Simulation simulation(loaded, {});
+  const Result result = simulation.run(0);
+  const double hours = to_seconds(result.run.wall) / hour, cost = result.bill.total / dollar;
+  const report::Validity validity =
+      study::validity_of(simulation, result, ModelError({group("far", "x", "s", {0.5})}));
+  REQUIRE(validity.totals);
+  // Nothing fails and the rent is by the hour: both are proportional to the step. Times are whole
+  // nanoseconds.
+  CHECK(validity.totals->high_hours == Approx(hours * std::exp(0.5)).epsilon(1e-7));
+  CHECK(validity.totals->low_hours == Approx(hours / std::exp(0.5)).epsilon(1e-7));
+  CHECK(validity.totals->high_cost / dollar == Approx(cost * std::exp(0.5)).epsilon(1e-7));
+  CHECK(validity.totals->low_cost / dollar == Approx(cost / std::exp(0.5)).epsilon(1e-7));
+  CHECK_FALSE(study::validity_of(simulation, result, ModelError({})).totals);
+}
+
 TEST_CASE("the shipped evidence is read, and a broken one is told") {
   const auto groups = scenario::load_evidence("");
   CHECK(groups.size() > 10);
-  CHECK(scenario::evidence_text(groups).find("errors: [") != std::string::npos);
+  const tests::TemporaryFolder folder;
+  const auto written = [&](const std::string& text) {
+    tests::write_text(folder / "evidence.yaml", text);
+    return scenario::load_evidence(folder / "");
+  };
+  const auto again = written(scenario::evidence_text(groups));
+  CHECK(scenario::evidence_text(again) == scenario::evidence_text(groups));
+  const auto group = written("groups:\n- t c s dense 8 64 1e9 2.5e9 0.1 -0.25\n").at(0);
+  CHECK(group.family == "t");
+  CHECK(group.chip == "c");
+  CHECK(group.stack == "s");
+  CHECK(group.least_gpus == 8);
+  CHECK(group.most_gpus == 64);
+  CHECK(group.most_parameters == 2.5e9);
+  CHECK(group.errors == std::vector{0.1, -0.25});
+  const std::pair<const char*, const char*> broken[] = {
+      {"groups:\n- t c s dense 8 64 1e9 2.5e9\n", ":2:3: error: a group needs"},
+      {"groups:\n- t c s sparse 8 64 1e9 2.5e9 0.1\n", "'sparse' is no workload"},
+      {"groups:\n- t c s dense 0 64 1e9 2.5e9 0.1\n", "'0' is not what stands here"},
+      {"groups:\n- t c s dense 8 64 1e9 2.5e9 0,1\n", "'0,1' is not what stands here"},
+      {"rows: []\n", "the list 'groups' is missing"}};
+  for (const auto& [text, message] : broken)
+    try {
+      written(text);
+      FAIL(text << " is read");
+    } catch (const ScenarioError& error) {
+      CHECK(to_text(error.diagnostics().at(0)).find(message) != std::string::npos);
+    }
 }
