@@ -38,9 +38,18 @@ struct StageInterval {
   std::string evidence;               // "mixture-of-experts training, new stack: 4 families"
 };
 
+// 90 % interval of what a stage of training takes, by the errors of its steps and of whole runs.
+struct HoursInterval {
+  std::string stage;
+  GpuSeconds gpu_time{}, low{}, high{};
+  std::optional<Dollars> low_cost, high_cost; // where there is a price
+  std::string evidence;                       // "steps, whole runs: 4 families"
+};
+
 // Which measured runs a prediction rests on, and what lies beyond them.
 struct Validity {
   std::vector<StageInterval> stages;
+  std::vector<HoursInterval> hours; // stages of training that are not of given duration
   std::vector<std::string> nearest_measured_runs;
   std::vector<std::string> beyond;
 };

@@ -15,10 +15,13 @@
 namespace sim::scenario {
 
 enum class Workload { Dense, MixtureOfExperts, Reinforcement };
+// A run of months takes more than its steps; iterations of reinforcement learning count as steps.
+enum class Measured { Steps, Run };
 
 struct MeasuredGroup {
   std::string family, chip, stack;
   Workload workload = Workload::Dense;
+  Measured measured = Measured::Steps;
   std::int64_t least_gpus = 0, most_gpus = 0;
   double least_parameters = 0, most_parameters = 0;
   // ln(measured / simulated) of the time, one of each held-out run: positive where it took longer
@@ -31,6 +34,8 @@ template <class V> void fields(V& v, MeasuredGroup& s) {
   v("chip", s.chip, required(), "Accelerator.");
   v("stack", s.stack, required(), "Software stack.");
   v("workload", s.workload, required(), "What was trained.");
+  v("measured", s.measured, anything,
+    "steps: time or rate of a step; run: GPU-hours or dollars of a whole run.");
   v("least_gpus", s.least_gpus, required(at_least_one), "GPUs of the smallest run.");
   v("most_gpus", s.most_gpus, required(at_least_one), "GPUs of the largest run.");
   v("least_parameters", s.least_parameters, required(positive), "Of the smallest model.");
@@ -53,6 +58,10 @@ template <> struct EnumNames<scenario::Workload> {
       std::pair{scenario::Workload::Dense, std::string_view("dense")},
       std::pair{scenario::Workload::MixtureOfExperts, std::string_view("mixture-of-experts")},
       std::pair{scenario::Workload::Reinforcement, std::string_view("reinforcement-learning")}};
+};
+template <> struct EnumNames<scenario::Measured> {
+  static constexpr std::array names{std::pair{scenario::Measured::Steps, std::string_view("steps")},
+                                    std::pair{scenario::Measured::Run, std::string_view("run")}};
 };
 } // namespace base
 } // namespace sim

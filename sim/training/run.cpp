@@ -163,10 +163,10 @@ void charge_job(const PreparedStage& prepared, const reliability::JobResult& job
 }
 
 // The stage with all its work slower by a factor; failures, storage and recovery as they are.
-PreparedStage slowed(PreparedStage stage, double factor) {
+PreparedStage slowed(PreparedStage stage, const ErrorFactor& factor) {
   for (std::size_t i = 0; i < stage.work.size(); ++i)
     stage.job.work[i].step = stage.work[i].duration =
-        to_run_time(factor * to_seconds(stage.work[i].duration));
+        to_run_time(factor.work * to_seconds(stage.work[i].duration));
   StageResult& result = stage.result;
   if (stage.job.duration > RunTime{} && !stage.work.empty()) { // faster work: more of it
     UnitWork& last = stage.work.back();
@@ -175,15 +175,15 @@ PreparedStage slowed(PreparedStage stage, double factor) {
     stage.job.work.back().steps = last.units;
   }
   for (Level& level : result.levels)
-    level.step_time *= factor;
+    level.step_time *= factor.step;
   for (Seconds* part :
        {&result.step_time, &result.step.duration, &result.rollout, &result.reference,
         &result.log_probabilities, &result.reward, &result.critic, &result.update, &result.transfer,
         &result.iteration_time, &result.evaluation_time})
-    *part *= factor;
+    *part *= factor.step;
   for (Seconds& time : result.step.communication)
-    time *= factor;
-  result.step.breakdown *= factor;
+    time *= factor.step;
+  result.step.breakdown *= factor.step;
   return stage;
 }
 
@@ -238,7 +238,7 @@ PreparedRun::PreparedRun(PreparedRun&&) noexcept = default;
 PreparedRun& PreparedRun::operator=(PreparedRun&&) noexcept = default;
 
 RunResult PreparedRun::run(std::uint64_t seed, std::uint64_t replication,
-                           std::span<const double> slower) const {
+                           std::span<const ErrorFactor> slower) const {
   SIM_ASSERT(slower.empty() || slower.size() == state_->stages.size());
   RunResult result;
   result.substitutions = state_->substitutions;
@@ -246,7 +246,7 @@ RunResult PreparedRun::run(std::uint64_t seed, std::uint64_t replication,
   for (std::size_t i = 0; i < state_->stages.size(); ++i) {
     const PreparedStage& prepared = state_->stages[i];
     result.stages.push_back(
-        slower.empty() || slower[i] == 1
+        slower.empty() || (slower[i].step == 1 && slower[i].work == 1)
             ? run_stage(prepared, seed, replication, course)
             : run_stage(slowed(prepared, slower[i]), seed, replication, course));
     const StageResult& stage = result.stages.back();

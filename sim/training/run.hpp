@@ -34,6 +34,12 @@ struct RunInput {
   std::uint64_t replication = 0; // failures draw from streams of their own per replication
 };
 
+// Measured over simulated, for studies of the model's own error: of the time of a step (and of what
+// it consists of), and of the time that a stage's work takes.
+struct ErrorFactor {
+  double step = 1, work = 1;
+};
+
 // Everything that does not depend on failures, simulated once; replications only draw failures and
 // are cheap. run() may be called from several threads at once.
 class PreparedRun {
@@ -44,11 +50,10 @@ public:
   PreparedRun(PreparedRun&&) noexcept;
   PreparedRun& operator=(PreparedRun&&) noexcept;
 
-  // `slower`: what the times of each stage's work are multiplied by, for studies of the model's own
-  // error; empty: as simulated. Checks that the ledger sums to wall-clock x GPUs (SIM_ASSERT).
-  // Throws InfeasibleError when failures stop all progress.
+  // `slower`: of each stage; empty: as simulated. Checks that the ledger sums to wall-clock x GPUs
+  // (SIM_ASSERT). Throws InfeasibleError when failures stop all progress.
   [[nodiscard]] RunResult run(std::uint64_t seed, std::uint64_t replication,
-                              std::span<const double> slower = {}) const;
+                              std::span<const ErrorFactor> slower = {}) const;
 
 private:
   struct State;
