@@ -125,8 +125,7 @@ void add_beyond(const std::vector<MeasuredGroup>& groups, const Setup& setup,
 std::optional<report::HoursInterval> hours_of(const Result& result, std::size_t stage,
                                               const Subject& subject, const ModelError& error) {
   const training::StageResult& simulated = result.run.stages[stage];
-  if (subject.workload == Workload::Reinforcement ||
-      result.scenario.stages[stage].duration)
+  if (subject.workload == Workload::Reinforcement || result.scenario.stages[stage].duration)
     return std::nullopt;
   const std::optional<Span> span = error.run_factors(subject, level);
   if (!span || error.run_families() == 0)
