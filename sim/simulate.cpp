@@ -290,7 +290,8 @@ Simulation::Simulation(const scenario::Loaded& loaded, const SimulateOptions& op
 
 Simulation::~Simulation() = default;
 
-Result Simulation::run(std::uint64_t replication, std::span<const double> slower) const {
+Result Simulation::run(std::uint64_t replication,
+                       std::span<const training::ErrorFactor> slower) const {
   Result result = state_->base;
   result.run = state_->run.run(state_->seed, replication, slower);
   result.bill = bill_of(result.run, result.scenario);

@@ -74,9 +74,10 @@ public:
   Simulation(const Simulation&) = delete;
   Simulation& operator=(const Simulation&) = delete;
 
-  // `slower`: what the times of each stage's work are multiplied by; empty: as simulated. For any
-  // number of threads at once. Throws InfeasibleError.
-  [[nodiscard]] Result run(std::uint64_t replication, std::span<const double> slower = {}) const;
+  // `slower`: of each stage; empty: as simulated. For any number of threads at once. Throws
+  // InfeasibleError.
+  [[nodiscard]] Result run(std::uint64_t replication,
+                           std::span<const training::ErrorFactor> slower = {}) const;
 
 private:
   struct State;

@@ -156,6 +156,24 @@ void push_attention(const Operator& op, hardware::AttentionDirection direction, 
     push_memory(wide * op.backward_after_elements, beside, 1, role, op.name, context, out);
 }
 
+// Megatron-LM's vocabulary-parallel cross entropy, mpu/cross_entropy.py, in bytes of a logit.
+// Forward: a copy in FP32 (2 + 4), maximum (4), difference, exponential and quotient in place (8
+// each), sum (4). Backward: the product with the loss's gradient in place (8), a copy in 16 bit (4
+// + 2).
+constexpr double fused_loss_bytes = 8, eager_loss_forward = 38, eager_loss_backward = 14;
+constexpr int eager_forward_kernels = 6, eager_backward_kernels = 2;
+
+bool eager_loss(const Operator& op, const LoweringContext& context) {
+  return op.kind == OperatorKind::Loss && !context.stack->fused_loss;
+}
+// `elements`: 16-bit ones of the fused kernel.
+void push_eager_loss(double elements, double bytes_per_logit, int kernels, KernelRole role,
+                     const Operator& op, const LoweringContext& context,
+                     std::vector<PlannedKernel>& out) {
+  push_memory(wide * elements / fused_loss_bytes * bytes_per_logit,
+              hardware::MemoryKind::Elementwise, kernels, role, op.name, context, out);
+}
+
 // Both gradients of a product of two activations, in 16 bit: dA = dC B^T, and dB = A^T dC, which is
 // the input gradient of the transposed product.
 void push_batched_gradients(const Operator& op, KernelRole role, const LoweringContext& context,
@@ -199,6 +217,9 @@ void lower_forward(const Operator& op, const LoweringContext& context, KernelRol
               role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Forward, role, context, out);
+  } else if (eager_loss(op, context)) {
+    push_eager_loss(op.forward_elements, eager_loss_forward, eager_forward_kernels, role, op,
+                    context, out);
   } else {
     const double width = op.forward_dispatched ? dispatched_width(context) : wide;
     push_memory(width * op.forward_elements, memory_kind(op.kind), op.forward_kernels, role,
@@ -218,6 +239,9 @@ void lower_input_gradient(const Operator& op, const LoweringContext& context,
     push_batched_gradients(op, role, context, out);
   } else if (op.kind == OperatorKind::Attention) {
     push_attention(op, hardware::AttentionDirection::Backward, role, context, out);
+  } else if (eager_loss(op, context)) {
+    push_eager_loss(op.backward_elements, eager_loss_backward, eager_backward_kernels, role, op,
+                    context, out);
   } else {
     const double width = op.backward_dispatched ? dispatched_width(context) : wide;
     push_memory(width * op.backward_elements, memory_kind(op.kind), op.backward_kernels, role,

@@ -126,6 +126,7 @@ struct StackSpec {
   OverlapSpec overlap;
   ShardingSpec sharding;
   bool fused_gradient_sums = true; // weight gradients are added up by their multiplies
+  bool fused_loss = true;          // cross entropy is one kernel in each direction
   bool scatter_gather = false;     // messages between stages without sequence parallelism are cut
   int communication_sms = 16;      // held by a running collective kernel
   int dispatch_sms = 24;           // held by MoE dispatch and combine kernels
@@ -282,6 +283,10 @@ template <class V> void fields(V& v, StackSpec& s) {
   v("fused_gradient_sums", s.fused_gradient_sums, anything,
     "Multiplies add weight gradients to those of earlier micro-batches; false: a kernel after each "
     "does, as automatic differentiation by itself.");
+  v("fused_loss", s.fused_loss, anything,
+    "Cross entropy reads and writes the FP32 logits once in each direction; false: PyTorch's "
+    "kernels "
+    "one by one, as Megatron-LM's vocabulary-parallel cross entropy.");
   v("scatter_gather", s.scatter_gather, anything,
     "Without sequence parallelism: each tensor rank sends its share of the activations between "
     "stages, and the receivers gather them (Narayanan et al. 2021); false: each sends all.");

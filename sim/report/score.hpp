@@ -33,6 +33,7 @@ struct ScoredValue {
   std::optional<double> error_percent;
   Pace pace = Pace::None;
   bool of_step = false; // a time or rate of one training step, not of a whole run
+  bool of_run = false;  // GPU-hours of a run, or what they cost
   // The error that the time has: of a rate, 100 (published - simulated) / simulated. Positive:
   // slower than measured. Empty for the rest.
   [[nodiscard]] std::optional<double> time_error_percent() const {
@@ -98,6 +99,7 @@ struct Score {
   FamilyScore all;
   std::vector<ScoredRow> rows;
   std::vector<Coverage> coverage;
+  Coverage run_coverage;                // of the intervals of hours and dollars of whole runs
   std::vector<ResidualGroup> residuals; // by feature, then value; rates as times
 };
 

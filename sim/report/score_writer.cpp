@@ -64,11 +64,16 @@ std::string coverage_text(const Score& score) {
     if (c.runs > 0)
       parts.push_back(fmt::format("{} {:.0f} % of {} runs", c.workload,
                                   100 * double(c.covered) / double(c.runs), c.runs));
-  return parts.empty() ? ""
-                       : wrapped("  90 % intervals of step times, each family's from the errors of "
-                                 "the others, hold: " +
-                                     joined(parts, "; "),
-                                 4);
+  if (parts.empty())
+    return "";
+  const Coverage& runs = score.run_coverage;
+  if (runs.runs > 0)
+    parts.push_back(fmt::format("hours and dollars of whole runs {:.0f} % of {}",
+                                100 * double(runs.covered) / double(runs.runs), runs.runs));
+  return wrapped("  90 % intervals of step times, each family's from the errors of the others, "
+                 "hold: " +
+                     joined(parts, "; "),
+                 4);
 }
 
 // Reasons with the number of rows, the most frequent first by name.
@@ -272,6 +277,9 @@ std::string write_score_json(const Score& score) {
   for (const Coverage& c : score.coverage)
     if (c.runs > 0)
       object["coverage"][c.workload] = {{"covered", c.covered}, {"runs", c.runs}};
+  if (score.run_coverage.runs > 0)
+    object["coverage"][score.run_coverage.workload] = {{"covered", score.run_coverage.covered},
+                                                       {"runs", score.run_coverage.runs}};
   for (const ScoredRow& row : score.rows)
     add_row(object["rows"], row);
   for (const ResidualGroup& group : score.residuals) {

@@ -38,6 +38,14 @@ struct StageInterval {
   std::string evidence;               // "mixture-of-experts training, new stack: 4 families"
 };
 
+// 90 % interval of what a stage of training takes, by the errors of its steps and of whole runs.
+struct HoursInterval {
+  std::string stage;
+  GpuSeconds gpu_time{}, low{}, high{};
+  std::optional<Dollars> low_cost, high_cost; // where there is a price
+  std::string evidence;                       // "steps, whole runs: 4 families"
+};
+
 // 90 % interval of what the run takes, all stages erring together.
 struct TotalInterval {
   double low_hours = 0, high_hours = 0;
@@ -47,6 +55,7 @@ struct TotalInterval {
 // Which measured runs a prediction rests on, and what lies beyond them.
 struct Validity {
   std::vector<StageInterval> stages;
+  std::vector<HoursInterval> hours; // stages of training that are not of given duration
   std::optional<TotalInterval> totals = std::nullopt; // of a run's validity
   std::vector<std::string> nearest_measured_runs;
   std::vector<std::string> beyond;

@@ -43,6 +43,13 @@ std::string validity_text(const Validity& validity) {
     }
     text += table.text();
   }
+  if (!validity.hours.empty()) {
+    TextTable table({"Hours, 90 %", "GPU-hours", "from", "to", "by the errors of"}, 4);
+    for (const HoursInterval& h : validity.hours)
+      table.add({h.stage, with_commas(h.gpu_time / gpu_hour), with_commas(h.low / gpu_hour),
+                 with_commas(h.high / gpu_hour), h.evidence});
+    text += table.text();
+  }
   return text + listed("nearest measured runs:", validity.nearest_measured_runs) +
          listed("beyond what was measured:", validity.beyond);
 }
@@ -106,6 +113,15 @@ ordered_json to_json(const Validity& validity) {
       stage["step_time_s"] = {{"low", s.low / second}, {"high", s.high / second}};
     stage["evidence"] = s.evidence;
     object["stages"].push_back(std::move(stage));
+  }
+  for (const HoursInterval& h : validity.hours) {
+    ordered_json hours = {{"name", h.stage},
+                          {"level", 0.9},
+                          {"gpu_hours", {{"low", h.low / gpu_hour}, {"high", h.high / gpu_hour}}}};
+    if (h.low_cost && h.high_cost)
+      hours["cost_usd"] = {{"low", *h.low_cost / dollar}, {"high", *h.high_cost / dollar}};
+    hours["evidence"] = h.evidence;
+    object["hours"].push_back(std::move(hours));
   }
   if (validity.totals)
     object["totals"] = {

@@ -25,9 +25,18 @@ std::vector<std::string_view> words_of(std::string_view line) {
   return words;
 }
 
-constexpr std::size_t words_before_errors = 8;
-constexpr const char* line_form = "write: table chip stack workload least-GPUs most-GPUs "
+constexpr std::size_t words_before_numbers = 5, words_before_errors = 9;
+constexpr const char* line_form = "write: table chip stack workload measured least-GPUs most-GPUs "
                                   "least-parameters most-parameters error ...";
+
+template <class E> bool read_name(std::string_view word, E& value) {
+  for (const auto& [named, name] : EnumNames<E>::names)
+    if (name == word) {
+      value = named;
+      return true;
+    }
+  return false;
+}
 
 // What is wrong with the line; empty: nothing.
 std::string read_line(std::string_view line, MeasuredGroup& group) {
@@ -37,14 +46,12 @@ std::string read_line(std::string_view line, MeasuredGroup& group) {
   group.family = words[0];
   group.chip = words[1];
   group.stack = words[2];
-  const auto& names = EnumNames<Workload>::names;
-  const auto workload = std::find_if(names.begin(), names.end(),
-                                     [&](const auto& name) { return name.second == words[3]; });
-  if (workload == names.end())
+  if (!read_name(words[3], group.workload))
     return "'" + std::string(words[3]) + "' is no workload";
-  group.workload = workload->first;
+  if (!read_name(words[4], group.measured))
+    return "'" + std::string(words[4]) + "' is nothing that is measured";
   std::vector<double> numbers;
-  for (std::size_t i = 4; i < words.size(); ++i) {
+  for (std::size_t i = words_before_numbers; i < words.size(); ++i) {
     const std::optional<double> number = parse_number(words[i]);
     if (!number || (i < words_before_errors && *number < 1))
       return "'" + std::string(words[i]) + "' is not what stands here";
@@ -83,18 +90,19 @@ std::vector<MeasuredGroup> load_evidence(const std::string& catalog_directory) {
 }
 
 std::string evidence_text(const std::vector<MeasuredGroup>& groups) {
-  std::string text =
-      "# How long measured runs took over what the simulator says; held-out rows alone. Written by "
-      "tools/update-score; intervals of step\n"
-      "# times rest on it. A line is a table of published runs, chip, stack and workload; least "
-      "and "
-      "most GPUs and parameters; and of\n"
-      "# each run ln(measured / simulated).\n"
-      "groups:\n";
+  std::string text = "# How long measured runs took over what the simulator says; held-out rows "
+                     "alone. Written by tools/update-score;\n"
+                     "# intervals rest on it. A line is a table of published runs, chip, stack, "
+                     "workload and what was measured (steps: times or\n"
+                     "# rates of steps; run: GPU-hours or dollars of whole runs; carried: steps "
+                     "simulated as though nothing had been measured\n"
+                     "# on the chip); least and most GPUs and parameters; and of each run "
+                     "ln(measured / simulated).\n"
+                     "groups:\n";
   for (const MeasuredGroup& g : groups) {
-    text += fmt::format("- {} {} {} {} {} {} {:.3e} {:.3e}", g.family, g.chip, g.stack,
-                        name_of(g.workload), g.least_gpus, g.most_gpus, g.least_parameters,
-                        g.most_parameters);
+    text += fmt::format("- {} {} {} {} {} {} {} {:.3e} {:.3e}", g.family, g.chip, g.stack,
+                        name_of(g.workload), name_of(g.measured), g.least_gpus, g.most_gpus,
+                        g.least_parameters, g.most_parameters);
     for (const double error : g.errors)
       text += fmt::format(" {:.3f}", error);
     text += "\n";

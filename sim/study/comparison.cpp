@@ -320,7 +320,7 @@ void replicate(const ComparisonRequest& request, const Comparer& comparer,
         const std::size_t i = task % runs;
         const std::uint64_t replication = task / runs;
         const auto run = [&] {
-          std::vector<double> slower;
+          std::vector<training::ErrorFactor> slower;
           if (request.model != nullptr && request.model_drawn)
             slower = drawn_factors(*request.model, comparer.loaded(i).scenario, request.load.seed,
                                    replication);

@@ -33,6 +33,11 @@ Subject subject_of(const scenario::Scenario& scenario, const training::StageSpec
 std::vector<Subject> subjects_of(const scenario::Scenario& scenario,
                                  const training::StageSpec& stage);
 
+// What simulated times are multiplied by at the ends of an interval.
+struct Span {
+  double low = 1, high = 1;
+};
+
 class ModelError {
 public:
   explicit ModelError(std::vector<scenario::MeasuredGroup> groups);
@@ -48,39 +53,57 @@ public:
   [[nodiscard]] std::optional<double> factor(const Subject& subject, double level,
                                              const std::string& family = "") const;
 
+  // The same of GPU-hours and dollars of a stage of training, which hold what its steps do not:
+  // what goes wrong, what runs beside, software and layout that nobody published. Low as for steps;
+  // high the quantile (1 + level) / 2 of the signed errors of whole runs, each family weighing the
+  // same, not lower than for steps. Empty without measured steps.
+  [[nodiscard]] std::optional<Span> run_factors(const Subject& subject, double level,
+                                                const std::string& family = "") const;
+  [[nodiscard]] std::size_t run_families() const;
+
   // How many families that rests on.
   [[nodiscard]] std::size_t families(const Subject& subject) const;
 
+  // Of steps, and of whole runs.
   [[nodiscard]] const std::vector<scenario::MeasuredGroup>& groups() const { return groups_; }
+  [[nodiscard]] const std::vector<scenario::MeasuredGroup>& runs() const { return runs_; }
 
 private:
   struct Weighted {
-    double size = 0, weight = 0; // of an error; weights sum to 1
+    double error = 0, weight = 0; // weights sum to 1
   };
   using Pool = std::vector<Weighted>;
   [[nodiscard]] Pool pool(scenario::Workload workload, Familiarity most,
                           const std::string& family) const;
 
-  std::vector<scenario::MeasuredGroup> groups_;
+  [[nodiscard]] Pool run_pool(const std::string& family) const;
+  static Pool weighted(const std::map<std::string, std::vector<double>>& errors);
+  static std::optional<double> quantile(const Pool& pool, double level);
+
+  std::vector<scenario::MeasuredGroup> groups_, runs_;
   std::vector<Familiarity> familiarity_; // of each group when its family is left out
 };
 
-// By stage: the factor within which its times lie in a share `level` of the cases; 1 where nothing
-// was measured.
-std::vector<double> factors_of(const ModelError& error, const scenario::Scenario& scenario,
-                               double level);
-// 1 / each.
-std::vector<double> inverse_of(std::vector<double> factors);
+// By stage: the ends of the interval that holds what it takes in a share `level` of the cases; 1
+// where nothing was measured. Of steps, a stage's work takes as long as they do; of stages of
+// training, what run_factors says.
+struct ErrorRange {
+  std::vector<training::ErrorFactor> fast, slow;
+};
+ErrorRange error_range(const ModelError& error, const scenario::Scenario& scenario, double level);
 
-// What the times of each stage are multiplied by in a replication: the sign and the quantile of the
-// error come from RandomStream(seed, "model", replication), one for all stages, which err together.
-std::vector<double> drawn_factors(const ModelError& error, const scenario::Scenario& scenario,
-                                  std::uint64_t seed, std::uint64_t replication);
+// Of each stage in a replication: the sign and the quantile of the error come from
+// RandomStream(seed, "model", replication), one for all stages, which err together.
+std::vector<training::ErrorFactor> drawn_factors(const ModelError& error,
+                                                 const scenario::Scenario& scenario,
+                                                 std::uint64_t seed, std::uint64_t replication);
 
-// Held-out rows of step times and rates (rl: of wall-clock times) of a score.
+// Held-out rows of step times and rates (rl: of wall-clock times) of a score, and of GPU-hours and
+// dollars of runs.
 std::vector<scenario::MeasuredGroup> evidence_of(const report::Score& score);
 
 // How often the intervals hold what was measured, each family's from the other families.
 std::vector<report::Coverage> coverage_of(const ModelError& error, double level);
+report::Coverage run_coverage_of(const ModelError& error, double level);
 
 } // namespace sim::study

@@ -53,7 +53,7 @@ public:
 
   // For any thread.
   [[nodiscard]] Outcome run(std::uint64_t replication) const {
-    std::vector<double> slower;
+    std::vector<training::ErrorFactor> slower;
     if (request_.model != nullptr)
       slower = drawn_factors(*request_.model, base_.scenario, request_.load.seed, replication);
     if (base_.uncertain())

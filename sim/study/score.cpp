@@ -58,6 +58,12 @@ bool of_step(const ColumnText& column) {
   return pace_of(column) == Pace::Rate || column.name.ends_with("step_time_s");
 }
 
+// GPU-hours and dollars; how long a benchmark lasts on the clock is its steps and evaluations.
+bool of_run(const ColumnText& column) {
+  const Dimension d = column.dimension();
+  return pace_of(column) == Pace::Time && (d.gpu > 0 || d.money > 0);
+}
+
 // "stages.train.mfu" for "stages.train.step_time_s", empty for what belongs to no stage.
 std::string mfu_path(const scenario::Scenario& scenario, const std::string& quantity,
                      const std::string& column) {
@@ -146,6 +152,7 @@ void predict(const scenario::Loaded& loaded, const TableRow& row, const scenario
       value.simulated = q->value;
       value.pace = pace_of(*published[i].first);
       value.of_step = of_step(*published[i].first);
+      value.of_run = of_run(*published[i].first);
       if (value.role != PublishedRole::BackSolved && value.published != 0)
         value.error_percent = 100 * (q->value - value.published) / value.published;
       out.values[i].implied =
@@ -305,7 +312,9 @@ std::optional<report::Score> score(const ScoreRequest& request, const ParallelOp
     score.rows.push_back(std::move(row.scored));
   }
   constexpr double level = 0.9;
-  score.coverage = coverage_of(ModelError(evidence_of(score)), level);
+  const ModelError error(evidence_of(score));
+  score.coverage = coverage_of(error, level);
+  score.run_coverage = run_coverage_of(error, level);
   return score;
 }
 

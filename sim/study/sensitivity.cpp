@@ -70,7 +70,7 @@ private:
   }
   [[nodiscard]] Values values(const Simulation& simulation, std::uint64_t failures,
                               std::uint64_t model) const {
-    std::vector<double> factors;
+    std::vector<training::ErrorFactor> factors;
     if (request_.model != nullptr)
       factors = drawn_factors(*request_.model, base_.scenario, request_.load.seed, model);
     const Result result = simulation.run(failures, factors);

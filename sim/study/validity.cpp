@@ -2,6 +2,7 @@
 #include "sim/study/validity.hpp"
 
 #include "sim/base/portable_math.hpp"
+#include "sim/report/quantities.hpp"
 
 #include <fmt/format.h>
 
@@ -120,6 +121,30 @@ void add_beyond(const std::vector<MeasuredGroup>& groups, const Setup& setup,
                                setup.parameters / most_parameters, most_parameters / 1e9));
 }
 
+// Of a stage of training that lasts as long as its work does.
+std::optional<report::HoursInterval> hours_of(const Result& result, std::size_t stage,
+                                              const Subject& subject, const ModelError& error) {
+  const training::StageResult& simulated = result.run.stages[stage];
+  if (subject.workload == Workload::Reinforcement || result.scenario.stages[stage].duration)
+    return std::nullopt;
+  const std::optional<Span> span = error.run_factors(subject, level);
+  if (!span || error.run_families() == 0)
+    return std::nullopt;
+  report::HoursInterval hours;
+  hours.stage = simulated.name;
+  const std::string path = "stages." + simulated.name + ".";
+  hours.gpu_time = report::find_quantity(result, path + "gpu_hours")->value * gpu_hour;
+  hours.low = span->low * hours.gpu_time;
+  hours.high = span->high * hours.gpu_time;
+  if (const auto cost = report::find_quantity(result, path + "cost_usd")) {
+    hours.low_cost = span->low * cost->value * dollar;
+    hours.high_cost = span->high * cost->value * dollar;
+  }
+  hours.evidence = fmt::format("steps; whole runs: {} famil{}", error.run_families(),
+                               error.run_families() == 1 ? "y" : "ies");
+  return hours;
+}
+
 } // namespace
 
 report::Validity validity_of(const Result& result, const ModelError& error) {
@@ -139,6 +164,8 @@ report::Validity validity_of(const Result& result, const ModelError& error) {
                                              name_of(error.familiarity_of(setup.subject)), families,
                                              families == 1 ? "y" : "ies")});
     }
+    if (auto hours = hours_of(result, i, setup.subject, error))
+      validity.hours.push_back(std::move(*hours));
     add_nearest(error.groups(), setup, validity.nearest_measured_runs);
     for (const Subject& subject : subjects)
       add_beyond(error.groups(), {subject, setup.gpus, setup.parameters}, validity.beyond);
@@ -151,8 +178,8 @@ report::Validity validity_of(const Simulation& simulation, const Result& result,
   report::Validity validity = validity_of(result, error);
   if (validity.stages.empty())
     return validity;
-  const std::vector<double> factors = factors_of(error, result.scenario, level);
-  const Result slow = simulation.run(0, factors), fast = simulation.run(0, inverse_of(factors));
+  const ErrorRange range = error_range(error, result.scenario, level);
+  const Result slow = simulation.run(0, range.slow), fast = simulation.run(0, range.fast);
   const auto hours = [](const Result& r) { return to_seconds(r.run.wall) / hour; };
   validity.totals = {hours(fast), hours(slow), fast.bill.total, slow.bill.total};
   return validity;

@@ -114,4 +114,10 @@ struct RunResult {
   std::uint64_t fingerprint = 0;
 };
 
+// Measured over simulated, for studies of the model's own error: of the time of a step (and of what
+// it consists of), and of the time that a stage's work takes.
+struct ErrorFactor {
+  double step = 1, work = 1;
+};
+
 } // namespace sim::training

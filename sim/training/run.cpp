@@ -93,14 +93,14 @@ PreparedRun::PreparedRun(PreparedRun&&) noexcept = default;
 PreparedRun& PreparedRun::operator=(PreparedRun&&) noexcept = default;
 
 RunResult PreparedRun::run(std::uint64_t seed, std::uint64_t replication,
-                           std::span<const double> slower) const {
+                           std::span<const ErrorFactor> slower) const {
   SIM_ASSERT(slower.empty() || slower.size() == state_->stages.size());
   RunResult result;
   result.substitutions = state_->substitutions;
   engine::Fingerprint course;
   for (std::size_t i = 0; i < state_->stages.size(); ++i) {
     const StagePlan& plan = state_->stages[i];
-    const bool as_simulated = slower.empty() || slower[i] == 1;
+    const bool as_simulated = slower.empty() || (slower[i].step == 1 && slower[i].work == 1);
     result.stages.push_back(run_stage(as_simulated ? plan : slowed(plan, slower[i]), result.wall,
                                       seed, replication, course));
     const StageResult& stage = result.stages.back();

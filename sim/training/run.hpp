@@ -45,11 +45,10 @@ public:
   PreparedRun(PreparedRun&&) noexcept;
   PreparedRun& operator=(PreparedRun&&) noexcept;
 
-  // `slower`: what the times of each stage's work are multiplied by, for studies of the model's own
-  // error; empty: as simulated. Checks that the ledger sums to wall-clock x GPUs (SIM_ASSERT).
-  // Throws InfeasibleError when failures stop all progress.
+  // `slower`: of each stage; empty: as simulated. Checks that the ledger sums to wall-clock x GPUs
+  // (SIM_ASSERT). Throws InfeasibleError when failures stop all progress.
   [[nodiscard]] RunResult run(std::uint64_t seed, std::uint64_t replication,
-                              std::span<const double> slower = {}) const;
+                              std::span<const ErrorFactor> slower = {}) const;
 
 private:
   struct State;

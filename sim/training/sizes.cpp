@@ -99,21 +99,21 @@ void lengthen(std::vector<SizedStage>& sizes) {
     size.prepared.work.back().units = size.prepared.job.work.back().steps = most;
 }
 
-void slow(PreparedStage& stage, double factor) {
+void slow(PreparedStage& stage, const ErrorFactor& factor) {
   for (std::size_t i = 0; i < stage.work.size(); ++i)
     stage.job.work[i].step = stage.work[i].duration =
-        to_run_time(factor * to_seconds(stage.work[i].duration));
+        to_run_time(factor.work * to_seconds(stage.work[i].duration));
   StageResult& result = stage.result;
   for (Level& level : result.levels)
-    level.step_time *= factor;
+    level.step_time *= factor.step;
   for (Seconds* part :
        {&result.step_time, &result.step.duration, &result.rollout, &result.reference,
         &result.log_probabilities, &result.reward, &result.critic, &result.update, &result.transfer,
         &result.iteration_time, &result.evaluation_time})
-    *part *= factor;
+    *part *= factor.step;
   for (Seconds& time : result.step.communication)
-    time *= factor;
-  result.step.breakdown *= factor;
+    time *= factor.step;
+  result.step.breakdown *= factor.step;
 }
 
 } // namespace
@@ -141,7 +141,7 @@ StagePlan plan_sizes(Pools& pools, StageContext& context, Prepare prepare) {
   return plan;
 }
 
-StagePlan slowed(const StagePlan& plan, double factor) {
+StagePlan slowed(const StagePlan& plan, const ErrorFactor& factor) {
   StagePlan slower = plan;
   for (SizedStage& size : slower.sizes)
     slow(size.prepared, factor);

@@ -28,7 +28,7 @@ StagePlan plan_sizes(Pools& pools, StageContext& context,
                      PreparedStage (*prepare)(StageContext& context));
 
 // The stage with all its work slower by a factor; failures, storage and recovery as they are.
-StagePlan slowed(const StagePlan& plan, double factor);
+StagePlan slowed(const StagePlan& plan, const ErrorFactor& factor);
 
 // From `begin` of the run on. Its ledger holds all GPUs of its pools that are there.
 StageResult run_stage(const StagePlan& plan, RunTime begin, std::uint64_t seed,

@@ -194,6 +194,31 @@ TEST_CASE_METHOD(Fixture, "gradient sums outside of multiplies read 16 bit, read
   CHECK(sums() / byte == Approx((2 + 2 * 4) * matrices / 0.8)); // at 0.8 of bandwidth
 }
 
+TEST_CASE_METHOD(Fixture, "cross entropy kernel by kernel moves 38 and 14 bytes a logit, fused 8") {
+  const workload::ModelSpec m = model(false);
+  const auto loss = [&](PassKind kind) {
+    Bytes moved{};
+    int kernels = 0;
+    const Pass pass = build(m, {}, kind);
+    for (const PassTask& task : pass.chains[0])
+      if (task.is_kernel && task.kernel.name == "cross_entropy") {
+        moved += task.kernel.demand.traffic;
+        kernels += task.kernel.launches;
+      }
+    return std::pair{moved, kernels};
+  };
+  const auto [fused_forward, fused_kernels] = loss(PassKind::Forward);
+  const Bytes fused_backward = loss(PassKind::Backward).first;
+  const double logits = 2048.0 * 32000;
+  CHECK(fused_forward / byte == Approx(8 * logits / 0.8)); // at 0.8 of bandwidth
+  CHECK(fused_backward == fused_forward);
+  stack.fused_loss = false;
+  const auto [forward, kernels] = loss(PassKind::Forward);
+  CHECK(forward / byte == Approx(38 * logits / 0.8));
+  CHECK(loss(PassKind::Backward).first / byte == Approx(14 * logits / 0.8));
+  CHECK(kernels > fused_kernels);
+}
+
 TEST_CASE_METHOD(
     Fixture, "a lone backward pass makes weight gradients where automatic differentiation does") {
   const workload::ModelSpec m = model(true);

@@ -11,16 +11,23 @@
 #include <cmath>
 
 using namespace sim;
+using scenario::Measured;
 using scenario::MeasuredGroup;
 using scenario::Workload;
 using study::Familiarity;
 using study::ModelError;
+using training::ErrorFactor;
 
 namespace {
 
 MeasuredGroup group(const char* family, const char* chip, const char* stack,
                     std::vector<double> errors, Workload workload = Workload::Dense) {
-  return {family, chip, stack, workload, 8, 64, 1e9, 10e9, std::move(errors)};
+  return {family, chip, stack, workload, Measured::Steps, 8, 64, 1e9, 10e9, std::move(errors)};
+}
+MeasuredGroup whole_runs(const char* family, std::vector<double> errors) {
+  MeasuredGroup runs = group(family, "z", "r", std::move(errors));
+  runs.measured = Measured::Run;
+  return runs;
 }
 
 const std::vector<MeasuredGroup> three{group("a", "x", "s", {0.1, -0.2, 0.3, 0.4}),
@@ -63,6 +70,64 @@ TEST_CASE("without measured runs there is no interval, of another workload there
   CHECK_FALSE(ModelError({three[0]}).factor({"x", "s"}, 0.9, "a"));
 }
 
+TEST_CASE("hours of a run: low as its steps, high as whole runs") {
+  std::vector<MeasuredGroup> groups = three;
+  groups.push_back(whole_runs("d", {0.2, 0.8}));
+  groups.push_back(whole_runs("e", {-0.1, 0.5}));
+  const ModelError error(groups);
+  const study::Subject known{"x", "s"};
+  // Signed errors -0.1, 0.2, 0.5, 0.8, a quarter each: the quantile 0.7 is the third.
+  const study::Span span = error.run_factors(known, 0.4).value();
+  CHECK(std::log(span.high) == Approx(0.5));
+  CHECK(span.low == Approx(1 / error.factor(known, 0.4).value()));
+  CHECK(std::log(error.run_factors(known, 0.9)->high) == Approx(0.8));
+  CHECK(std::log(error.run_factors(known, 0.9, "d")->high) == Approx(0.5)); // e alone
+  // Never below what steps say; without whole runs it is that.
+  CHECK(error.run_factors({"x", "u"}, 0.1)->high >= error.factor({"x", "u"}, 0.1).value());
+  CHECK(ModelError(three).run_factors(known, 0.9)->high ==
+        ModelError(three).factor(known, 0.9).value());
+  CHECK_FALSE(ModelError({whole_runs("d", {0.2})}).run_factors(known, 0.9));
+  // Whole runs leave steps and what is familiar as they were.
+  CHECK(error.factor(known, 0.9) == ModelError(three).factor(known, 0.9));
+  CHECK(error.familiarity_of({"z", "r"}) == Familiarity::NewChip);
+  CHECK(error.run_families() == 2);
+  // d from e's 0.5: 0.2 within, 0.8 not; e from d's 0.8, at the low end as steps: both.
+  const report::Coverage coverage = study::run_coverage_of(error, 0.9);
+  CHECK(coverage.runs == 4);
+  CHECK(coverage.covered == 3);
+}
+
+TEST_CASE("evidence: GPU-hours and dollars are of runs, rates and step times of steps") {
+  report::ScoredRow row;
+  row.family = "f";
+  row.setup = report::MeasuredSetup{"x", "s", Workload::Dense, 64, 1e9};
+  const auto value = [](double error, bool of_step, bool of_run) {
+    report::ScoredValue v;
+    v.simulated = 100 + error;
+    v.published = 100;
+    v.error_percent = error;
+    v.pace = report::Pace::Time;
+    v.of_step = of_step;
+    v.of_run = of_run;
+    return v;
+  };
+  row.values = {value(-20, false, true), value(10, true, false), value(50, false, false)};
+  report::Score score;
+  score.rows.push_back(row);
+  row.setup->workload = Workload::Reinforcement; // iterations whatever they are counted in
+  row.values = {value(-20, false, true)};
+  score.rows.push_back(row);
+  const auto groups = study::evidence_of(score);
+  REQUIRE(groups.size() == 3);
+  for (const MeasuredGroup& g : groups) {
+    REQUIRE(g.errors.size() == 1);
+    const bool run = g.workload == Workload::Dense && g.measured == Measured::Run;
+    const double error = run || g.workload == Workload::Reinforcement ? -20 : 10;
+    CHECK(g.errors[0] == Approx(-std::log(1 + error / 100)));
+    CHECK((g.measured == Measured::Run) == run);
+  }
+}
+
 TEST_CASE("coverage: each family from the others") {
   // a from b's 0.05: none within; b from a's 0.4: within; c has nothing of its kind but a and b.
   const auto coverage = study::coverage_of(ModelError(three), 0.9);
@@ -78,7 +143,9 @@ TEST_CASE("drawn errors are as large and as many as measured ones") {
   const int draws = 4000;
   int small = 0, slower = 0;
   for (std::uint64_t r = 0; r < draws; ++r) {
-    const double size = std::log(study::drawn_factors(error, loaded.scenario, 11, r).front());
+    const ErrorFactor factor = study::drawn_factors(error, loaded.scenario, 11, r).front();
+    const double size = std::log(factor.step);
+    CHECK(factor.work == factor.step); // no whole run was measured
     slower += size > 0 ? 1 : 0;
     small += std::fabs(std::fabs(size) - 0.1) < 1e-9 ? 1 : 0;
     CHECK((std::fabs(std::fabs(size) - 0.1) < 1e-9 || std::fabs(std::fabs(size) - 0.2) < 1e-9));
@@ -88,18 +155,36 @@ TEST_CASE("drawn errors are as large and as many as measured ones") {
   CHECK(std::fabs(slower - draws / 2) < four);
 }
 
+TEST_CASE("drawn hours: as steps where faster, as whole runs where slower") {
+  const scenario::Loaded loaded = scenario::load(SOURCE_DIR "/scenarios/minimal.yaml");
+  const study::Subject subject = study::subject_of(loaded.scenario, loaded.scenario.stages.front());
+  const ModelError error(
+      {group("a", subject.chip.c_str(), "other", {0.1, -0.2}), whole_runs("b", {0.3, 0.7})});
+  for (std::uint64_t r = 0; r < 200; ++r) {
+    const ErrorFactor factor = study::drawn_factors(error, loaded.scenario, 11, r).front();
+    if (factor.step < 1)
+      CHECK(factor.work == factor.step);
+    else
+      CHECK(std::log(factor.work) == Approx(0.7)); // the upper half of the errors of runs
+  }
+}
+
 TEST_CASE("an error of the model stretches hours and dollars, and the ledger adds up") {
   const scenario::Loaded loaded = scenario::load(SOURCE_DIR "/scenarios/minimal.yaml");
   const Simulation simulation(loaded, {});
   const Result as_is = simulation.run(0);
-  const std::vector<double> slower{1.25};
+  const std::vector<ErrorFactor> slower{{1.25, 1.25}};
   const Result slow = simulation.run(0, slower);
   const auto hours = [](const Result& r) { return to_seconds(r.run.wall) / hour; };
   CHECK(hours(slow) == Approx(1.25 * hours(as_is)).epsilon(1e-6));
   CHECK(slow.bill.total / dollar == Approx(1.25 * (as_is.bill.total / dollar)).epsilon(1e-6));
   CHECK(slow.run.stages[0].step_time / as_is.run.stages[0].step_time == Approx(1.25));
   CHECK(slow.run.stages[0].step.breakdown.total() / slow.run.stages[0].step.duration == Approx(1));
-  const std::vector<double> one{1.0};
+  const std::vector<ErrorFactor> longer{{1.0, 1.25}}; // of the run, not of its steps
+  const Result more = simulation.run(0, longer);
+  CHECK(hours(more) == Approx(hours(slow)));
+  CHECK(more.run.stages[0].step_time == as_is.run.stages[0].step_time);
+  const std::vector<ErrorFactor> one{{1.0, 1.0}};
   CHECK(simulation.run(0, one).run.fingerprint == as_is.run.fingerprint);
 }
 
@@ -108,7 +193,7 @@ TEST_CASE("a stage of given duration lasts as long, and gets more or less done")
   options.case_name = "fifty-four-days";
   const Simulation simulation(scenario::load(SOURCE_DIR "/scenarios/llama-3.1-405b.yaml", options),
                               {});
-  const std::vector<double> faster{0.8}, slower{1.25};
+  const std::vector<ErrorFactor> faster{{0.8, 0.8}}, slower{{1.25, 1.25}};
   const Result as_is = simulation.run(0), more = simulation.run(0, faster),
                less = simulation.run(0, slower);
   CHECK(more.run.wall == as_is.run.wall);
@@ -149,6 +234,14 @@ TEST_CASE("validity: the interval, the nearest runs, and what lies beyond them")
         return true;
     return false;
   };
+  CHECK(validity.hours.empty()); // no whole run was measured
+  const report::Validity of_runs =
+      study::validity_of(result, ModelError({far, near, whole_runs("b", {0.9})}));
+  REQUIRE(of_runs.hours.size() == 1);
+  CHECK(of_runs.hours[0].high / of_runs.hours[0].gpu_time == Approx(std::exp(0.9)));
+  CHECK(of_runs.hours[0].low / of_runs.hours[0].gpu_time == Approx(std::exp(-0.5)));
+  CHECK(*of_runs.hours[0].high_cost / result.bill.total == Approx(std::exp(0.9)).epsilon(1e-6));
+  CHECK(of_runs.stages[0].factor == validity.stages[0].factor);
   CHECK(told("no measured run with the stack " + subject.stack));
   CHECK(told("x the largest measured cluster"));
   CHECK_FALSE(told("no measured run on"));
