@@ -35,11 +35,14 @@ std::string evidence_text(const std::vector<MeasuredGroup>& groups) {
   std::string text = "# How long measured runs took over what the simulator says, as ln(measured / "
                      "simulated), by table, chip, stack and\n"
                      "# workload; held-out rows alone. Written by tools/update-score; intervals of "
-                     "step times rest on it.\n"
+                     "step times rest on it. `carried`: the same rows under\n"
+                     "# kernel constants of a neighbouring architecture, as a new chip has them.\n"
                      "groups:\n";
   for (const MeasuredGroup& g : groups) {
     text += fmt::format("- family: {}\n  chip: {}\n  stack: {}\n  workload: {}\n", g.family, g.chip,
                         g.stack, name_of(g.workload));
+    if (g.carried)
+      text += "  carried: true\n";
     text += fmt::format("  least_gpus: {}\n  most_gpus: {}\n", g.least_gpus, g.most_gpus);
     text += fmt::format("  least_parameters: {:.3e}\n  most_parameters: {:.3e}\n",
                         g.least_parameters, g.most_parameters);

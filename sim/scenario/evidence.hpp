@@ -21,6 +21,9 @@ struct MeasuredGroup {
   Workload workload = Workload::Dense;
   std::int64_t least_gpus = 0, most_gpus = 0;
   double least_parameters = 0, most_parameters = 0;
+  // The chip's kernel constants were those of a neighbouring architecture, as they are for a chip
+  // of which nothing was measured.
+  bool carried = false;
   // ln(measured / simulated) of the time, one of each held-out run: positive where it took longer
   // than simulated.
   std::vector<double> errors;
@@ -31,6 +34,7 @@ template <class V> void fields(V& v, MeasuredGroup& s) {
   v("chip", s.chip, required(), "Accelerator.");
   v("stack", s.stack, required(), "Software stack.");
   v("workload", s.workload, required(), "What was trained.");
+  v("carried", s.carried, anything, "Under kernel constants of a neighbouring architecture.");
   v("least_gpus", s.least_gpus, required(at_least_one), "GPUs of the smallest run.");
   v("most_gpus", s.most_gpus, required(at_least_one), "GPUs of the largest run.");
   v("least_parameters", s.least_parameters, required(positive), "Of the smallest model.");

@@ -55,7 +55,9 @@ std::vector<Subject> subjects_of(const scenario::Scenario& scenario,
   return subjects;
 }
 
-ModelError::ModelError(std::vector<MeasuredGroup> groups) : groups_(std::move(groups)) {
+ModelError::ModelError(std::vector<MeasuredGroup> groups) {
+  for (MeasuredGroup& group : groups)
+    (group.carried ? carried_ : groups_).push_back(std::move(group));
   for (const MeasuredGroup& group : groups_)
     familiarity_.push_back(familiarity_of({group.chip, group.stack, group.workload}, group.family));
 }
@@ -71,15 +73,16 @@ Familiarity ModelError::familiarity_of(const Subject& subject, const std::string
   return best;
 }
 
-ModelError::Pool ModelError::pool(Workload workload, Familiarity most,
-                                  const std::string& family) const {
+ModelError::Pool ModelError::pool(Workload workload, std::optional<Familiarity> kind,
+                                  const LeftOut& left_out) const {
+  const std::vector<MeasuredGroup>& groups = kind ? groups_ : carried_;
   std::map<std::string, Pool> by_family;
   for (const bool any : {false, true}) {
-    for (std::size_t g = 0; g < groups_.size(); ++g)
-      if (groups_[g].family != family && familiarity_[g] <= most &&
-          (any || groups_[g].workload == workload))
-        for (const double error : groups_[g].errors)
-          by_family[groups_[g].family].push_back({std::fabs(error), 0});
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      if (groups[g].family != left_out.family && groups[g].chip != left_out.chip &&
+          (!kind || familiarity_[g] <= *kind) && (any || groups[g].workload == workload))
+        for (const double error : groups[g].errors)
+          by_family[groups[g].family].push_back({std::fabs(error), 0});
     if (!by_family.empty())
       break;
   }
@@ -94,32 +97,52 @@ ModelError::Pool ModelError::pool(Workload workload, Familiarity most,
   return all;
 }
 
-std::optional<double> ModelError::factor(const Subject& subject, double level,
-                                         const std::string& family) const {
+std::optional<double> ModelError::widest(Workload workload, Familiarity own, double level,
+                                         const LeftOut& left_out) const {
   constexpr double rounding = 1e-9; // of weights that should sum to the level
   std::optional<double> widest;
-  for (const Familiarity kind : kinds) {
+  const auto consider = [&](std::optional<Familiarity> kind) {
     double covered = 0;
-    for (const Weighted& error : pool(subject.workload, kind, family)) {
+    for (const Weighted& error : pool(workload, kind, left_out)) {
       covered += error.weight;
       if (covered < level - rounding)
         continue;
       widest = std::max(widest.value_or(0), error.size);
       break;
     }
-    if (kind >= familiarity_of(subject, family) && widest)
+  };
+  for (const Familiarity kind : kinds) {
+    consider(kind);
+    if (kind >= own && widest)
       break; // or of less familiar ones, where nothing was as familiar
   }
+  if (own == Familiarity::NewChip)
+    consider(std::nullopt);
   return widest ? std::optional(portable_exp(*widest)) : std::nullopt;
 }
 
+std::optional<double> ModelError::factor(const Subject& subject, double level,
+                                         const std::string& family) const {
+  const Familiarity kind = familiarity_of(subject, family);
+  return widest(subject.workload, kind, level,
+                {family, kind == Familiarity::NewChip ? subject.chip : ""});
+}
+
+std::optional<double> ModelError::new_chip_factor(const Subject& subject, double level,
+                                                  const std::string& family) const {
+  return widest(subject.workload, Familiarity::NewChip, level, {family, subject.chip});
+}
+
 std::size_t ModelError::families(const Subject& subject) const {
+  const Familiarity kind = familiarity_of(subject);
+  const bool carried = kind == Familiarity::NewChip && !carried_.empty();
+  const std::vector<MeasuredGroup>& groups = carried ? carried_ : groups_;
   std::set<std::string> own, all;
-  for (std::size_t g = 0; g < groups_.size(); ++g)
-    if (familiarity_[g] <= familiarity_of(subject)) {
-      all.insert(groups_[g].family);
-      if (groups_[g].workload == subject.workload)
-        own.insert(groups_[g].family);
+  for (std::size_t g = 0; g < groups.size(); ++g)
+    if (carried || familiarity_[g] <= kind) {
+      all.insert(groups[g].family);
+      if (groups[g].workload == subject.workload)
+        own.insert(groups[g].family);
     }
   return own.empty() ? all.size() : own.size();
 }
@@ -159,9 +182,8 @@ std::vector<MeasuredGroup> evidence_of(const report::Score& score) {
     const report::MeasuredSetup& setup = *row.setup;
     MeasuredGroup& group = groups[{row.family, setup.chip, setup.stack, setup.workload}];
     if (group.errors.empty())
-      group = {row.family,       setup.chip,       setup.stack,
-               setup.workload,   setup.gpus,       setup.gpus,
-               setup.parameters, setup.parameters, {}};
+      group = {row.family, setup.chip,       setup.stack,      setup.workload, setup.gpus,
+               setup.gpus, setup.parameters, setup.parameters, false,          {}};
     group.least_gpus = std::min(group.least_gpus, setup.gpus);
     group.most_gpus = std::max(group.most_gpus, setup.gpus);
     group.least_parameters = std::min(group.least_parameters, setup.parameters);
@@ -174,12 +196,41 @@ std::vector<MeasuredGroup> evidence_of(const report::Score& score) {
   return list;
 }
 
-std::vector<report::Coverage> coverage_of(const ModelError& error, double level) {
+std::vector<MeasuredGroup> carried_evidence_of(const report::Score& own,
+                                               const report::Score& carried,
+                                               const std::vector<MeasuredGroup>& known) {
+  std::set<std::pair<std::string, std::string>> has; // chip, kernels
+  for (const report::ScoredRow& row : own.rows)
+    if (row.setup)
+      has.emplace(row.setup->chip, row.setup->kernels);
+  std::set<std::string> used; // the one entry of all rows
+  for (const report::ScoredRow& row : carried.rows)
+    if (row.setup)
+      used.insert(row.setup->kernels);
+  std::vector<MeasuredGroup> list;
+  for (MeasuredGroup group : evidence_of(carried)) {
+    const auto of_chip = [&group](const MeasuredGroup& other) { return other.chip == group.chip; };
+    bool its_own = false;
+    for (const std::string& kernels : used)
+      its_own = its_own || has.contains({group.chip, kernels});
+    if (its_own || std::any_of(known.begin(), known.end(), of_chip))
+      continue;
+    group.carried = true;
+    list.push_back(std::move(group));
+  }
+  return list;
+}
+
+namespace {
+
+template <class FactorOf>
+std::vector<report::Coverage> covered(const std::vector<MeasuredGroup>& groups,
+                                      const FactorOf& factor_of) {
   std::map<Workload, report::Coverage> by_workload;
   report::Coverage all{"all", 0, 0};
-  for (const MeasuredGroup& group : error.groups()) {
-    const auto factor =
-        error.factor({group.chip, group.stack, group.workload}, level, group.family);
+  for (const MeasuredGroup& group : groups) {
+    const std::optional<double> factor =
+        factor_of(Subject{group.chip, group.stack, group.workload}, group.family);
     if (!factor)
       continue;
     report::Coverage& own = by_workload[group.workload];
@@ -196,6 +247,20 @@ std::vector<report::Coverage> coverage_of(const ModelError& error, double level)
     list.push_back(coverage);
   list.push_back(all);
   return list;
+}
+
+} // namespace
+
+std::vector<report::Coverage> coverage_of(const ModelError& error, double level) {
+  return covered(error.groups(), [&](const Subject& subject, const std::string& family) {
+    return error.factor(subject, level, family);
+  });
+}
+
+std::vector<report::Coverage> new_chip_coverage_of(const ModelError& error, double level) {
+  return covered(error.carried(), [&](const Subject& subject, const std::string& family) {
+    return error.new_chip_factor(subject, level, family);
+  });
 }
 
 } // namespace sim::study

@@ -19,7 +19,7 @@ namespace {
 
 MeasuredGroup group(const char* family, const char* chip, const char* stack,
                     std::vector<double> errors, Workload workload = Workload::Dense) {
-  return {family, chip, stack, workload, 8, 64, 1e9, 10e9, std::move(errors)};
+  return {family, chip, stack, workload, 8, 64, 1e9, 10e9, false, std::move(errors)};
 }
 
 const std::vector<MeasuredGroup> three{group("a", "x", "s", {0.1, -0.2, 0.3, 0.4}),
@@ -60,6 +60,62 @@ TEST_CASE("without measured runs there is no interval, of another workload there
   CHECK_FALSE(ModelError({}).factor({"x", "s"}, 0.9));
   CHECK(ModelError(three).factor({"x", "s", Workload::Reinforcement}, 0.9));
   CHECK_FALSE(ModelError({three[0]}).factor({"x", "s"}, 0.9, "a"));
+}
+
+TEST_CASE("a new chip is judged by runs whose constants came from elsewhere") {
+  std::vector<MeasuredGroup> groups = three;
+  for (MeasuredGroup group : {group("a", "x", "s", {0.7, -0.8}), group("d", "z", "s", {0.5}),
+                              group("d", "x", "s", {0.9})}) {
+    group.carried = true;
+    groups.push_back(group);
+  }
+  const ModelError error(groups);
+  const auto size = [](std::optional<double> factor) { return std::log(factor.value()); };
+  // Carried: a weighs 1/4 + 1/4, d too: 0.5 to 0.25, 0.7 to 0.5, 0.8 to 0.75, 0.9 to 1.
+  CHECK(size(error.factor({"y", "u"}, 0.75)) == Approx(0.8));
+  CHECK(size(error.factor({"y", "u"}, 0.9)) == Approx(0.9));
+  CHECK(error.families({"y", "u"}) == 2);
+  // Never narrower than where chips are known: 0.6 of c, while 0.5 covers a quarter.
+  CHECK(size(error.factor({"y", "u"}, 0.25)) ==
+        Approx(std::max(0.5, size(error.factor({"x", "u"}, 0.25)))));
+  // A known chip is none of its business.
+  CHECK(error.factor({"x", "s"}, 0.9) == ModelError(three).factor({"x", "s"}, 0.9));
+  CHECK(error.groups().size() == three.size());
+  // As if x were new: d on z is left, and nothing else was measured without x.
+  CHECK(size(error.new_chip_factor({"x", "s"}, 0.9)) == Approx(0.5));
+  // Of x's carried runs each family's from other families on other chips: a's two lie outside 0.5;
+  // d has nothing left when z's chip is not its own family's: no interval. z's own: a's 0.8.
+  const auto coverage = study::new_chip_coverage_of(error, 0.9);
+  REQUIRE(coverage.back().workload == "all");
+  CHECK(coverage.back().runs == 3);
+  CHECK(coverage.back().covered == 1);
+}
+
+TEST_CASE("carried evidence: rows of chips that have other constants, each chip once") {
+  const auto row = [](const char* family, const char* chip, const char* kernels, double error) {
+    report::ScoredRow made;
+    made.family = family;
+    made.setup = report::MeasuredSetup{chip, "s", kernels, Workload::Dense, 8, 1e9};
+    report::ScoredValue value;
+    value.role = scenario::PublishedRole::HeldOut;
+    value.pace = report::Pace::Time;
+    value.of_step = true;
+    value.error_percent = error;
+    value.simulated = 1;
+    made.values.push_back(value);
+    return made;
+  };
+  report::Score own, other;
+  own.rows = {row("a", "x", "old", 0), row("a", "y", "new", 0), row("b", "z", "old", 0)};
+  other.rows = {row("a", "x", "new", 100), row("a", "y", "new", 0), row("b", "z", "new", -50)};
+  const auto carried = study::carried_evidence_of(own, other, {});
+  REQUIRE(carried.size() == 2);
+  CHECK(carried[0].chip == "x");
+  CHECK(carried[0].carried);
+  CHECK(carried[0].errors.at(0) == Approx(-std::log(2.0)));
+  CHECK(carried[1].errors.at(0) == Approx(std::log(2.0)));
+  CHECK(study::carried_evidence_of(own, other, {carried[0]}).size() == 1);
+  CHECK(scenario::evidence_text(carried).find("carried: true") != std::string::npos);
 }
 
 TEST_CASE("coverage: each family from the others") {
