@@ -11,6 +11,7 @@ the middle of its range; then the family's rows are predicted, fitted ones too.
 import argparse
 import json
 import re
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -139,6 +140,7 @@ def main():
     parser = argparse.ArgumentParser(prog="tools/calibrate", description=__doc__.splitlines()[0])
     parser.add_argument("--program", required=True, help="trainfare")
     parser.add_argument("--fitted", type=Path, default=ROOT / "scenarios/catalog/fitted.yaml", help="list of constants")
+    parser.add_argument("--catalog", type=Path, help="folder of entries laid over the built-in ones, such as a new chip and its kernels")
     parser.add_argument("--write", action="store_true", help="write the refitted values into that list")
     parser.add_argument("--fit-only", action="store_true", help="no leave-one-family-out error")
     parser.add_argument("tables", nargs="*", metavar="TABLE", help="files to take families from, beside the built-in ones")
@@ -148,6 +150,8 @@ def main():
     constants = [Constant(entry) for entry in yaml.safe_load(text)["constants"]]
     tables = {yaml.safe_load(Path(table).read_text())["name"]: table for table in given.tables}
     with tempfile.TemporaryDirectory() as folder:
+        if given.catalog:
+            shutil.copytree(given.catalog, folder, dirs_exist_ok=True)
         simulator = Simulator(given.program, text, folder)
         with_rows = [c for c in constants if c.rows]
         families = sorted({own["family"] for c in with_rows for own in c.rows})

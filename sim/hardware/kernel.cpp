@@ -227,6 +227,8 @@ KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator
     share *= kernel.scaled_per_tensor && gemm.weight_gradient_fraction_per_tensor
                  ? *gemm.weight_gradient_fraction_per_tensor
                  : gemm.weight_gradient_fraction;
+  if (kernel.own_weights && kernel.groups > 1)
+    share *= gemm.grouped_fraction;
   const Flops padded = 2 * tiling.tiles * tiling.cost * flop;
   result.compute = padded / (rate * (share * kernels.sustained_fraction));
   return result;

@@ -32,6 +32,7 @@ struct GemmKernel {
   Precision precision = Precision::Bf16;
   GemmDirection direction = GemmDirection::Forward;
   bool scaled_per_tensor = false; // 8-bit operands: else per block
+  bool own_weights = false;       // of each group, as experts have
   Bytes traffic{};                // operands and result, once each
 };
 // The main kernel of fused attention, always in 16 bit: a band of scores for each of `heads`

@@ -33,6 +33,7 @@ struct GemmKernelSpec {
   double half_tile_fraction = 0; // rate of a tile of half the area; 0: the library has one tile
   int most_splits = 1;           // parts into which the library cuts K when tiles are few
   bool either_major = true;      // operands may lie along K or across it; false: along K alone
+  double grouped_fraction = 1;   // rate of multiplies of several experts relative to a single one
 };
 
 // One implementation of fused attention. While tensor cores run they reach a fraction of peak; part
@@ -212,6 +213,8 @@ template <class V> void fields(V& v, GemmKernelSpec& s) {
   v("either_major", s.either_major, anything,
     "Operands may lie along K or across it; false: along K alone, so that weight gradients need "
     "transposed copies.");
+  v("grouped_fraction", s.grouped_fraction, Rule{.low = 0, .high = 1, .low_open = true},
+    "Rate of multiplies of several experts relative to a single one, apart from their tiles.");
 }
 template <class V> void fields(V& v, AttentionKernelSpec& s) {
   v("forward_fraction", s.forward_fraction, required(positive),

@@ -107,6 +107,7 @@ void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::
   const double width = hardware::bytes_per_element(precision) / byte;
   hardware::GemmKernel kernel;
   kernel.groups = op.groups;
+  kernel.own_weights = op.weight_elements > 0;
   kernel.precision = precision;
   kernel.scaled_per_tensor = context.stack->precision.scaling == Scaling::Tensor;
   kernel.direction = direction;

@@ -44,6 +44,7 @@ ProbeResult run(const MatrixMultiplyProbe& probe, const hardware::PoolSpec& pool
   constexpr double result_bytes = 2; // written in 16 bit
   hardware::GemmKernel kernel;
   kernel.groups = groups;
+  kernel.own_weights = true;
   kernel.m = m;
   kernel.n = n;
   kernel.k = k;
@@ -149,6 +150,15 @@ ProbeResult run(const LatentAttentionProbe& probe, const hardware::PoolSpec& poo
                                   kernels.decode_compute_fraction),
                          cache / (chip.memory_bandwidth * kernels.decode_bandwidth_fraction));
   result.rate = flops / result.time;
+  return result;
+}
+
+ProbeResult run(const MemoryProbe& probe, const hardware::PoolSpec& pool) {
+  const hardware::AcceleratorSpec chip = bench(pool);
+  ProbeResult result;
+  result.time = hardware::demand(hardware::MemoryKernel{probe.size, probe.kind}, chip)
+                    .alone(chip, chip.streaming_multiprocessors);
+  result.algorithm_bandwidth = probe.size / result.time;
   return result;
 }
 
@@ -267,6 +277,8 @@ std::vector<ProbeResult> run(const std::vector<ProbeSpec>& probes, const hardwar
       result = run(*probe.attention, pool);
     else if (probe.latent_attention)
       result = run(*probe.latent_attention, pool);
+    else if (probe.memory)
+      result = run(*probe.memory, pool);
     else if (probe.collective)
       result = run(*probe.collective, fabric.planner());
     else if (probe.exchange)

@@ -16,8 +16,9 @@ struct ProbeResult {
   std::string name;
   Seconds time{};
   std::optional<FlopsPerSecond> rate; // of kernels: FLOPs over time, masked half left out
-  // Of collectives: size over time, and that times NCCL's factor. Of exchanges: what a rank's
-  // tokens send, counted once for each node (within one node: rank) they go to, over time.
+  // Of memory-bound kernels: bytes over time. Of collectives: size over time, and that times NCCL's
+  // factor. Of exchanges: what a rank's tokens send, counted once for each node (within one node:
+  // rank) they go to, over time.
   std::optional<BytesPerSecond> algorithm_bandwidth, bus_bandwidth;
 };
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "sim/base/fields.hpp"
+#include "sim/hardware/kernel.hpp"
 #include "sim/hardware/spec.hpp"
 
 #include <optional>
@@ -29,6 +30,11 @@ struct AttentionProbe {
 struct LatentAttentionProbe {
   int sequences = 1, queries = 1, keys = 0, heads = 0; // of a sequence
   int latent_dim = 512, rope_dim = 64;
+};
+// Kernels that only move memory: sums, norms, casts, permutations, an optimizer's update.
+struct MemoryProbe {
+  hardware::MemoryKind kind = hardware::MemoryKind::Elementwise;
+  Bytes size{}; // read and written together
 };
 enum class Operation { AllReduce, ReduceScatter, AllGather, AllToAll, Broadcast, SendReceive };
 // Neighbouring ranks, from the first GPU on; all groups of the cluster do the same at once.
@@ -62,6 +68,7 @@ struct ProbeSpec {
   std::optional<MatrixMultiplyProbe> matrix_multiply;
   std::optional<AttentionProbe> attention;
   std::optional<LatentAttentionProbe> latent_attention;
+  std::optional<MemoryProbe> memory;
   std::optional<CollectiveProbe> collective;
   std::optional<ExchangeProbe> exchange;
   std::optional<LayerProbe> layer;
@@ -93,6 +100,10 @@ template <class V> void fields(V& v, LatentAttentionProbe& s) {
   v("latent_dim", s.latent_dim, at_least_one, "Elements of a latent vector.");
   v("rope_dim", s.rope_dim, at_least_one, "Elements of a rotary key, shared by the heads.");
 }
+template <class V> void fields(V& v, MemoryProbe& s) {
+  v("kind", s.kind, anything, "What it does; each has a share of memory bandwidth of its own.");
+  v("size", s.size, required(positive), "Bytes read and written together.");
+}
 template <class V> void fields(V& v, CollectiveProbe& s) {
   v("operation", s.operation, anything, "What is done.");
   v("size", s.size, required(positive),
@@ -121,6 +132,7 @@ template <class V> void fields(V& v, ProbeSpec& s) {
   v("matrix_multiply", s.matrix_multiply, anything, "A matrix multiply.");
   v("attention", s.attention, anything, "Attention.");
   v("latent_attention", s.latent_attention, anything, "Absorbed latent attention (decoding).");
+  v("memory", s.memory, anything, "A kernel bound by memory.");
   v("collective", s.collective, anything, "A collective on an idle fabric.");
   v("exchange", s.exchange, anything, "Expert dispatch or combine on an idle fabric.");
   v("layer", s.layer, anything, "A dense layer of the model, forward or backward.");
@@ -133,6 +145,15 @@ inline namespace base {
 template <> struct EnumNames<probe::Pass> {
   static constexpr std::array names{std::pair{probe::Pass::Forward, std::string_view{"forward"}},
                                     std::pair{probe::Pass::Backward, std::string_view{"backward"}}};
+};
+template <> struct EnumNames<hardware::MemoryKind> {
+  static constexpr std::array names{
+      std::pair{hardware::MemoryKind::Elementwise, std::string_view{"elementwise"}},
+      std::pair{hardware::MemoryKind::Norm, std::string_view{"norm"}},
+      std::pair{hardware::MemoryKind::Cast, std::string_view{"cast"}},
+      std::pair{hardware::MemoryKind::Transpose, std::string_view{"transpose"}},
+      std::pair{hardware::MemoryKind::Permute, std::string_view{"permute"}},
+      std::pair{hardware::MemoryKind::Optimizer, std::string_view{"optimizer"}}};
 };
 template <> struct EnumNames<probe::Operation> {
   static constexpr std::array names{

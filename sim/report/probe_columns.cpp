@@ -17,7 +17,7 @@ template <class Quantity> Value base_of(const std::optional<Quantity>& quantity)
 bool is_kernel(const ProbeSpec& p) {
   return p.matrix_multiply || p.attention || p.latent_attention;
 }
-bool is_communication(const ProbeSpec& p) { return p.collective || p.exchange; }
+bool moves_bytes(const ProbeSpec& p) { return p.memory || p.collective || p.exchange; }
 
 } // namespace
 
@@ -30,8 +30,9 @@ const std::vector<ProbeColumn>& probe_columns() {
        is_kernel,
        [](const ProbeResult& r) { return base_of(r.rate); }},
       {{"algorithm_bandwidth", "GB/s", false,
-        "Collectives: size over time. Exchanges: bytes to all nodes (in one: ranks) over time."},
-       is_communication,
+        "Memory, collectives: size over time. Exchanges: bytes to all nodes (in one: ranks) over "
+        "time."},
+       moves_bytes,
        [](const ProbeResult& r) { return base_of(r.algorithm_bandwidth); }},
       {{"bus_bandwidth", "GB/s", false, "Collectives: as nccl-tests counts it."},
        [](const ProbeSpec& p) { return p.collective.has_value(); },

@@ -48,7 +48,7 @@ struct ScoredValue {
 
 // What was measured, as the errors of its kind are looked up.
 struct MeasuredSetup {
-  std::string chip, stack;
+  std::string chip, stack, kernels; // entries of the catalogue
   scenario::Workload workload = scenario::Workload::Dense;
   std::int64_t gpus = 0;
   double parameters = 0;

@@ -392,12 +392,15 @@ void Checker::probes() {
     const int kinds = static_cast<int>(probe.matrix_multiply.has_value()) +
                       static_cast<int>(probe.attention.has_value()) +
                       static_cast<int>(probe.latent_attention.has_value()) +
+                      static_cast<int>(probe.memory.has_value()) +
                       static_cast<int>(probe.collective.has_value()) +
                       static_cast<int>(probe.exchange.has_value()) +
                       static_cast<int>(probe.layer.has_value());
     if (kinds != 1)
       say(path, "what is timed is said " + std::string(kinds == 0 ? "not at all" : "twice"),
-          "write one of matrix_multiply, attention, latent_attention, collective, exchange, layer");
+          "write one of matrix_multiply, attention, latent_attention, memory, collective, "
+          "exchange, "
+          "layer");
   }
 }
 

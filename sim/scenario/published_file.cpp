@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/published_file.hpp"
 
+#include "sim/base/time.hpp"
 #include "sim/scenario/document.hpp"
 #include "sim/scenario/embedded_catalog.hpp"
 #include "sim/scenario/map_reader.hpp"
@@ -37,14 +38,16 @@ public:
 
   PublishedTable table(const Node& root) {
     PublishedTable table;
-    if (!expect_map(
-            root, "the table",
-            {"name", "description", "source", "flops", "scenario", "needs", "columns", "rows"},
-            {"name", "source", "flops", "columns", "rows"}))
+    if (!expect_map(root, "the table",
+                    {"name", "description", "source", "measured", "flops", "scenario", "needs",
+                     "columns", "rows"},
+                    {"name", "source", "flops", "columns", "rows"}))
       return table;
     table.name = text(root, "name");
     table.flops = text(root, "flops");
     table.sources = texts(root, "source");
+    if (const Node* measured = root.find("measured"))
+      table.measured = measured_on(*measured);
     needs_of_all_ = texts(root, "needs");
     for (const Node* column : items(root, "columns"))
       columns_.push_back(this->column(*column));
@@ -69,6 +72,25 @@ private:
     for (const Node& item : found->items)
       all.push_back(scalar(item, key));
     return all;
+  }
+
+  MeasuredOn measured_on(const Node& node) {
+    MeasuredOn measured;
+    const std::vector<std::string> keys{"device", "driver", "date", "software"};
+    if (!expect_map(node, "where it was measured", keys, keys))
+      return measured;
+    measured.device = text(node, "device");
+    measured.driver = text(node, "driver");
+    measured.software = text(node, "software");
+    const Node* day = node.find("date");
+    if (day == nullptr)
+      return measured;
+    const std::string written = scalar(*day, "date");
+    if (const auto date = parse_date(written))
+      measured.date = *date;
+    else if (!written.empty())
+      findings_.add(day->location, "date: '" + written + "' is no day", "write it as 2026-11-25");
+    return measured;
   }
 
   PublishedRole role(const Node& map, PublishedRole absent) {

@@ -16,12 +16,14 @@
 //     - {row: [18B, 4, 10856.3, "24.07"], with: {stack.jitter: 0}, role: fitted}
 //     - {row: [18B, 2, 9000, "24.07"], needs: activation offload}
 //
-// documented in scenarios/published/README.md.
+// `measured: {device: ..., driver: ..., date: 2026-11-25, software: ...}` says where a table was
+// measured by oneself. Documented in scenarios/published/README.md.
 #pragma once
 
 #include "sim/scenario/load.hpp"
 #include "sim/scenario/node.hpp"
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,11 +46,18 @@ struct TableRow {
   Location place;
 };
 
+// Where and when a table was measured, as tools/calibrate --measure writes it.
+struct MeasuredOn {
+  std::string device, driver, software;
+  Date date;
+};
+
 struct PublishedTable {
   std::string file; // as given
   std::string name;
   std::string flops; // convention of the published FLOPs
   std::vector<std::string> sources;
+  std::optional<MeasuredOn> measured;
   Node scenario; // Null when every row needs something
   std::vector<TableRow> rows;
 };

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
-#include <tuple>
 
 namespace sim::study {
 namespace {
@@ -58,7 +57,10 @@ std::vector<Subject> subjects_of(const scenario::Scenario& scenario,
 
 ModelError::ModelError(std::vector<MeasuredGroup> groups) {
   for (MeasuredGroup& group : groups)
-    (group.measured == Measured::Run ? runs_ : groups_).push_back(std::move(group));
+    (group.measured == Measured::Run       ? runs_
+     : group.measured == Measured::Carried ? carried_
+                                           : groups_)
+        .push_back(std::move(group));
   for (const MeasuredGroup& group : groups_)
     familiarity_.push_back(familiarity_of({group.chip, group.stack, group.workload}, group.family));
 }
@@ -96,15 +98,16 @@ std::optional<double> ModelError::quantile(const Pool& pool, double level) {
 }
 
 // Of the sizes of errors.
-ModelError::Pool ModelError::pool(Workload workload, Familiarity most,
-                                  const std::string& family) const {
+ModelError::Pool ModelError::pool(Workload workload, std::optional<Familiarity> kind,
+                                  const LeftOut& left_out) const {
+  const std::vector<MeasuredGroup>& groups = kind ? groups_ : carried_;
   std::map<std::string, std::vector<double>> by_family;
   for (const bool any : {false, true}) {
-    for (std::size_t g = 0; g < groups_.size(); ++g)
-      if (groups_[g].family != family && familiarity_[g] <= most &&
-          (any || groups_[g].workload == workload))
-        for (const double error : groups_[g].errors)
-          by_family[groups_[g].family].push_back(std::fabs(error));
+    for (std::size_t g = 0; g < groups.size(); ++g)
+      if (groups[g].family != left_out.family && groups[g].chip != left_out.chip &&
+          (!kind || familiarity_[g] <= *kind) && (any || groups[g].workload == workload))
+        for (const double error : groups[g].errors)
+          by_family[groups[g].family].push_back(std::fabs(error));
     if (!by_family.empty())
       break;
   }
@@ -121,17 +124,33 @@ ModelError::Pool ModelError::run_pool(const std::string& family) const {
   return weighted(by_family);
 }
 
-std::optional<double> ModelError::factor(const Subject& subject, double level,
-                                         const std::string& family) const {
+std::optional<double> ModelError::widest(Workload workload, Familiarity own, double level,
+                                         const LeftOut& left_out) const {
   std::optional<double> widest;
-  for (const Familiarity kind : kinds) {
-    const std::optional<double> size = quantile(pool(subject.workload, kind, family), level);
-    if (size)
+  const auto consider = [&](std::optional<Familiarity> kind) {
+    if (const auto size = quantile(pool(workload, kind, left_out), level))
       widest = std::max(widest.value_or(0), *size);
-    if (kind >= familiarity_of(subject, family) && widest)
+  };
+  for (const Familiarity kind : kinds) {
+    consider(kind);
+    if (kind >= own && widest)
       break; // or of less familiar ones, where nothing was as familiar
   }
+  if (own == Familiarity::NewChip)
+    consider(std::nullopt);
   return widest ? std::optional(portable_exp(*widest)) : std::nullopt;
+}
+
+std::optional<double> ModelError::factor(const Subject& subject, double level,
+                                         const std::string& family) const {
+  const Familiarity kind = familiarity_of(subject, family);
+  return widest(subject.workload, kind, level,
+                {family, kind == Familiarity::NewChip ? subject.chip : ""});
+}
+
+std::optional<double> ModelError::new_chip_factor(const Subject& subject, double level,
+                                                  const std::string& family) const {
+  return widest(subject.workload, Familiarity::NewChip, level, {family, subject.chip});
 }
 
 std::optional<Span> ModelError::run_factors(const Subject& subject, double level,
@@ -151,12 +170,15 @@ std::size_t ModelError::run_families() const {
 }
 
 std::size_t ModelError::families(const Subject& subject) const {
+  const Familiarity kind = familiarity_of(subject);
+  const bool carried = kind == Familiarity::NewChip && !carried_.empty();
+  const std::vector<MeasuredGroup>& groups = carried ? carried_ : groups_;
   std::set<std::string> own, all;
-  for (std::size_t g = 0; g < groups_.size(); ++g)
-    if (familiarity_[g] <= familiarity_of(subject)) {
-      all.insert(groups_[g].family);
-      if (groups_[g].workload == subject.workload)
-        own.insert(groups_[g].family);
+  for (std::size_t g = 0; g < groups.size(); ++g)
+    if (carried || familiarity_[g] <= kind) {
+      all.insert(groups[g].family);
+      if (groups[g].workload == subject.workload)
+        own.insert(groups[g].family);
     }
   return own.empty() ? all.size() : own.size();
 }
@@ -184,107 +206,6 @@ std::vector<training::ErrorFactor> drawn_factors(const ModelError& error,
   const bool slower = stream.uniform() < 0.5;
   ErrorRange range = error_range(error, scenario, level);
   return slower ? std::move(range.slow) : std::move(range.fast);
-}
-
-namespace {
-
-// Mean of ln(measured / simulated) over the held-out values of a row that `counts` takes.
-template <class Counts>
-std::optional<double> mean_error(const report::ScoredRow& row, const Counts& counts) {
-  double sum = 0;
-  int values = 0;
-  for (const report::ScoredValue& value : row.values) {
-    const std::optional<double> error = value.time_error_percent();
-    if (!error || value.role != scenario::PublishedRole::HeldOut || !counts(value))
-      continue;
-    sum -= portable_log(1 + *error / 100);
-    ++values;
-  }
-  return values == 0 ? std::nullopt : std::optional(sum / values);
-}
-
-void extend(MeasuredGroup& group, const report::MeasuredSetup& setup, double error) {
-  const bool first = group.errors.empty();
-  group.least_gpus = first ? setup.gpus : std::min(group.least_gpus, setup.gpus);
-  group.most_gpus = std::max(group.most_gpus, setup.gpus);
-  group.least_parameters =
-      first ? setup.parameters : std::min(group.least_parameters, setup.parameters);
-  group.most_parameters = std::max(group.most_parameters, setup.parameters);
-  group.errors.push_back(error);
-}
-
-} // namespace
-
-std::vector<MeasuredGroup> evidence_of(const report::Score& score) {
-  std::map<std::tuple<std::string, std::string, std::string, Workload, Measured>, MeasuredGroup>
-      groups;
-  for (const report::ScoredRow& row : score.rows) {
-    if (!row.setup)
-      continue;
-    const report::MeasuredSetup& setup = *row.setup;
-    const bool rl = setup.workload == Workload::Reinforcement;
-    for (const Measured measured : {Measured::Steps, Measured::Run}) {
-      const std::optional<double> error = mean_error(row, [&](const report::ScoredValue& value) {
-        return measured == Measured::Steps ? rl || value.of_step : !rl && value.of_run;
-      });
-      if (!error)
-        continue;
-      MeasuredGroup& group =
-          groups[{row.family, setup.chip, setup.stack, setup.workload, measured}];
-      group.family = row.family;
-      group.chip = setup.chip;
-      group.stack = setup.stack;
-      group.workload = setup.workload;
-      group.measured = measured;
-      extend(group, setup, *error);
-    }
-  }
-  std::vector<MeasuredGroup> list;
-  for (auto& [key, group] : groups)
-    list.push_back(std::move(group));
-  return list;
-}
-
-std::vector<report::Coverage> coverage_of(const ModelError& error, double level) {
-  std::map<Workload, report::Coverage> by_workload;
-  report::Coverage all{"all", 0, 0};
-  for (const MeasuredGroup& group : error.groups()) {
-    const auto factor =
-        error.factor({group.chip, group.stack, group.workload}, level, group.family);
-    if (!factor)
-      continue;
-    report::Coverage& own = by_workload[group.workload];
-    own.workload = sim::name_of(group.workload);
-    const double limit = portable_log(*factor) * (1 + 1e-9);
-    for (const double e : group.errors)
-      for (report::Coverage* counted : {&own, &all}) {
-        ++counted->runs;
-        counted->covered += std::fabs(e) <= limit ? 1U : 0U;
-      }
-  }
-  std::vector<report::Coverage> list;
-  for (const auto& [workload, coverage] : by_workload)
-    list.push_back(coverage);
-  list.push_back(all);
-  return list;
-}
-
-report::Coverage run_coverage_of(const ModelError& error, double level) {
-  report::Coverage coverage{"whole-runs", 0, 0};
-  for (const MeasuredGroup& group : error.runs()) {
-    const auto span =
-        error.run_factors({group.chip, group.stack, group.workload}, level, group.family);
-    if (!span || error.run_families() < 2)
-      continue;
-    constexpr double rounding = 1e-9;
-    for (const double e : group.errors) {
-      ++coverage.runs;
-      coverage.covered +=
-          e >= portable_log(span->low) - rounding && e <= portable_log(span->high) + rounding ? 1U
-                                                                                              : 0U;
-    }
-  }
-  return coverage;
 }
 
 } // namespace sim::study

@@ -48,10 +48,13 @@ public:
 
   // The least factor f such that measured times lie within [simulated / f, simulated x f] in a
   // share `level` of the cases: of families that were no more familiar for their workload, or of
-  // all workloads where there is none. Never less than for what is more familiar. Empty without
-  // measured runs.
+  // all workloads where there is none. A new chip: of runs under carried constants too. Never
+  // less than for what is more familiar. Empty without measured runs.
   [[nodiscard]] std::optional<double> factor(const Subject& subject, double level,
                                              const std::string& family = "") const;
+  // The same had nothing been measured on the subject's chip.
+  [[nodiscard]] std::optional<double> new_chip_factor(const Subject& subject, double level,
+                                                      const std::string& family = "") const;
 
   // The same of GPU-hours and dollars of a stage of training, which hold what its steps do not:
   // what goes wrong, what runs beside, software and layout that nobody published. Low as for steps;
@@ -64,23 +67,31 @@ public:
   // How many families that rests on.
   [[nodiscard]] std::size_t families(const Subject& subject) const;
 
-  // Of steps, and of whole runs.
+  // Of steps, of whole runs, of steps as if their chips were new.
   [[nodiscard]] const std::vector<scenario::MeasuredGroup>& groups() const { return groups_; }
   [[nodiscard]] const std::vector<scenario::MeasuredGroup>& runs() const { return runs_; }
+  [[nodiscard]] const std::vector<scenario::MeasuredGroup>& carried() const { return carried_; }
 
 private:
   struct Weighted {
     double error = 0, weight = 0; // weights sum to 1
   };
   using Pool = std::vector<Weighted>;
-  [[nodiscard]] Pool pool(scenario::Workload workload, Familiarity most,
-                          const std::string& family) const;
+  // What does not count as measured.
+  struct LeftOut {
+    std::string family, chip; // empty: none
+  };
+  // Errors of one kind and of more familiar ones; without a kind: under carried constants.
+  [[nodiscard]] Pool pool(scenario::Workload workload, std::optional<Familiarity> kind,
+                          const LeftOut& left_out) const;
+  [[nodiscard]] std::optional<double> widest(scenario::Workload workload, Familiarity kind,
+                                             double level, const LeftOut& left_out) const;
 
   [[nodiscard]] Pool run_pool(const std::string& family) const;
   static Pool weighted(const std::map<std::string, std::vector<double>>& errors);
   static std::optional<double> quantile(const Pool& pool, double level);
 
-  std::vector<scenario::MeasuredGroup> groups_, runs_;
+  std::vector<scenario::MeasuredGroup> groups_, runs_, carried_;
   std::vector<Familiarity> familiarity_; // of each group when its family is left out
 };
 
@@ -102,8 +113,17 @@ std::vector<training::ErrorFactor> drawn_factors(const ModelError& error,
 // dollars of runs.
 std::vector<scenario::MeasuredGroup> evidence_of(const report::Score& score);
 
-// How often the intervals hold what was measured, each family's from the other families.
+// The same rows as if nothing had been measured on their chips: groups of `carried`, a score under
+// kernel constants of one architecture for all, whose chips have others in `own`. Without what is
+// known for a chip that `known` has already.
+std::vector<scenario::MeasuredGroup>
+carried_evidence_of(const report::Score& own, const report::Score& carried,
+                    const std::vector<scenario::MeasuredGroup>& known);
+
+// How often the intervals hold what was measured, each family's from the other families. A family
+// that was measured on a new chip: from other families on other chips, under carried constants.
 std::vector<report::Coverage> coverage_of(const ModelError& error, double level);
 report::Coverage run_coverage_of(const ModelError& error, double level);
+std::vector<report::Coverage> new_chip_coverage_of(const ModelError& error, double level);
 
 } // namespace sim::study

@@ -119,8 +119,14 @@ std::optional<report::MeasuredSetup> setup_of(const Result& result) {
   if (result.run.stages.empty())
     return std::nullopt;
   const Subject subject = subject_of(result.scenario, result.scenario.stages.front());
-  return report::MeasuredSetup{subject.chip, subject.stack, subject.workload,
-                               result.run.stages.front().gpus, result.parameters.total};
+  const hardware::PoolSpec& pool =
+      pool_named(result.scenario.cluster, result.scenario.stages.front().pool);
+  return report::MeasuredSetup{subject.chip,
+                               subject.stack,
+                               entry_name(pool.node->accelerator->kernels.name, ""),
+                               subject.workload,
+                               result.run.stages.front().gpus,
+                               result.parameters.total};
 }
 
 void predict(const scenario::Loaded& loaded, const TableRow& row, const scenario::LoadOptions& load,

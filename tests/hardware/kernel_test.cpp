@@ -185,6 +185,18 @@ TEST_CASE("weight gradients run at their own fraction") {
   CHECK(forward / demand(kernel, chip).compute == Approx(0.7).epsilon(1e-14));
 }
 
+TEST_CASE("multiplies of several experts run at a fraction of their own, batched ones do not") {
+  AcceleratorSpec chip = h800();
+  GemmKernel kernel = kernel_of(4, 4096, 2048, 4096, Precision::Fp8);
+  const Seconds batched = demand(kernel, chip).compute;
+  chip.kernels->gemm[Precision::Fp8].grouped_fraction = 0.5;
+  CHECK(demand(kernel, chip).compute == batched);
+  kernel.own_weights = true;
+  CHECK(demand(kernel, chip).compute / batched == Approx(2));
+  kernel.groups = 1;
+  CHECK(demand(kernel, chip).compute / batched < 0.5);
+}
+
 TEST_CASE("an empty GEMM only launches") {
   AcceleratorSpec chip = h800();
   chip.kernels.spec.launch_gap = 2 * microsecond;

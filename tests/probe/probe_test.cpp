@@ -57,6 +57,22 @@ TEST_CASE("a matrix multiply is timed by tiles, waves and its inner dimension") 
   CHECK_FALSE(result.bus_bandwidth.has_value());
 }
 
+TEST_CASE("a memory-bound kernel reaches the share of its kind and waits for half a size") {
+  hardware::PoolSpec pool = toy_pool();
+  hardware::AcceleratorSpec& chip = pool.node.spec.accelerator.spec;
+  chip.memory_bandwidth = 1e12 * byte / second;
+  chip.kernels.spec.memory.norm = 0.4;
+  chip.kernels.spec.memory.half_size = 3e6 * byte;
+  probe::ProbeSpec spec;
+  spec.memory = probe::MemoryProbe{hardware::MemoryKind::Norm, 97e6 * byte};
+  const probe::ProbeResult result = probe::run({spec}, pool, {}, {}).at(0);
+  CHECK(result.time.base() == Approx(100e6 / 0.4e12));
+  CHECK(result.algorithm_bandwidth->base() == Approx(0.97 * 0.4e12));
+  CHECK_FALSE(result.rate.has_value());
+  spec.memory->kind = hardware::MemoryKind::Elementwise;
+  CHECK(probe::run({spec}, pool, {}, {}).at(0).time.base() == Approx(100e6 / 0.8e12));
+}
+
 TEST_CASE("absorbed latent attention takes the longer of its products and one read of the cache") {
   probe::ProbeSpec spec;
   spec.latent_attention = probe::LatentAttentionProbe{4, 2, 1000, 128, 512, 64};

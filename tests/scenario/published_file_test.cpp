@@ -112,9 +112,26 @@ TEST_CASE("a quantity may name a column of the row") {
   CHECK_THROWS_AS(quantity("stages.t.{release"), ScenarioError);
 }
 
+TEST_CASE("a table that one measured says on what and when") {
+  const std::string where = "measured: {device: NVIDIA H100, driver: \"550.54\", date: 2026-11-25, "
+                            "software: PyTorch 2.4}";
+  const PublishedTable table =
+      load_published_text(table_text({{2, "source: here\n" + where}}), "small.yaml");
+  REQUIRE(table.measured.has_value());
+  CHECK(table.measured->device == "NVIDIA H100");
+  CHECK(table.measured->driver == "550.54");
+  CHECK(to_text(table.measured->date) == "2026-11-25");
+  CHECK(table.measured->software == "PyTorch 2.4");
+  CHECK_FALSE(load_published_text(table_text(), "small.yaml").measured.has_value());
+}
+
 TEST_CASE("what is wrong in a table is told at its place") {
   const std::vector<std::pair<std::vector<std::pair<std::size_t, std::string>>, std::string>> cases{
       {{{1, "nam: small"}}, "1:1 unknown key 'nam' in the table; did you mean 'name'?"},
+      {{{2, "source: here\nmeasured: {device: a, driver: b, software: c}"}},
+       "3:11 the key 'date' of where it was measured is missing"},
+      {{{2, "source: here\nmeasured: {device: a, driver: b, software: c, date: 2026-02-30}"}},
+       "3:53 date: '2026-02-30' is no day"},
       {{{16, "  - [8B, 2, 1500]"}}, "16:5 a row of 3 cells for 4 columns"},
       {{{16, "  - [7B, 2, 1500, a]"}}, "16:6 model: there is no point '7B'"},
       {{{16, "  - [8B, 2, null, a]"}}, "16:5 a row without a measured value"},

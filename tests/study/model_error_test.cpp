@@ -100,7 +100,7 @@ TEST_CASE("hours of a run: low as its steps, high as whole runs") {
 TEST_CASE("evidence: GPU-hours and dollars are of runs, rates and step times of steps") {
   report::ScoredRow row;
   row.family = "f";
-  row.setup = report::MeasuredSetup{"x", "s", Workload::Dense, 64, 1e9};
+  row.setup = report::MeasuredSetup{"x", "s", "k", Workload::Dense, 64, 1e9};
   const auto value = [](double error, bool of_step, bool of_run) {
     report::ScoredValue v;
     v.simulated = 100 + error;
@@ -126,6 +126,65 @@ TEST_CASE("evidence: GPU-hours and dollars are of runs, rates and step times of 
     CHECK(g.errors[0] == Approx(-std::log(1 + error / 100)));
     CHECK((g.measured == Measured::Run) == run);
   }
+}
+
+TEST_CASE("a new chip is judged by runs whose constants came from elsewhere") {
+  std::vector<MeasuredGroup> groups = three;
+  for (MeasuredGroup group : {group("a", "x", "s", {0.7, -0.8}), group("d", "z", "s", {0.5}),
+                              group("d", "x", "s", {0.9})}) {
+    group.measured = Measured::Carried;
+    groups.push_back(group);
+  }
+  const ModelError error(groups);
+  const auto size = [](std::optional<double> factor) { return std::log(factor.value()); };
+  // Carried: a weighs 1/4 + 1/4, d too: 0.5 to 0.25, 0.7 to 0.5, 0.8 to 0.75, 0.9 to 1.
+  CHECK(size(error.factor({"y", "u"}, 0.75)) == Approx(0.8));
+  CHECK(size(error.factor({"y", "u"}, 0.9)) == Approx(0.9));
+  CHECK(error.families({"y", "u"}) == 2);
+  // Never narrower than where chips are known: 0.6 of c, while 0.5 covers a quarter.
+  CHECK(size(error.factor({"y", "u"}, 0.25)) ==
+        Approx(std::max(0.5, size(error.factor({"x", "u"}, 0.25)))));
+  // A known chip is none of its business.
+  CHECK(error.factor({"x", "s"}, 0.9) == ModelError(three).factor({"x", "s"}, 0.9));
+  CHECK(error.groups().size() == three.size());
+  // As if x were new: d on z is left, and nothing else was measured without x.
+  CHECK(size(error.new_chip_factor({"x", "s"}, 0.9)) == Approx(0.5));
+  // Of x's carried runs each family's from other families on other chips: a's two lie outside 0.5;
+  // d has nothing left when z's chip is not its own family's: no interval. z's own: a's 0.8.
+  const auto coverage = study::new_chip_coverage_of(error, 0.9);
+  REQUIRE(coverage.back().workload == "all");
+  CHECK(coverage.back().runs == 3);
+  CHECK(coverage.back().covered == 1);
+}
+
+TEST_CASE("carried evidence: rows of chips that have other constants, each chip once") {
+  const auto row = [](const char* family, const char* chip, const char* kernels, double error) {
+    report::ScoredRow made;
+    made.family = family;
+    made.setup = report::MeasuredSetup{chip, "s", kernels, Workload::Dense, 8, 1e9};
+    report::ScoredValue value;
+    value.role = scenario::PublishedRole::HeldOut;
+    value.pace = report::Pace::Time;
+    value.of_step = true;
+    value.error_percent = error;
+    value.simulated = 1;
+    made.values.push_back(value);
+    value.of_step = false;
+    value.of_run = true; // whole runs say nothing of kernels
+    made.values.push_back(value);
+    return made;
+  };
+  report::Score own, other;
+  own.rows = {row("a", "x", "old", 0), row("a", "y", "new", 0), row("b", "z", "old", 0)};
+  other.rows = {row("a", "x", "new", 100), row("a", "y", "new", 0), row("b", "z", "new", -50)};
+  const auto carried = study::carried_evidence_of(own, other, {});
+  REQUIRE(carried.size() == 2);
+  CHECK(carried[0].chip == "x");
+  CHECK(carried[0].measured == Measured::Carried);
+  CHECK(carried[0].errors.at(0) == Approx(-std::log(2.0)));
+  CHECK(carried[1].errors.at(0) == Approx(std::log(2.0)));
+  CHECK(study::carried_evidence_of(own, other, {carried[0]}).size() == 1);
+  CHECK(scenario::evidence_text(carried).find("carried") != std::string::npos);
 }
 
 TEST_CASE("coverage: each family from the others") {
@@ -274,7 +333,7 @@ TEST_CASE("the shipped evidence is read, and a broken one is told") {
   };
   const auto again = written(scenario::evidence_text(groups));
   CHECK(scenario::evidence_text(again) == scenario::evidence_text(groups));
-  const auto group = written("groups:\n- t c s dense 8 64 1e9 2.5e9 0.1 -0.25\n").at(0);
+  const auto group = written("groups:\n- t c s dense steps 8 64 1e9 2.5e9 0.1 -0.25\n").at(0);
   CHECK(group.family == "t");
   CHECK(group.chip == "c");
   CHECK(group.stack == "s");
@@ -283,10 +342,11 @@ TEST_CASE("the shipped evidence is read, and a broken one is told") {
   CHECK(group.most_parameters == 2.5e9);
   CHECK(group.errors == std::vector{0.1, -0.25});
   const std::pair<const char*, const char*> broken[] = {
-      {"groups:\n- t c s dense 8 64 1e9 2.5e9\n", ":2:3: error: a group needs"},
-      {"groups:\n- t c s sparse 8 64 1e9 2.5e9 0.1\n", "'sparse' is no workload"},
-      {"groups:\n- t c s dense 0 64 1e9 2.5e9 0.1\n", "'0' is not what stands here"},
-      {"groups:\n- t c s dense 8 64 1e9 2.5e9 0,1\n", "'0,1' is not what stands here"},
+      {"groups:\n- t c s dense steps 8 64 1e9 2.5e9\n", ":2:3: error: a group needs"},
+      {"groups:\n- t c s sparse steps 8 64 1e9 2.5e9 0.1\n", "'sparse' is no workload"},
+      {"groups:\n- t c s dense step 8 64 1e9 2.5e9 0.1\n", "'step' is nothing that is measured"},
+      {"groups:\n- t c s dense steps 0 64 1e9 2.5e9 0.1\n", "'0' is not what stands here"},
+      {"groups:\n- t c s dense steps 8 64 1e9 2.5e9 0,1\n", "'0,1' is not what stands here"},
       {"rows: []\n", "the list 'groups' is missing"}};
   for (const auto& [text, message] : broken)
     try {
