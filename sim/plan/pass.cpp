@@ -97,6 +97,7 @@ void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
   if (chunk.embedding) {
     begin_unit(cursor);
     forward_operators(embedding_, KernelRole::Forward, cursor);
+    tensor_collectives(false, cursor); // each rank looks up its share of the vocabulary
   }
   int layer = 0;
   const auto layers = [&](LayerKind kind, int count) {
@@ -114,6 +115,7 @@ void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
   if (!chunk.head)
     return;
   begin_unit(cursor);
+  tensor_collectives(true, cursor);
   forward_operators(head_, KernelRole::Forward, cursor);
   // Prediction modules serve training only.
   for (int i = 0; i < chunk.prediction_modules && setting_.mode == StepMode::Training; ++i) {
@@ -140,7 +142,8 @@ void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
       end_unit(units.prediction_module, cursor);
     }
     begin_unit(cursor);
-    backward_operators(head_, cursor);
+    backward_operators(head_, cursor, true);
+    tensor_collectives(false, cursor);
     end_unit(units.head, cursor);
   }
   int layer = chunk.layers() - 1;
@@ -159,6 +162,7 @@ void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
   if (!chunk.embedding)
     return;
   begin_unit(cursor);
+  tensor_collectives(true, cursor);
   backward_operators(embedding_, cursor);
   end_unit(units.embedding, cursor);
 }
