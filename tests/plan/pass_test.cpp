@@ -333,6 +333,7 @@ TEST_CASE_METHOD(Fixture, "weights are cut once, both ways unless tensor cores r
   CHECK(bytes() == 0); // 16 bit
   stack.precision.gemm = Precision::Fp8;
   stack.precision.scaling = Scaling::Tensor;
+  machines.node.spec.accelerator.spec.kernels.spec.gemm[Precision::Fp8].either_major = false;
   CHECK(bytes() == Approx(2 + 1 + 1));
   stack.precision.scaling = Scaling::Block;
   CHECK(bytes() == Approx(2 + 2 * (1 + 4.0 / 128)));
