@@ -374,7 +374,8 @@ Seconds LayoutEstimate::optimizer_time(const Trial& trial, const ResidentParamet
       (held.dense / trial.groups.shard.size + held.experts / trial.groups.expert_shard.size) /
       plan::weight_copies(layout);
   const OptimizerTime time = execution::optimizer_time(setting_, parameters, layers);
-  return time.device + time.host_update + time.host_copies;
+  return time.device + time.host_update + time.host_copies +
+         whole_weights_time(trial.setting, held.total(), held.total());
 }
 
 // What gradients, optimizer and parameters add to the passes. Gradients reduce under the last

@@ -84,6 +84,18 @@ Seconds device_time(const plan::StepSetting& setting, Bytes traffic) {
 
 } // namespace
 
+Seconds whole_weights_time(const plan::StepSetting& setting, double held, double multiplied) {
+  if (setting.layout.zero_stage > 1)
+    return {};
+  const hardware::AcceleratorSpec& accelerator = setting.accelerator();
+  Seconds time = device_time(setting, held * setting.stack->precision.gradient_bytes);
+  std::vector<plan::PlannedKernel> casts;
+  plan::lower_weight_cast(multiplied, {setting.stack, &accelerator}, casts);
+  for (const plan::PlannedKernel& cast : casts)
+    time += cast.demand.alone(accelerator, accelerator.streaming_multiprocessors);
+  return time;
+}
+
 OptimizerTime optimizer_time(const plan::StepSetting& setting, double parameters, double buckets) {
   const plan::PrecisionSpec& precision = setting.stack->precision;
   const auto& offload = setting.stack->optimizer_offload;
@@ -121,6 +133,20 @@ OptimizerTime optimizer_time(const plan::StepSetting& setting, double parameters
   return time;
 }
 
+namespace {
+
+// Trained weights of layers whose multiplies are narrow; norms and routers, which are not, are few.
+double multiplied_parameters(const plan::StepSetting& setting, const plan::StageChunk& chunk) {
+  const plan::UnitParameters units = plan::unit_parameters(*setting.model, chunk, setting.layout);
+  const int wide_dense = chunk.wide_dense_layers(),
+            wide_experts = chunk.wide_first + chunk.wide_last - wide_dense;
+  return (chunk.dense_layers - wide_dense) * units.dense_layer.trained().total() +
+         (chunk.expert_layers - wide_experts) * units.expert_layer.trained().total() +
+         chunk.prediction_modules * units.prediction_module.trained().total();
+}
+
+} // namespace
+
 StageUpdate stage_update(const plan::StepSetting& setting,
                          const std::vector<plan::StageChunk>& chunks, int stage,
                          network::CollectivePlanner& planner, Patterns& patterns) {
@@ -128,11 +154,13 @@ StageUpdate stage_update(const plan::StepSetting& setting,
   const plan::PrecisionSpec& precision = stack.precision;
   UpdateWriter writer{setting, plan::groups_of(setting.layout, setting.gpus()), {}, 0, planner,
                       patterns};
+  double multiplied = 0;
   for (const int index :
        plan::chunks_on_rank(setting.layout, static_cast<int>(chunks.size()), stage)) {
     const plan::StageChunk& chunk = chunks[static_cast<std::size_t>(index)];
     writer.held += plan::resident_parameters(*setting.model, chunk, setting.layout).trained();
     writer.buckets += chunk.layers();
+    multiplied += multiplied_parameters(setting, chunk);
   }
   const plan::Groups& groups = writer.groups;
   const int zero_stage = setting.layout.zero_stage;
@@ -156,6 +184,7 @@ StageUpdate stage_update(const plan::StepSetting& setting,
                     groups.expert_shard, copies, stack.overlap.data_parameters,
                     update.parameters_early, update.parameters_late);
   update.optimizer = optimizer_time(setting, shard.total() / copies, writer.buckets);
+  update.optimizer.device += whole_weights_time(setting, writer.held.total(), multiplied);
   update.beside = writer.beside;
   return update;
 }

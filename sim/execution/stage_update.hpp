@@ -49,6 +49,12 @@ Bytes optimizer_traffic(const plan::PrecisionSpec& precision);
 // device's part. Requires node.host where the host updates.
 OptimizerTime optimizer_time(const plan::StepSetting& setting, double parameters, double buckets);
 
+// Work on whole weights and gradients, which sharding does not cut: clearing the sums of gradients
+// of the `held` parameters (Megatron-LM's zero_grad_buffer), and cutting the weights of
+// `multiplied` ones to the precision of the multiplies. None from stage 2 on, where gradients are
+// new in every pass; casts of gathered weights are not counted.
+Seconds whole_weights_time(const plan::StepSetting& setting, double held, double multiplied);
+
 // New patterns are added to `patterns`.
 StageUpdate stage_update(const plan::StepSetting& setting,
                          const std::vector<plan::StageChunk>& chunks, int stage,

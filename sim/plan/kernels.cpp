@@ -271,4 +271,18 @@ void lower_weight_gradient(const Operator& op, const LoweringContext& context,
                 hardware::MemoryKind::Elementwise, 1, role, "gradient_sum", context, out);
 }
 
+void lower_weight_cast(double elements, const LoweringContext& context,
+                       std::vector<PlannedKernel>& out) {
+  if (!narrow(context.stack->precision.gemm))
+    return;
+  Operator weights;
+  weights.low_precision = true;
+  // Blocks of weights are square: their second copy is made with the first.
+  if (second_copy(weights, context) == SecondCopy::Later)
+    push_memory(cast_bytes(elements, context.stack->precision, SecondCopy::WithCast),
+                hardware::MemoryKind::Cast, 1, KernelRole::Forward, "cast", context, out);
+  else
+    push_cast(elements, false, weights, KernelRole::Forward, context, out);
+}
+
 } // namespace sim::plan

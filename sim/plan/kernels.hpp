@@ -45,4 +45,10 @@ void lower_input_gradient(const workload::Operator& op, const LoweringContext& c
 void lower_weight_gradient(const workload::Operator& op, const LoweringContext& context,
                            std::vector<PlannedKernel>& out);
 
+// Weights cut to the precision of the multiplies, once a step (Transformer Engine keeps them for
+// the step's other micro-batches); both ways where the input gradient cannot read the same copy.
+// Nothing where multiplies are wide.
+void lower_weight_cast(double elements, const LoweringContext& context,
+                       std::vector<PlannedKernel>& out);
+
 } // namespace sim::plan

@@ -97,6 +97,7 @@ void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
   if (chunk.embedding) {
     begin_unit(cursor);
     forward_operators(embedding_, KernelRole::Forward, cursor);
+    tensor_collectives(false, cursor); // each rank looks up its share of the vocabulary
   }
   int layer = 0;
   const auto layers = [&](LayerKind kind, int count) {
@@ -114,6 +115,7 @@ void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
   if (!chunk.head)
     return;
   begin_unit(cursor);
+  tensor_collectives(true, cursor);
   forward_operators(head_, KernelRole::Forward, cursor);
   // Prediction modules serve training only.
   for (int i = 0; i < chunk.prediction_modules && setting_.mode == StepMode::Training; ++i) {
@@ -140,7 +142,8 @@ void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
       end_unit(units.prediction_module, cursor);
     }
     begin_unit(cursor);
-    backward_operators(head_, cursor);
+    backward_operators(head_, cursor, true);
+    tensor_collectives(false, cursor);
     end_unit(units.head, cursor);
   }
   int layer = chunk.layers() - 1;
@@ -159,6 +162,7 @@ void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
   if (!chunk.embedding)
     return;
   begin_unit(cursor);
+  tensor_collectives(true, cursor);
   backward_operators(embedding_, cursor);
   end_unit(units.embedding, cursor);
 }
@@ -243,7 +247,7 @@ void PassBuilder::backward_layer(LayerKind kind, int place, Cursor& cursor) {
   recompute(operators, kind, place, cursor);
   if (kind == LayerKind::Dense)
     tensor_collectives(true, cursor);
-  backward_operators(operators.feed_forward, cursor);
+  backward_operators(operators.feed_forward, cursor, kind == LayerKind::Dense);
   if (kind == LayerKind::Experts)
     backward_exchange(operators, cursor);
   else if (!setting_.model->parallel_block)
@@ -267,7 +271,7 @@ void PassBuilder::backward_exchange(const LayerOperators& operators, Cursor& cur
   cursor.last = start;
   if (!operators.shared.empty()) {
     tensor_collectives(true, cursor);
-    backward_operators(operators.shared, cursor);
+    backward_operators(operators.shared, cursor, true);
     tensor_collectives(false, cursor);
   }
   const int shared = cursor.last;
@@ -336,20 +340,47 @@ void PassBuilder::forward_operators(const std::vector<Operator>& operators, Kern
   cursor.last = cursor.push_kernels(cursor.last, false);
 }
 
-void PassBuilder::backward_operators(const std::vector<Operator>& operators, Cursor& cursor) {
+// `input_gathered`: the first multiply's input was gathered over tensor ranks, which reduce its
+// gradient next.
+void PassBuilder::backward_operators(const std::vector<Operator>& operators, Cursor& cursor,
+                                     bool input_gathered) {
+  const auto first = std::find_if(operators.begin(), operators.end(), [](const Operator& op) {
+    return op.kind == workload::OperatorKind::Gemm;
+  });
   for (auto op = operators.rbegin(); op != operators.rend(); ++op) {
     const int gradient_ready = cursor.last;
+    std::optional<int> gathered_again;
+    if (input_gathered && setting_.layout.tensor > 1 &&
+        std::next(op) == std::reverse_iterator(first))
+      gathered_again = gather_input_again(*op, cursor);
     lower_input_gradient(*op, *cursor.lowering, cursor.scratch);
     cursor.last = cursor.push_kernels(gradient_ready, false);
-    if (cursor.weights) {
-      lower_weight_gradient(*op, *cursor.lowering, cursor.scratch);
-      const int made = cursor.push_kernels(gradient_ready, true, cursor.last_weights);
-      if (cursor.weights_in_order && made != gradient_ready)
-        cursor.last_weights = made;
-      if (reduces_in_pass() && made != gradient_ready)
-        cursor.weight_gradients.push_back(made);
-    }
+    if (cursor.weights)
+      weight_gradient(*op, gradient_ready, gathered_again, cursor);
   }
+}
+
+// Under tensor parallelism each runs behind its input gradient, as Megatron-LM's linear layers make
+// both; that of a multiply whose input was gathered (`again`: the task that gathers it again, -1:
+// none) runs beside the reduction of its input gradient. Else they run when the stream is free.
+void PassBuilder::weight_gradient(const Operator& op, int gradient_ready, std::optional<int> again,
+                                  Cursor& cursor) {
+  lower_weight_gradient(op, *cursor.lowering, cursor.scratch);
+  if (cursor.scratch.empty())
+    return;
+  const bool in_order = cursor.weights_in_order && setting_.layout.tensor > 1 && !again;
+  const int made =
+      in_order ? cursor.push_kernels(cursor.last, false)
+               : cursor.push_kernels(gradient_ready, true,
+                                     again.value_or(-1) >= 0 ? *again : cursor.last_weights);
+  if (in_order)
+    cursor.last = made;
+  else if (again && cursor.weights_in_order)
+    cursor.weights_beside = made;
+  if (cursor.weights_in_order)
+    cursor.last_weights = made;
+  if (reduces_in_pass())
+    cursor.weight_gradients.push_back(made);
 }
 
 void PassBuilder::communicate(network::Collective collective, CommunicationDimension dimension,
@@ -389,6 +420,28 @@ void PassBuilder::tensor_collectives(bool gather, Cursor& cursor, int copies) {
   if (fused < 1)
     communicate(planner_.plan(kind, (1 - fused) * size, groups_.tensor),
                 CommunicationDimension::Tensor, sms, cursor);
+  if (!gather && cursor.weights_beside >= 0) {
+    cursor.last = cursor.join(cursor.last, cursor.weights_beside);
+    cursor.weights_beside = -1;
+  }
+}
+
+// Sequence parallelism keeps a share of the input on each rank: its weight gradient gathers it
+// again, beside the input gradient (Korthikanti et al. 2022, section 4.2.2; Megatron-LM's
+// LinearWithGradAccumulationAndAsyncCommunication).
+int PassBuilder::gather_input_again(const Operator& op, Cursor& cursor) {
+  const bool on_shares = op.m < shard_.tokens(); // as down-projections of latent attention
+  if (!shard_.sequence_parallel || on_shares || op.frozen || !cursor.weights)
+    return -1;
+  const int place = static_cast<int>(cursor.chain.size());
+  const Bytes element =
+      setting_.stack->overlap.tensor > 0
+          ? std::min(2 * byte, hardware::bytes_per_element(cursor.lowering->stack->precision.gemm))
+          : 2 * byte;
+  communicate(planner_.plan(network::CollectiveKind::AllGather,
+                            element * (shard_.tokens() * setting_.model->hidden), groups_.tensor),
+              CommunicationDimension::Tensor, setting_.stack->communication_sms, cursor, true);
+  return place;
 }
 
 // What the stage before sent in shares, where sequence parallelism does not keep them so.

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstddef>
+#include <optional>
 #include <vector>
 
 namespace sim::plan {
@@ -79,7 +80,10 @@ private:
   void backward_exchange(const workload::LayerOperators& layer, Cursor& cursor);
   void forward_operators(const std::vector<workload::Operator>& operators, KernelRole role,
                          Cursor& cursor, bool first_quantised = false);
-  void backward_operators(const std::vector<workload::Operator>& operators, Cursor& cursor);
+  void backward_operators(const std::vector<workload::Operator>& operators, Cursor& cursor,
+                          bool input_gathered = false);
+  void weight_gradient(const workload::Operator& op, int gradient_ready, std::optional<int> again,
+                       Cursor& cursor);
   void recompute(const workload::LayerOperators& operators, workload::LayerKind kind, int layer,
                  Cursor& cursor);
   void recompute_modules(const workload::LayerOperators& operators, workload::LayerKind kind,
@@ -101,6 +105,7 @@ private:
                        Cursor& cursor);
   void gather_message(Cursor& cursor);
   void tensor_collectives(bool gather, Cursor& cursor, int copies = 1);
+  int gather_input_again(const workload::Operator& op, Cursor& cursor);
   void expert_tensor_collectives(bool gather, Cursor& cursor);
   // Attention under context parallelism (pass_context.cpp).
   void forward_attention(const std::vector<workload::Operator>& attention, KernelRole role,

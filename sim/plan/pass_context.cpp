@@ -56,7 +56,7 @@ void PassBuilder::backward_attention(const std::vector<Operator>& attention, Cur
   const ContextExchange how = setting_.stack->context_exchange;
   if (setting_.layout.context == 1 || how == ContextExchange::AllGather) {
     context_gather(true, cursor);
-    return backward_operators(attention, cursor);
+    return backward_operators(attention, cursor, !setting_.model->parallel_block);
   }
   const Parts parts = parts_of(attention);
   const workload::ExchangedElements exchanged =
@@ -72,7 +72,7 @@ void PassBuilder::backward_attention(const std::vector<Operator>& attention, Cur
     backward_operators(parts.core, cursor);
     exchange_heads(exchanged.before, cursor);
   }
-  backward_operators(parts.before, cursor);
+  backward_operators(parts.before, cursor, !setting_.model->parallel_block);
 }
 
 // Every context rank gathers keys and values of the whole sequence; backward gathers again and

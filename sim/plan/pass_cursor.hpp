@@ -18,6 +18,9 @@ struct PassBuilder::Cursor {
   // Each runs where automatic differentiation puts it: what follows on other streams waits for it.
   bool weights_in_order = false;
   int last_weights = -1; // then: the last weight gradient so far
+  // With tensor ranks: that of the multiply whose input gradient they reduce next runs beside the
+  // reduction; -1: none.
+  int weights_beside = -1;
   double exchange_slowdown = 1;
   std::vector<PlannedKernel> scratch{};
   // zero_stage 3: units in the order of the pass, zero where the weights are there; the last task

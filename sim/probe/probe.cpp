@@ -162,8 +162,8 @@ ProbeResult run(const MemoryProbe& probe, const hardware::PoolSpec& pool) {
   return result;
 }
 
-// Kernels and exposed collectives of a layer one after another; weight gradients fill what the
-// collectives leave idle.
+// Kernels and exposed collectives of a layer one after another; weight gradients that nothing waits
+// for yet run beside the next collective, which ends with the longer of both.
 ProbeResult run(const LayerProbe& probe, const hardware::PoolSpec& pool,
                 const workload::ModelSpec& model, const plan::StackSpec& stack,
                 network::CollectivePlanner& planner) {
@@ -193,12 +193,14 @@ ProbeResult run(const LayerProbe& probe, const hardware::PoolSpec& pool,
   Seconds waiting{}; // weight gradients, which run while collectives do, or at the end
   for (const plan::PassTask& task : pass.chains.front()) {
     if (task.is_kernel) {
+      if (task.kernel.demand.all_sms <= 0)
+        continue; // a join
       const Seconds time = task.kernel.demand.alone(chip, chip.streaming_multiprocessors);
       (task.background ? waiting : result.time) += time;
     } else if (!task.background) {
       const Seconds time = planner.idle_duration(task.collective);
-      result.time += time;
-      waiting = std::max(Seconds{}, waiting - time);
+      result.time += std::max(time, waiting);
+      waiting = Seconds{};
     }
   }
   result.time += waiting;

@@ -134,11 +134,41 @@ TEST_CASE_METHOD(
   const workload::ModelSpec m = model(false);
   ParallelismSpec layout;
   layout.tensor = 4;
-  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == 4 * m.layers);
+  // Beside the layers, the embedding's sum is scattered and the head's input gathered.
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) ==
+        4 * m.layers + 2);
+  // Backward also gathers each block's input again, and the head's.
   CHECK(count(build(m, layout, PassKind::Backward), CommunicationDimension::Tensor) ==
-        4 * m.layers);
+        6 * m.layers + 3);
   layout.sequence_parallel = false; // one all-reduce after each block
-  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == 2 * m.layers);
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) ==
+        2 * m.layers + 1);
+  CHECK(count(build(m, layout, PassKind::Backward), CommunicationDimension::Tensor) ==
+        2 * m.layers + 1);
+}
+
+TEST_CASE_METHOD(Fixture, "only gathered multiplies make weight gradients beside a collective") {
+  const workload::ModelSpec m = model(false);
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  for (const bool sequence_parallel : {true, false}) {
+    layout.sequence_parallel = sequence_parallel;
+    int beside = 0, in_order = 0;
+    const Pass pass = build(m, layout, PassKind::Backward);
+    for (const PassTask& task : pass.chains[0]) {
+      if (!task.is_kernel || task.kernel.role != KernelRole::WeightGradient)
+        continue;
+      ++(task.background ? beside : in_order);
+      if (!task.background)
+        continue;
+      // It waits for what it gathers again.
+      bool gathers = false;
+      for (const int after : task.after)
+        gathers |= after >= 0 && !pass.chains[0][static_cast<std::size_t>(after)].is_kernel;
+      CHECK(gathers == sequence_parallel);
+    }
+    CHECK(beside == in_order + 1); // two of four multiplies a layer, and the head's
+  }
 }
 
 TEST_CASE_METHOD(Fixture, "experts: one dispatch and one combine a layer and direction") {
@@ -308,14 +338,35 @@ TEST_CASE_METHOD(Fixture, "a parallel block gathers once and reduces once a laye
   m.parallel_block = true;
   ParallelismSpec layout;
   layout.tensor = 4;
-  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == 2 * m.layers);
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) ==
+        2 * m.layers + 2); // the embedding's and the head's
   CHECK(count(build(m, layout, PassKind::Backward), CommunicationDimension::Tensor) ==
-        2 * m.layers);
+        3 * m.layers + 3); // one gather again a layer, one of the head
   layout.sequence_parallel = false;
-  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == m.layers);
+  CHECK(count(build(m, layout, PassKind::Forward), CommunicationDimension::Tensor) == m.layers + 1);
   const workload::TrainingFlops training = workload::training_flops_per_token(m, 2048);
   CHECK(executed(build(m, {}, PassKind::Forward)) / flop ==
         Approx(2048 * training.causal / flop / 3).epsilon(1e-9));
+}
+
+TEST_CASE_METHOD(Fixture, "weights are cut once, both ways unless tensor cores read either") {
+  const auto bytes = [&] {
+    std::vector<PlannedKernel> casts;
+    lower_weight_cast(1e6, {&stack, &machines.node.spec.accelerator.spec}, casts);
+    return casts.empty() ? 0 : casts.at(0).demand.traffic / byte * 0.8 / 1e6;
+  };
+  CHECK(bytes() == 0); // 16 bit
+  stack.precision.gemm = Precision::Fp8;
+  stack.precision.scaling = Scaling::Tensor;
+  machines.node.spec.accelerator.spec.kernels.spec.gemm[Precision::Fp8].either_major = false;
+  CHECK(bytes() == Approx(2 + 1 + 1));
+  stack.precision.scaling = Scaling::Block;
+  CHECK(bytes() == Approx(2 + 2 * (1 + 4.0 / 128)));
+  stack.precision.scaling = Scaling::Micro;
+  CHECK(bytes() == Approx(2 + 2 * (1 + 1.0 / 32)));
+  stack.precision.scaling = Scaling::Tensor;
+  machines.node.spec.accelerator.spec.kernels.spec.gemm[Precision::Fp8].either_major = true;
+  CHECK(bytes() == Approx(2 + 1));
 }
 
 TEST_CASE_METHOD(Fixture, "8-bit multiplies bring casts: one forward, one for each gradient") {
@@ -407,9 +458,9 @@ TEST_CASE_METHOD(Fixture,
   layout.expert = 4;
   // Attention, routed experts and shared expert: an all-gather and a reduce-scatter each.
   const Pass forward = build(m, layout, PassKind::Forward);
-  CHECK(count(forward, CommunicationDimension::Tensor) == 6 * m.layers);
+  CHECK(count(forward, CommunicationDimension::Tensor) == 6 * m.layers + 2);
   CHECK(count(build(m, layout, PassKind::Backward), CommunicationDimension::Tensor) ==
-        6 * m.layers);
+        8 * m.layers + 3); // inputs of attention, shared expert and head again
   // Per layer 2 bytes of h for each token twice and for its 4 copies once, gathered and scattered;
   // a ring moves 3/4 of it.
   Bytes moved{};
@@ -417,7 +468,8 @@ TEST_CASE_METHOD(Fixture,
     if (!task.is_kernel && task.dimension == CommunicationDimension::Tensor)
       for (const network::Phase& phase : task.collective.phases)
         moved += phase.bytes_per_flow;
-  CHECK(moved / byte == Approx(0.75 * 2 * (1 + 1 + 4) * 2.0 * 2048 * 1024 * m.layers));
+  // The embedding's sum and the head's input: one each.
+  CHECK(moved / byte == Approx(0.75 * (2 * (1 + 1 + 4) * m.layers + 2) * 2.0 * 2048 * 1024));
 }
 
 namespace {
@@ -508,7 +560,7 @@ TEST_CASE_METHOD(Fixture,
   const Pass folded = build(m, layout, PassKind::Forward);
   CHECK(executed(folded) / executed(cut) == Approx(1).epsilon(1e-12));
   // Attention and the shared expert alone gather and scatter.
-  CHECK(count(folded, CommunicationDimension::Tensor) == 4 * m.layers);
+  CHECK(count(folded, CommunicationDimension::Tensor) == 4 * m.layers + 2);
   // Its ranks are the tensor group: neighbours on one node, where they were four apart.
   for (const PassTask& task : folded.chains[0])
     if (!task.is_kernel && task.dimension == CommunicationDimension::Expert)
@@ -521,7 +573,7 @@ TEST_CASE_METHOD(Fixture,
   // 4 copies x 2 ranks, of which a ring moves half, and scatter as much.
   layout.expert_tensor = 2;
   const Pass pairs = build(m, layout, PassKind::Forward);
-  CHECK(count(pairs, CommunicationDimension::Tensor) == 6 * m.layers);
+  CHECK(count(pairs, CommunicationDimension::Tensor) == 6 * m.layers + 2);
   const Bytes more =
       moved(pairs, CommunicationDimension::Tensor) - moved(folded, CommunicationDimension::Tensor);
   CHECK(more / byte == Approx(2 * 0.5 * 2 * 1024.0 * 2048 / 4 * 4 * 2 * m.layers));
