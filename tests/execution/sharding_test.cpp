@@ -42,7 +42,8 @@ TEST_CASE("without a network to speak of, sharding costs the memory traffic of i
   for (const int stage : {2, 3}) {
     question.request.layout.zero_stage = stage;
     const Seconds more = question.play().duration - replicated;
-    CHECK(more > -1e-3 * replicated);
+    // Only a rank with whole gradients clears them: two bytes of each parameter.
+    CHECK(more > -0.5 * once - 1e-3 * replicated);
     CHECK(more < (stage == 3 ? 3 : 2) * once);
   }
 }

@@ -57,16 +57,21 @@ private:
 
   void times(const StageResult& stage) {
     require(stage.gpus > 0 && stage.wall > RunTime{}, stage, "it takes time on GPUs");
-    require(stage.ledger.total() ==
-                GpuNanoseconds{stage.wall.nanoseconds} * (stage.gpus + stage.spare_gpus),
-            stage, "the ledger sums to wall-clock x GPUs");
+    const GpuNanoseconds idle = stage.ledger.charged[static_cast<std::size_t>(Category::Idle)],
+                         at_end = GpuNanoseconds{stage.wall.nanoseconds} *
+                                  (stage.gpus + stage.spare_gpus);
+    // Before they are delivered nodes are charged to nobody; those in no layout are idle.
+    if (stage.sizes.size() < 2 && stage.waiting == RunTime{})
+      require(stage.ledger.total() - idle == at_end, stage, "the ledger sums to wall-clock x GPUs");
+    else
+      require(stage.ledger.total() - idle <= at_end, stage, "no more is charged than there is");
     for (const GpuNanoseconds charged : stage.ledger.charged)
       require(charged >= 0, stage, "no category is negative");
     const training::FailureCounts& f = stage.failures;
-    require(
-        stage.wall == stage.useful + f.sum(), stage,
-        "wall-clock = useful + lost + detection + recovery + repair + degradation + maintenance "
-        "+ checkpoints");
+    require(stage.wall == stage.waiting + stage.useful + f.sum(), stage,
+            "wall-clock = waiting + useful + lost + detection + recovery + repair + degradation + "
+            "maintenance "
+            "+ checkpoints");
     require(std::min({stage.useful, f.lost_work, f.checkpoint_stall, f.detection, f.recovery,
                       f.repair, f.degradation, f.maintenance}) >= RunTime{},
             stage, "no part of the wall-clock time is negative");

@@ -183,7 +183,7 @@ TEST_CASE("with failures, spares and slow parts everything that is there is char
   const PreparedRun prepared(input);
   for (std::uint64_t i = 0; i < 10; ++i)
     for (const double slower : {1.0, 1.3}) {
-      const RunResult run = prepared.run(1, i, std::array{slower});
+      const RunResult run = prepared.run(1, i, std::array{ErrorFactor{slower, slower}});
       check_sums(run);
       const StageResult& stage = run.stages[0];
       // 16, 32 and 40 GPUs are there, one node of them a spare; 8, 16 and 32 are worked on.
@@ -195,7 +195,8 @@ TEST_CASE("with failures, spares and slow parts everything that is there is char
       CHECK(stage.steps == 20'000'000);
       REQUIRE(stage.failures.causes.size() == 2);
       CHECK(stage.failures.causes[0].name == "gpu");
-      CHECK(prepared.run(1, i, std::array{slower}).fingerprint == run.fingerprint);
+      CHECK(prepared.run(1, i, std::array{ErrorFactor{slower, slower}}).fingerprint ==
+            run.fingerprint);
     }
 }
 
