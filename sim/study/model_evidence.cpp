@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
+#include "sim/study/model_evidence.hpp"
+
 #include "sim/base/portable_math.hpp"
-#include "sim/study/model_error.hpp"
 
 #include <algorithm>
 #include <cmath>

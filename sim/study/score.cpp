@@ -3,7 +3,7 @@
 
 #include "sim/report/quantities.hpp"
 #include "sim/simulate.hpp"
-#include "sim/study/model_error.hpp"
+#include "sim/study/model_evidence.hpp"
 #include "sim/study/score_features.hpp"
 
 #include <algorithm>

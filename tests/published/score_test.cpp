@@ -5,7 +5,7 @@
 // figures.
 #include "sim/base/output_file.hpp"
 #include "sim/scenario/evidence.hpp"
-#include "sim/study/model_error.hpp"
+#include "sim/study/model_evidence.hpp"
 #include "sim/study/score.hpp"
 
 #include <catch2/catch.hpp>

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Intervals from the errors of measured runs.
 #include "sim/simulate.hpp"
-#include "sim/study/model_error.hpp"
+#include "sim/study/model_evidence.hpp"
 #include "sim/study/replications.hpp"
 #include "sim/study/validity.hpp"
 #include "tests/study/temporary_folder.hpp"
