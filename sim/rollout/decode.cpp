@@ -4,6 +4,7 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/portable_math.hpp"
 #include "sim/hardware/kernel.hpp"
+#include "sim/rollout/prompt_kernels.hpp"
 #include "sim/workload/counts.hpp"
 #include "sim/workload/dimensions.hpp"
 #include "sim/workload/operators.hpp"
@@ -26,7 +27,6 @@ constexpr double scale_bytes = 4.0 / 128; // one FP32 scale per 128 narrow eleme
 // largest found: six passes that read or write 8 bytes each.
 constexpr double sampling_bytes = 48;
 constexpr double half_overlapped = 0.3; // of the shorter that two half-batches do not hide
-constexpr double prompt_chunk = 4096;   // tokens of one sum of tensor-parallel prefill
 
 const AcceleratorSpec& accelerator_of(const GenerationSetting& setting) {
   return setting.pool->node->accelerator.spec;
@@ -255,6 +255,8 @@ void DecodeModel::count_prefill(const GenerationSetting& setting) {
     expand_per_cached_token_ = 2.0 * model.layers * model.attention.kv_rank * core.heads *
                                (model.attention.head_dim + core.value_dim) * flop /
                                multiply_rate(setting);
+  prompt_kernels_per_token_ = prompt_kernel_time(setting, tensor_, compute_precision(setting),
+                                                 std::max(1.0, routing_imbalance_));
   count_prefill_exchange(setting);
 }
 
@@ -388,8 +390,9 @@ PrefillTime DecodeModel::prefill_parts(double tokens, double cached) const {
       cached > 0 ? cached * (2 * workload::causal_keys(cached, 0, window_) - 1) : 0;
   time.attention =
       slowdown_ * (all - before + tokens * prompt_extra_length_) * prompt_attention_per_square_;
-  time.exchange = exposed(time.multiplies + time.attention, slowdown_ * tokens * prompt_exchange_,
-                          two_batch_overlap_);
+  time.kernels = slowdown_ * tokens * prompt_kernels_per_token_;
+  const Seconds compute = time.multiplies + time.attention + time.kernels;
+  time.exchange = exposed(compute, slowdown_ * tokens * prompt_exchange_, two_batch_overlap_);
   return time;
 }
 

@@ -255,7 +255,8 @@ ThroughputResult steady_prefill(const GenerationSetting& setting, double prompt_
   const Category communication =
       model.exchanges_tokens() ? Category::ExposedExpert : Category::ExposedTensor;
   result.breakdown[communication] = time.exchange / prompt_tokens;
-  result.breakdown[Category::Generation] = (time.multiplies + time.attention) / prompt_tokens;
+  result.breakdown[Category::Generation] =
+      (time.multiplies + time.attention + time.kernels) / prompt_tokens;
   result.tokens_per_gpu_second = second / result.breakdown.total();
   return result;
 }

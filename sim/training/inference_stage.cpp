@@ -33,8 +33,8 @@ double tokens_of(const StageSpec& stage, const InferenceSpec& spec) {
   return double(*stage.samples) * stage.epochs * each;
 }
 
-rollout::ThroughputResult rate_of(const StageSpec& stage, const InferenceSpec& spec,
-                                  const rollout::GenerationSetting& setting) {
+rollout::ThroughputResult loaded_rate(const StageSpec& stage, const InferenceSpec& spec,
+                                      const rollout::GenerationSetting& setting) {
   if (spec.phase == InferencePhase::Prefill && spec.prompt_tokens * (1 - spec.cached_share) <= 0)
     throw InfeasibleError(fmt::format("stages.{}.inference.prompt_tokens", stage.name),
                           fmt::format("stage {}: there is no prompt to read", stage.name),
@@ -43,6 +43,15 @@ rollout::ThroughputResult rate_of(const StageSpec& stage, const InferenceSpec& s
     return rollout::steady_prefill(setting, spec.prompt_tokens, spec.cached_share);
   return rollout::steady_generation(setting, spec.response, spec.prompt_tokens, spec.batch_per_gpu,
                                     spec.phase == InferencePhase::Both);
+}
+
+// A pool that nobody asks waits with its weights in place.
+rollout::ThroughputResult rate_of(const StageSpec& stage, const InferenceSpec& spec,
+                                  const rollout::GenerationSetting& setting) {
+  rollout::ThroughputResult rate = loaded_rate(stage, spec, setting);
+  rate.breakdown[execution::Category::Idle] += (1 / spec.utilisation - 1) * rate.breakdown.total();
+  rate.tokens_per_gpu_second *= spec.utilisation;
+  return rate;
 }
 
 } // namespace

@@ -185,6 +185,55 @@ TEST_CASE("cached prompt tokens are not multiplied but expanded and attended to"
   CHECK(model.prefill_parts(1).exchange / second == Approx(exchange).epsilon(1e-9));
 }
 
+TEST_CASE("small kernels of a prompt move what they move: hand arithmetic") {
+  Case c;
+  c.model = llama_8b();
+  c.decoding = {};
+  c.decoding.expert = 1;
+  c.decoding.weight_bytes = 2 * byte;
+  const auto time = [&c](double tokens) {
+    return DecodeModel(c.setting()).prefill_parts(tokens).kernels / second;
+  };
+  // Elements of 16 bit that a token moves: two norms read and write, rotations of 32 queries and 8
+  // keys too, two residual adds move three of them, SwiGLU reads two and writes one; the table of
+  // the embedding once. Shares of the bandwidth: 0.5, 0.5, 0.85.
+  const double repeated = 32 * (2 * 2 * 4096 / 0.5 + 2 * 3 * 4096 / 0.85) + 2 * 4096 / 0.5;
+  const double cut = 32 * (2 * 40 * 128 / 0.5 + 3 * 14336 / 0.85);
+  const double bytes = 2 * (repeated + cut);
+  CHECK(time(1) == Approx(bytes / 3.35e12).epsilon(1e-9));
+  CHECK(time(5000) == Approx(5000 * bytes / 3.35e12).epsilon(1e-9));
+  // Tensor-parallel GPUs all hold the residual stream.
+  c.decoding.expert = 4;
+  CHECK(time(1) == Approx((bytes + 2 * 3 * repeated) / 3.35e12).epsilon(1e-9));
+  // 8-bit multiplies: their operands, 3 hidden and one inner wide, are read in 2 and written in 1 +
+  // 4/128 bytes at 0.6.
+  c.decoding.expert = 1;
+  c.decoding.weight_bytes = 1 * byte;
+  const double casts = 32 * (3 * 4096 + 14336) * (3 + 4.0 / 128) / 0.6;
+  CHECK(time(1) == Approx((bytes + casts) / 3.35e12).epsilon(1e-9));
+  // GPUs that heads and widths do not divide over do some of the work twice.
+  c.decoding.weight_bytes = 2 * byte;
+  c.pool = h800_pool(3);
+  c.decoding.expert = 6;
+  const double six = time(1);
+  CHECK(six > (bytes + 2 * 5 * repeated) / 3.35e12);
+  CHECK(six <= 6 * bytes / 3.35e12);
+}
+
+TEST_CASE("small kernels of experts: more for a fuller rank, cut where experts are") {
+  Case c;
+  const auto time = [&c] { return DecodeModel(c.setting()).prefill_parts(1).kernels; };
+  const Seconds even = time();
+  c.stack.expert_imbalance = 1.2;
+  CHECK(time() > even);
+  CHECK(time() < 1.2 * even);
+  c.stack.expert_imbalance = 1;
+  // Groups of two hold the residual stream twice, a copy of an expert's token once.
+  c.decoding.tensor = 2;
+  CHECK(time() > even);
+  CHECK(time() < 2 * even);
+}
+
 TEST_CASE("verified drafts read the cache once: free where memory bounds attention") {
   Case c;
   c.model = llama_8b();
