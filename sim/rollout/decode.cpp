@@ -318,18 +318,18 @@ DecodeModel::Layers DecodeModel::expert_layers(const Load& load) const {
   return {experts_read_ * hit, tokens * expert_imbalance(tokens) * expert_multiply_per_token_};
 }
 
-Seconds DecodeModel::communication(const Load& load) const {
-  Seconds sum{};
+DecodeModel::Communication DecodeModel::communication(const Load& load) const {
+  Communication sum;
   if (exchanges_tokens_) {
     // The fullest GPU sends the most, the rank of the favourite experts receives the most.
     const double tokens = std::max(load.sequences, 1.0 / replica_) * tokens_per_step_;
     const double most =
         std::max(fullest(load) * tokens_per_step_, tokens * expert_imbalance(tokens));
-    sum += exchange_fixed_ + most * exchange_per_token_;
+    sum.tokens = exchange_fixed_ + most * exchange_per_token_;
   }
   if (tensor_ > 1) {
     const double tokens = fullest(load) * tensor_ * tokens_per_step_;
-    sum += all_reduces_ * all_reduce_(tokens * reduced_per_token_);
+    sum.sums = all_reduces_ * all_reduce_(tokens * reduced_per_token_);
   }
   return sum;
 }
@@ -357,7 +357,11 @@ DecodeStep DecodeModel::device_step(const Load& load, int parts) const {
                    std::max(cache_read_per_context_, attention_per_context_);
   step.kernels = slowdown_ * parts * kernels_;
   const Seconds compute = step.weights_or_gemm + step.attention + step.kernels;
-  step.all_to_all = exposed(compute, slowdown_ * parts * communication(part), parts > 1);
+  const Communication sent = communication(part);
+  const Seconds all = sent.tokens + sent.sums;
+  step.all_to_all = exposed(compute, slowdown_ * parts * all, parts > 1);
+  if (all > Seconds{})
+    step.sums = step.all_to_all * (sent.sums / all);
   step.duration = compute + step.all_to_all;
   return step;
 }

@@ -84,7 +84,10 @@ private:
   [[nodiscard]] double expert_imbalance(double tokens_per_gpu) const;
   [[nodiscard]] Layers dense_layers(const Load& load) const;
   [[nodiscard]] Layers expert_layers(const Load& load) const;
-  [[nodiscard]] Seconds communication(const Load& load) const;
+  struct Communication {
+    Seconds tokens{}, sums{};
+  };
+  [[nodiscard]] Communication communication(const Load& load) const;
   [[nodiscard]] Seconds layer_time(const Load& load) const;
   [[nodiscard]] DecodeStep device_step(const Load& load, int parts) const;
 

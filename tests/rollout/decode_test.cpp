@@ -91,6 +91,28 @@ TEST_CASE("a dense model reads weights and grouped-query cache, tensor-parallel 
   CHECK(spread.all_to_all / second == Approx(64 * all_reduce).epsilon(1e-9));
 }
 
+TEST_CASE(
+    "groups that share attention: a share of the heads each, the cache and the stream whole") {
+  Case c;
+  c.decoding.drafts = 0;
+  const DecodeStep own = decode_step(c.setting(), 16, 8000);
+  CHECK(own.sums == Seconds{});
+  c.decoding.tensor = 4;
+  const DecodeStep shared = decode_step(c.setting(), 16, 8000);
+  // Sums after attention in 61 layers and after 3 dense feed-forwards, of 64 tokens of 7,168 in 16
+  // bit: two latencies and 2 * 3/4 of the buffer each.
+  const double sum = 2 * 3.3e-6 + 1.5 * 64 * 7168 * 2 / (200e9 * 0.82);
+  CHECK(shared.sums / second == Approx(64 * sum).epsilon(1e-9));
+  CHECK((shared.all_to_all - shared.sums) / own.all_to_all == Approx(1).epsilon(1e-9));
+  // 64 sequences of a group on each of its GPUs, 32 heads: bound by the cache that each reads.
+  const double read = 64 * 8000 * 70272.0 / (3.35e12 * 0.9);
+  CHECK(shared.attention / second == Approx(read).epsilon(1e-9));
+  // What drafts multiply hides behind it; their own layer reads its cache.
+  c.decoding.drafts = 1;
+  CHECK(decode_step(c.setting(), 16, 8000).attention / shared.attention ==
+        Approx(62.0 / 61).epsilon(1e-9));
+}
+
 TEST_CASE("acceptance by position multiplies up, one for each draft") {
   Case c;
   c.decoding.drafts = 3;
