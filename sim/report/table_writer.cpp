@@ -98,11 +98,12 @@ std::string serving_text(const Result& r) {
   std::string out;
   for (const StageResult& s : r.run.stages)
     if (s.tokens_per_user_second > 0)
-      out += wrapped(fmt::format("  {}: {} responses at once on a GPU, {} tokens/s each ({} ms a token)",
-                                 s.name, significant(s.sequences_per_gpu),
-                                 significant(s.tokens_per_user_second),
-                                 significant(1e3 / s.tokens_per_user_second)),
-                     4);
+      out += wrapped(
+          fmt::format("  {}: {} responses at once on a GPU, {} tokens/s each ({} ms a token)",
+                      s.name, significant(s.sequences_per_gpu),
+                      significant(s.tokens_per_user_second),
+                      significant(1e3 / s.tokens_per_user_second)),
+          4);
   return out.empty() ? "" : "Generation\n" + out;
 }
 
@@ -382,6 +383,7 @@ std::string write_table(const Result& result, const Uncertainty& uncertainty) {
       stages_text(result),
       probes_text(result),
       layouts_text(result),
+      serving_text(result),
       sizes_text(result),
       events_text(result),
       ledger_text(result),
