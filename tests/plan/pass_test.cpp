@@ -147,6 +147,33 @@ TEST_CASE_METHOD(
         2 * m.layers + 1);
 }
 
+TEST_CASE_METHOD(Fixture, "fusing a part of tensor collectives starts none of them twice") {
+  const workload::ModelSpec m = model(false);
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  const auto sums = [&](double fused) {
+    stack.overlap.tensor = fused;
+    std::array<double, 4> sum{}; // latency, overhead, bytes; how much of the first is exposed
+    const Pass pass = build(m, layout, PassKind::Forward);
+    for (const PassTask& task : pass.chains[0])
+      for (const network::Phase& phase : task.collective.phases) {
+        sum[0] += phase.latency / second;
+        sum[1] += phase.overhead / second;
+        sum[2] += phase.bytes_per_flow / byte;
+        sum[3] += task.background ? 0 : phase.latency / second;
+      }
+    return sum;
+  };
+  const auto whole = sums(0), cut = sums(0.65), hidden = sums(1);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(cut[i] == Approx(whole[i]).epsilon(1e-12));
+    CHECK(hidden[i] == Approx(whole[i]).epsilon(1e-12));
+  }
+  CHECK(whole[0] > 0);
+  CHECK(cut[3] == Approx(0.35 * whole[0]).epsilon(1e-12));
+  CHECK(hidden[3] == 0);
+}
+
 TEST_CASE_METHOD(Fixture, "only gathered multiplies make weight gradients beside a collective") {
   const workload::ModelSpec m = model(false);
   ParallelismSpec layout;
