@@ -100,6 +100,7 @@ private:
   void find_meetings();
   bool find_lanes();
   bool find_messages();
+  void take_messages();
   double advance_window(std::uint32_t window);
   [[nodiscard]] Id sender_of(Id team) const {
     return machine_.members_of(machine_.teams[team]).front();
@@ -160,7 +161,9 @@ private:
   std::vector<std::vector<Load>> loads_;                      // by trunk
   std::map<std::pair<engine::ResourceId, Id>, double> drawn_; // by passes, at most
   std::vector<Meeting> meetings_;
-  bool by_lane_ = false;    // lanes halt one by one
+  static constexpr std::uint32_t first_window = 4;
+  std::uint32_t window_ = first_window; // what the last path came to, and one more
+  bool by_lane_ = false;                // lanes halt one by one
   bool learned_ = false;    // a kind of pass was seen for the first time
   bool impossible_ = false; // somebody shares, wherever the path would lead
   bool all_told_ = false;

@@ -24,7 +24,7 @@ namespace {
 constexpr double never = std::numeric_limits<double>::infinity();
 constexpr double rounding = 1e-12; // relative, of times and of sums of shares
 // Passes of an actor between two looks at the messages, at first and at most.
-constexpr std::uint32_t first_window = 4, longest_window = 8;
+constexpr std::uint32_t longest_window = 8;
 constexpr int longest_pause = 64; // events that the engine plays until the path is tried again
 
 } // namespace
@@ -43,12 +43,7 @@ void Player::start_engine_at(double time) {
   course_.add(time);
   events_ += engine_.events();
   epoch_ = time;
-  engine_.clear();
-  for (std::size_t i = 0; i < machine_.actors.size(); ++i)
-    engine_.add_pool(plan_.accelerator->streaming_multiprocessors);
-  for (std::size_t i = 0; i < machine_.trunks.size(); ++i)
-    if (trunk_resources_[i] != none)
-      engine_.add_resource(machine_.trunks[i].capacity.base());
+  engine_.restart();
   for (std::size_t i = 0; i < parcels_.size(); ++i)
     if (parcels_[i].sender != none) {
       parcels_[i].sender = none;
@@ -108,9 +103,10 @@ Player::Path::Path(Player& player)
 bool Player::Path::follow() {
   begin_ = player_.now();
   end_ = never;
-  if (!find_lanes() || !find_messages())
+  if (!find_messages() || !find_lanes())
     return false;
-  std::uint32_t window = first_window;
+  take_messages();
+  std::uint32_t window = window_;
   for (double known = begin_; known < end_ && !impossible_;) {
     known = advance_window(window);
     end_at_first_meeting(std::min(known, end_));
@@ -131,6 +127,8 @@ bool Player::Path::follow() {
   }
   std::size_t passes = 0;
   hand_back(passes);
+  window_ = static_cast<std::uint32_t>(
+      std::clamp<std::size_t>(1 + passes / lanes_.size(), 1, first_window));
   return passes > lanes_.size();
 }
 
@@ -192,13 +190,6 @@ bool Player::Path::find_lanes() {
 // Those on their way. False where one is slowed.
 bool Player::Path::find_messages() {
   messages_.clear();
-  for (std::vector<double>& sent : sent_)
-    sent.clear();
-  for (Meeting& meeting : meetings_) {
-    meeting.until = 0;
-    for (Course& course : meeting.courses)
-      course.next = 0;
-  }
   for (const Parcel& parcel : player_.parcels_) {
     if (parcel.sender == none || parcel.team != none)
       continue;
@@ -217,11 +208,22 @@ bool Player::Path::find_messages() {
         return false; // was slowed before
     }
     messages_.push_back({parcel, team, arrives});
-    sent_[team].push_back(parcel.started);
   }
-  for (const Message& message : messages_)
-    slot_of(message.parcel).arrives = message.arrives;
   return true;
+}
+
+void Player::Path::take_messages() {
+  for (std::vector<double>& sent : sent_)
+    sent.clear();
+  for (Meeting& meeting : meetings_) {
+    meeting.until = 0;
+    for (Course& course : meeting.courses)
+      course.next = 0;
+  }
+  for (const Message& message : messages_) {
+    sent_[message.team].push_back(message.parcel.started);
+    slot_of(message.parcel).arrives = message.arrives;
+  }
 }
 
 Player::Output& Player::Path::slot_of(const Parcel& parcel) {
