@@ -14,13 +14,6 @@
 
 namespace sim::execution {
 
-inline bool runs_forward(plan::PassKind kind) {
-  return kind == plan::PassKind::Forward || kind == plan::PassKind::Pair;
-}
-inline bool runs_backward(plan::PassKind kind) {
-  return kind != plan::PassKind::Forward && kind != plan::PassKind::Weight;
-}
-
 class Player::Path {
 public:
   explicit Path(Player& player);
@@ -38,18 +31,12 @@ private:
     double delay = 0;
     std::vector<double>* sent = nullptr; // when, of the team
   };
-  // A pass of a program: outputs that it reads and makes, and its kind. Where there are fewer than
-  // two, one that is always there is read, one that nobody reads is made.
-  struct Step {
-    std::array<std::uint32_t, 2> reads, makes;
-    std::uint32_t kind;
-  };
+  using Step = PathProgram::Step;
   struct Kind { // of pass, on one actor
     const PassTiming* timing = nullptr;
     double took = 0;
     Leg forward, backward;
     plan::PassKey pass;
-    bool listed = false;
     double count = 0; // that were followed and not yet booked
   };
   struct Begun { // a pass: when, and the waits up to then, for senders and for messages
@@ -68,7 +55,8 @@ private:
     double shortest = std::numeric_limits<double>::infinity(); // pass that sends
     double longest_delay = 0;
     std::vector<Kind> kinds;        // by kind and turn
-    std::unique_ptr<Step[]> steps;  // by place in the program
+    const Step* steps = nullptr;    // by place in the program
+    Output* outputs = nullptr;      // of its chain
     std::unique_ptr<Begun[]> begun; // by place in the program, from `first` to `next`
   };
   struct Message { // under way when the path begins
@@ -105,7 +93,6 @@ private:
   [[nodiscard]] Id sender_of(Id team) const {
     return machine_.members_of(machine_.teams[team]).front();
   }
-  void list_steps(Lane& lane);
   bool advance(Lane& lane);
   void end_running(Lane& lane);
   // Cheaper than to ask advance() in vain.
@@ -114,15 +101,14 @@ private:
       return true;
     const std::array<std::uint32_t, 2>& reads = lane.steps[lane.next].reads;
     const double arrives =
-        std::max(player_.outputs_[reads[0]].arrives, player_.outputs_[reads[1]].arrives);
+        std::max(lane.outputs[reads[0]].arrives, lane.outputs[reads[1]].arrives);
     return arrives == std::numeric_limits<double>::infinity() &&
            !(lane.running && lane.next == lane.first);
   }
   const Kind& learn(Lane& lane, const plan::ScheduledPass& op);
   void note_interior(const Lane& lane, const PassTiming& timing);
   [[nodiscard]] std::size_t kind_at(const plan::ScheduledPass& op) const {
-    return static_cast<std::size_t>(op.pass.kind) * turns_ +
-           turn_[static_cast<std::size_t>(op.pass.chunk)];
+    return program_.kind_at(op.pass);
   }
   [[nodiscard]] Output& slot_of(const Parcel& parcel);
   [[nodiscard]] double delay_of(Id team) const;
@@ -153,8 +139,8 @@ private:
 
   Player& player_;
   const Machine& machine_;
-  std::size_t chunks_, turns_ = 0;  // turns: chunks of an actor
-  std::vector<std::uint32_t> turn_; // by chunk
+  const PathProgram& program_;
+  std::size_t chunks_;
   std::vector<Lane> lanes_;         // by actor
   std::vector<Message> messages_;
   std::vector<std::vector<double>> sent_;                     // by team: when

@@ -31,7 +31,7 @@ void Player::Path::undo(Lane& lane, double from) {
 
 void Player::Path::forget(const Lane& lane, std::uint32_t place) {
   for (const std::uint32_t output : lane.steps[place].makes)
-    player_.outputs_[output] = {};
+    lane.outputs[output] = {};
 }
 
 // Books what has ended by the end of the path, and starts the engine with what is under way.
