@@ -34,9 +34,11 @@ private:
   using Step = PathProgram::Step;
   struct Kind { // of pass, on one actor
     const PassTiming* timing = nullptr;
+    const PassDraws* draws = nullptr;
     double took = 0;
     Leg forward, backward;
     plan::PassKey pass;
+    [[nodiscard]] KnownPass known() const { return {pass, timing, draws}; }
     double count = 0; // that were followed and not yet booked
   };
   struct Begun { // a pass: when, and the waits up to then, for senders and for messages
@@ -100,8 +102,7 @@ private:
     if (lane.next == lane.pause)
       return true;
     const std::array<std::uint32_t, 2>& reads = lane.steps[lane.next].reads;
-    const double arrives =
-        std::max(lane.outputs[reads[0]].arrives, lane.outputs[reads[1]].arrives);
+    const double arrives = std::max(lane.outputs[reads[0]].arrives, lane.outputs[reads[1]].arrives);
     return arrives == std::numeric_limits<double>::infinity() &&
            !(lane.running && lane.next == lane.first);
   }
@@ -141,7 +142,7 @@ private:
   const Machine& machine_;
   const PathProgram& program_;
   std::size_t chunks_;
-  std::vector<Lane> lanes_;         // by actor
+  std::vector<Lane> lanes_; // by actor
   std::vector<Message> messages_;
   std::vector<std::vector<double>> sent_;                     // by team: when
   std::vector<std::vector<Load>> loads_;                      // by trunk
@@ -150,8 +151,8 @@ private:
   static constexpr std::uint32_t first_window = 4;
   std::uint32_t window_ = first_window; // what the last path came to, and one more
   bool by_lane_ = false;                // lanes halt one by one
-  bool learned_ = false;    // a kind of pass was seen for the first time
-  bool impossible_ = false; // somebody shares, wherever the path would lead
+  bool learned_ = false;                // a kind of pass was seen for the first time
+  bool impossible_ = false;             // somebody shares, wherever the path would lead
   bool all_told_ = false;
   double begin_ = 0;
   double end_ = std::numeric_limits<double>::infinity();

@@ -143,10 +143,12 @@ void Player::Path::join_at_halt(Lane& lane) {
   ActorState& state = player_.actors_[lane.actor];
   if (lane.next == lane.first) {
     const ScheduledPass& op = lane.program[lane.first];
-    const double took = lane.running ? learn(lane, op).took : 0;
-    if (lane.running)
-      player_.start_block(lane.actor, op,
-                          took > 0 ? std::clamp((lane.since - end_) / took, 0.0, 1.0) : 1);
+    if (!lane.running)
+      return;
+    const Kind& kind = learn(lane, op);
+    const double took = kind.took;
+    player_.start_block(lane.actor, kind.known(),
+                        took > 0 ? std::clamp((lane.since - end_) / took, 0.0, 1.0) : 1);
     return;
   }
   book(lane, lane.next, lane.next);

@@ -176,7 +176,7 @@ private:
   void try_start(Id actor);
   void charge_wait(Id actor, double made);
   void start_pass(Id actor, const plan::ScheduledPass& pass);
-  void start_block(Id actor, const plan::ScheduledPass& pass, double share_left = 1);
+  void start_block(Id actor, const KnownPass& pass, double share_left = 1);
   static double block_rate(const void* context, double free_sms);
   void end_block(Id actor);
   [[nodiscard]] bool data_may_run(Id actor) const;

@@ -275,7 +275,9 @@ const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& o
   if (kind.timing != nullptr)
     return kind;
   const Actor& actor = machine_.actors[lane.actor];
-  kind.timing = player_.known_pass(lane.actor, op.pass).timing;
+  const KnownPass& known = player_.known_pass(lane.actor, op.pass);
+  kind.timing = known.timing;
+  kind.draws = known.draws;
   kind.took = kind.timing->duration / second;
   const auto send = [&](int chunk, int micro_batch, bool forward, Leg& leg) {
     if (!forward && chunk == 0)

@@ -39,8 +39,8 @@ const std::vector<plan::PassKey>& ProgramIndex::passes() {
   std::set<plan::PassKey> pairs;
   for (const auto& rank : program_.ranks)
     for (const ScheduledPass& p : rank) {
-      const std::size_t place = static_cast<std::size_t>(p.pass.kind) * chunks +
-                                static_cast<std::size_t>(p.pass.chunk);
+      const std::size_t place =
+          static_cast<std::size_t>(p.pass.kind) * chunks + static_cast<std::size_t>(p.pass.chunk);
       const bool added = p.pass.kind == PassKind::Pair ? pairs.insert(p.pass).second
                                                        : std::exchange(seen[place], 1) == 0;
       if (added)

@@ -216,12 +216,11 @@ void Player::start_pass(Id id, const ScheduledPass& pass) {
   state.busy = true;
   state.pass_started = now();
   const bool last_weights =
-      !plan_.updates.empty() &&
-      state.next == index_->last_weights(machine_.actors[id].stage);
+      !plan_.updates.empty() && state.next == index_->last_weights(machine_.actors[id].stage);
   if (last_weights)
     state.early_started = true;
   if (plan_.detail == Detail::Pass)
-    start_block(id, pass);
+    start_block(id, known_pass(id, pass.pass));
   else
     start_script(id, pass);
   if (last_weights)
@@ -234,9 +233,8 @@ bool Player::data_may_run(Id id) const {
   return !state.parameters_ended || (state.early_started && !state.early_ended);
 }
 
-void Player::start_block(Id id, const ScheduledPass& pass, double share_left) {
+void Player::start_block(Id id, const KnownPass& known, double share_left) {
   const Actor& actor = machine_.actors[id];
-  const KnownPass& known = known_pass(id, pass.pass);
   const PassTiming& timing = *known.timing;
   const PassDraws& draws = *known.draws;
   engine::ActivitySpec spec;
@@ -245,7 +243,7 @@ void Player::start_block(Id id, const ScheduledPass& pass, double share_left) {
     spec.bound = spec.work / (timing.duration / second);
     spec.draws = draws.draws;
     if (data_may_run(id)) {
-      const PassTiming& beside = plan_.timing(actor, pass.pass, true);
+      const PassTiming& beside = plan_.timing(actor, known.key, true);
       blocks_[id] = {spec.bound, spec.work / (beside.duration / second),
                      static_cast<double>(plan_.accelerator->streaming_multiprocessors)};
       spec.curve = {block_rate, &blocks_[id], sms_[id]};
@@ -293,8 +291,7 @@ void Player::end_pass(Id id) {
     trace_span(id, StepTrace::What::Pass, state.pass_started);
   const double weight = machine_.actors[id].multiplicity;
   time_of(program_of(id)[state.next].pass.kind) += weight * (now() - state.pass_started) * second;
-  if (state.next == index_->last_parameters(machine_.actors[id].stage) &&
-      !state.parameters_ended) {
+  if (state.next == index_->last_parameters(machine_.actors[id].stage) && !state.parameters_ended) {
     state.held = true;
     state.waiting_since = now();
     return;
