@@ -95,8 +95,8 @@ void PathProgram::list_steps(const plan::PipelineProgram& program, std::size_t r
     Kind& kind = known[place];
     if (!kind.listed)
       kind = {op.pass, true};
-    ambiguous = ambiguous || kind.pass.chunk != op.pass.chunk ||
-                kind.pass.backward_chunk != op.pass.backward_chunk;
+    if (kind.pass.chunk != op.pass.chunk || kind.pass.backward_chunk != op.pass.backward_chunk)
+      ambiguous = true;
   }
 }
 
