@@ -64,7 +64,8 @@ Inventory LayoutPlay::inventory_of(const std::map<plan::PassKey, double>& passes
 
 Inventory LayoutPlay::inventory(std::int64_t batch) {
   setting_.batch = batch;
-  const plan::PipelineProgram program = this->program();
+  const std::shared_ptr<IndexedProgram> indexed = this->program();
+  const plan::PipelineProgram& program = indexed->program;
   Inventory most;
   for (std::size_t rank = 0; rank < program.ranks.size(); ++rank) {
     Passes passes;

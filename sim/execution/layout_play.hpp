@@ -43,13 +43,13 @@ private:
   using ScriptKey = std::tuple<plan::PassKey, double, bool>;
 
   void plan_updates();
-  [[nodiscard]] plan::PipelineProgram program() const; // of the batch that is set
+  [[nodiscard]] std::shared_ptr<IndexedProgram> program() const; // of the batch that is set
   Inventory inventory_of(const std::map<plan::PassKey, double>& passes);
   [[nodiscard]] plan::PassKey canonical(const plan::PassKey& key) const;
   const PassScript& script(const plan::PassKey& key, double speed, bool fused);
   const PassScript& numbered_script(const plan::PassKey& key, double speed, bool fused);
   const PassTiming& timing(Interior& interior, const plan::PassKey& key, bool beside_data);
-  void learn_patterns(const plan::PipelineProgram& program);
+  void learn_patterns(ProgramIndex& index);
   Stage& stage_for(Fidelity fidelity, BytesPerSecond storage);
   void require_playable(const plan::PipelineProgram& program, Fidelity fidelity);
   [[nodiscard]] Machine unfolded(BytesPerSecond storage);
