@@ -38,7 +38,7 @@ Outcome explain_command(const Command& command, const std::vector<std::string>& 
       throw InfeasibleError("calendar.start", "it is not known when the run starts",
                             "write calendar: {start: ...}");
     const report::Explanation chain = report::explain(result, path);
-    const std::vector<scenario::Input> inputs = report::inputs_of(chain, loaded.inputs);
+    const std::vector<scenario::Input> inputs = report::inputs_of(chain, result, loaded.inputs);
     report::Elasticities effects;
     Outcome outcome;
     if (given.flag("elasticity")) {

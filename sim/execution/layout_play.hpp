@@ -44,7 +44,8 @@ private:
 
   void plan_updates();
   [[nodiscard]] std::shared_ptr<IndexedProgram> program() const; // of the batch that is set
-  Inventory inventory_of(const std::map<plan::PassKey, double>& passes);
+  Inventory inventory_of(const std::map<plan::PassKey, double>& passes, plan::PassBuilder& builder);
+  void explain_idle(double passes, Inventory& inventory);
   [[nodiscard]] plan::PassKey canonical(const plan::PassKey& key) const;
   const PassScript& script(const plan::PassKey& key, double speed, bool fused);
   const PassScript& numbered_script(const plan::PassKey& key, double speed, bool fused);
