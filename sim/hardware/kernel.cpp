@@ -2,6 +2,7 @@
 #include "sim/hardware/kernel.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/hardware/power.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -230,7 +231,7 @@ KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator
   if (kernel.own_weights && kernel.groups > 1)
     share *= gemm.grouped_fraction;
   const Flops padded = 2 * tiling.tiles * tiling.cost * flop;
-  result.compute = padded / (rate * (share * kernels.sustained_fraction));
+  result.compute = padded / (rate * (share * sustained_rate(accelerator)));
   return result;
 }
 
@@ -287,7 +288,7 @@ KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accele
       kernel.masked_edges * attention.query_tile / 2.0 + attention.half_length;
   const Seconds compute = (products + exponentials) * (1 + extra_keys / keys) *
                           tile_imbalance(kernel, attention.query_tile, result.all_sms) /
-                          kernels.sustained_fraction;
+                          sustained_rate(accelerator);
   result.compute = beside_traffic(compute, result.traffic / accelerator.memory_bandwidth);
   return result;
 }

@@ -67,6 +67,20 @@ const std::map<std::string, Formula>& stage_formulas() {
       {"mfu_noncausal",
        {"the same with attention counted in full", {"model_tflops_per_gpu_noncausal"}}},
       {"hfu", {"FLOPs executed in a step over step_time_s x gpus x BF16 peak", {"step_time_s"}}},
+      {"mfu_executed_precision",
+       {"the same over the dense peak of the precision in which the multiplies run",
+        {"model_tflops_per_gpu"}}},
+      {"mfu_noncausal_executed_precision",
+       {"the same over the dense peak of the precision in which the multiplies run",
+        {"model_tflops_per_gpu_noncausal"}}},
+      {"hfu_executed_precision",
+       {"FLOPs executed in a step over step_time_s x gpus x the dense peak of the precision in "
+        "which the multiplies run",
+        {"step_time_s"}}},
+      {"clock_fraction",
+       {"cube root of (power_limit - idle_power) / (power - idle_power) of the chip, by its power "
+        "curve",
+        {}}},
       {"model_tflops_per_gpu",
        {"model FLOPs of a step over step_time_s x gpus", {"step_time_s", "gpus"}}},
       {"model_tflops_per_gpu_noncausal",
@@ -260,9 +274,10 @@ std::vector<scenario::Input> inputs_of(const Explanation& explanation,
                                        const std::vector<scenario::Input>& inputs) {
   const std::string& column = explanation.column;
   const auto holds = [&](const char* part) { return column.find(part) != std::string::npos; };
-  const bool of_step = explanation.path.starts_with("stages.") &&
-                       (holds("step_") || holds("communication.") || holds("memory_") ||
-                        holds("mfu") || holds("hfu") || holds("tflops") || holds("layout."));
+  const bool of_step =
+      explanation.path.starts_with("stages.") &&
+      (holds("step_") || holds("communication.") || holds("memory_") || holds("mfu") ||
+       holds("hfu") || holds("clock_fraction") || holds("tflops") || holds("layout."));
   const bool of_money = holds("usd"), of_energy = holds("energy") || holds("co2");
   std::vector<scenario::Input> kept;
   for (const scenario::Input& input : inputs) {

@@ -1,10 +1,28 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/check_economics.hpp"
 #include "sim/base/country.hpp"
+#include "sim/base/diagnostics.hpp"
+#include "sim/hardware/power.hpp"
 
 #include <algorithm>
 
 namespace sim::scenario {
+
+namespace {
+
+void check_power_limit(const hardware::AcceleratorSpec& chip, const std::string& place,
+                       const Say& say) {
+  if (!chip.power_limit)
+    return;
+  try {
+    static_cast<void>(hardware::clock_fraction(chip));
+  } catch (const InfeasibleError& error) {
+    say(place + error.path().substr(error.path().find("accelerator.") + 12), error.message(),
+        error.remedy());
+  }
+}
+
+} // namespace
 
 void check_accelerator(const hardware::NodeSpec& node, const plan::PortSpec& port,
                        const std::string& path, const Say& say) {
@@ -38,6 +56,7 @@ void check_accelerator(const hardware::NodeSpec& node, const plan::PortSpec& por
   }
   if (chip.power > Watts{} && chip.idle_power > chip.power)
     say(place + "idle_power", "more power without work than with it", "must not be above power");
+  check_power_limit(chip, place, say);
 }
 
 void check_price(const Scenario& scenario, const Say& say) {
