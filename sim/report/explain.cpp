@@ -68,15 +68,11 @@ const std::map<std::string, Formula>& stage_formulas() {
        {"the same with attention counted in full", {"model_tflops_per_gpu_noncausal"}}},
       {"hfu", {"FLOPs executed in a step over step_time_s x gpus x BF16 peak", {"step_time_s"}}},
       {"mfu_executed_precision",
-       {"the same over the dense peak of the precision in which the multiplies run",
+       {"mfu over the dense peak of the precision that multiplies run in",
         {"model_tflops_per_gpu"}}},
       {"mfu_noncausal_executed_precision",
-       {"the same over the dense peak of the precision in which the multiplies run",
-        {"model_tflops_per_gpu_noncausal"}}},
-      {"hfu_executed_precision",
-       {"FLOPs executed in a step over step_time_s x gpus x the dense peak of the precision in "
-        "which the multiplies run",
-        {"step_time_s"}}},
+       {"mfu_noncausal over that peak", {"model_tflops_per_gpu_noncausal"}}},
+      {"hfu_executed_precision", {"hfu over that peak", {"step_time_s"}}},
       {"clock_fraction",
        {"cube root of (power_limit - idle_power) / (power - idle_power) of the chip, by its power "
         "curve",

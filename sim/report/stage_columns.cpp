@@ -162,15 +162,15 @@ void add_utilisation(StageTable& t) {
 
 void add_flops(StageTable& t) {
   const Applies trains = Applies::Training;
-  t.columns.push_back(
-      {{"clock_fraction", "", false,
-        "Clock of the multiprocessors under the power limit over that at the rated power; 1 without "
-        "a limit."},
-       Applies::Always,
-       [](const Result& r, const StageResult& s) {
-         return Value(hardware::clock_fraction(
-             pool_named(r.scenario.cluster, s.pool).node->accelerator.spec));
-       }});
+  t.columns.push_back({{"clock_fraction", "", false,
+                        "Clock of the multiprocessors under the power limit over that at the rated "
+                        "power; 1 without "
+                        "a limit."},
+                       Applies::Always,
+                       [](const Result& r, const StageResult& s) {
+                         return Value(hardware::clock_fraction(
+                             pool_named(r.scenario.cluster, s.pool).node->accelerator.spec));
+                       }});
   t.add(trains, "model_tflops_per_gpu", "TFLOP/s",
         "Model FLOPs per second and GPU, causal attention.",
         [](const StageResult& s) { return flops_per_second_and_gpu(s, s.step.model_causal); });
@@ -333,7 +333,7 @@ void add_reinforcement(StageTable& t) {
 std::vector<StageColumn> make_stage_columns() {
   StageTable table;
   add_time_and_money(table);
-  add_utilisation(t);
+  add_utilisation(table);
   add_flops(table);
   add_communication(table);
   add_step(table);

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/check_economics.hpp"
 #include "sim/base/country.hpp"
-#include "sim/base/diagnostics.hpp"
-#include "sim/hardware/power.hpp"
 
 #include <algorithm>
 
@@ -14,12 +12,19 @@ void check_power_limit(const hardware::AcceleratorSpec& chip, const std::string&
                        const Say& say) {
   if (!chip.power_limit)
     return;
-  try {
-    static_cast<void>(hardware::clock_fraction(chip));
-  } catch (const InfeasibleError& error) {
-    say(place + error.path().substr(error.path().find("accelerator.") + 12), error.message(),
-        error.remedy());
-  }
+  const auto need = [&](bool known, const char* key, const std::string& value) {
+    if (!known)
+      say(place + key, "it is not known, and power_limit of the accelerator needs it",
+          "write " + value + ", or leave out power_limit");
+  };
+  need(chip.power > Watts{}, "power", "power: 700 W");
+  need(chip.idle_power > Watts{}, "idle_power", "idle_power: 75 W");
+  need(chip.kernels->power_curve.has_value(), "kernels.power_curve",
+       "power_curve: {voltage_floor: 0.7}");
+  if (chip.power > Watts{} &&
+      (*chip.power_limit > chip.power || *chip.power_limit <= chip.idle_power))
+    say(place + "power_limit", "the limit is not between power without work and rated power",
+        "must be above idle_power and not above power");
 }
 
 } // namespace
