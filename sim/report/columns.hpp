@@ -30,7 +30,7 @@ inline constexpr std::string_view mfu_convention =
 hardware::Precision executed_precision(const Result& result, const training::StageResult& stage);
 
 // Kinds of stages that a column means something for.
-enum class Applies { Always, Training, Generation, Reinforcement };
+enum class Applies { Always, Training, Generation, Reinforcement, Inference };
 bool applies(Applies to, training::StageKind kind);
 
 struct ColumnText {
