@@ -2,6 +2,7 @@
 #include "sim/hardware/kernel.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/hardware/power.hpp"
 
 #include <algorithm>
 #include <cmath>
@@ -256,13 +257,14 @@ KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator
   if (kernel.own_weights && kernel.groups > 1)
     share *= gemm.grouped_fraction;
   const Flops padded = 2 * tiling.tiles * tiling.cost * flop;
-  result.compute = padded / (rate * (share * kernels.sustained_fraction));
+  const double sustained = sustained_rate(accelerator);
+  result.compute = padded / (rate * (share * sustained));
   if (factors != nullptr) {
     note_traffic(traffic, kernels.memory.gemm, kernels.memory, 1, *factors);
     note_gemm(kernel, gemm, tiling, result.all_sms, *factors);
     factors->peak = rate;
     factors->fraction = share * tiling.fraction;
-    factors->sustained = kernels.sustained_fraction;
+    factors->sustained = sustained;
   }
   return result;
 }
@@ -321,9 +323,10 @@ KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accele
   const double keys = kernel.scores / (kernel.heads * kernel.queries);
   const double extra_keys =
       kernel.masked_edges * attention.query_tile / 2.0 + attention.half_length;
-  const double imbalance = tile_imbalance(kernel, attention.query_tile, result.all_sms);
+  const double imbalance = tile_imbalance(kernel, attention.query_tile, result.all_sms),
+               sustained = sustained_rate(accelerator);
   const Seconds compute =
-      (products + exponentials) * (1 + extra_keys / keys) * imbalance / kernels.sustained_fraction;
+      (products + exponentials) * (1 + extra_keys / keys) * imbalance / sustained;
   result.compute = beside_traffic(compute, result.traffic / accelerator.memory_bandwidth);
   if (factors != nullptr) {
     factors->peak = rate;
@@ -332,7 +335,7 @@ KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accele
     factors->products = products / (products + exponentials);
     factors->ramp = keys / (keys + extra_keys);
     factors->waves = 1 / imbalance;
-    factors->sustained = kernels.sustained_fraction;
+    factors->sustained = sustained;
     factors->beside_traffic = compute / result.compute;
   }
   return result;

@@ -11,6 +11,7 @@
 //                    (1 + (edges tile / 2 + half_length) / keys) times the imbalance of query tiles
 //                    over SMs
 //   memory-bound     bytes / (bandwidth share size / (size + half_size))
+// where sustained_fraction goes with the clock that a power limit leaves (power.hpp),
 // and no kernel is faster than its memory traffic allows. Model and sources: README.md of this
 // room.
 #pragma once

@@ -63,6 +63,12 @@ struct MemoryKernelSpec {
   std::optional<double> transpose; // absent: as casts
 };
 
+// How the clock follows power: dynamic power goes with clock x voltage^2, and voltage with the
+// clock down to a floor.
+struct PowerCurveSpec {
+  double voltage_floor = 0; // least voltage over that at the rated power
+};
+
 // What the kernels of one chip generation reach.
 struct KernelSpec {
   std::map<Precision, GemmKernelSpec> gemm;
@@ -71,6 +77,7 @@ struct KernelSpec {
   Seconds launch_gap{}; // between back-to-back kernels on a stream
   double sustained_fraction =
       1; // what power, clocks and caches leave of a lone kernel's rate, in a running step
+  std::optional<PowerCurveSpec> power_curve; // absent: not known
 };
 
 struct AcceleratorSpec {
@@ -85,6 +92,7 @@ struct AcceleratorSpec {
   double scale_up_efficiency = 0;      // share that collectives can use; 0: not known
   BytesPerSecond host_bandwidth{};     // PCIe or C2C
   Watts power{}, idle_power{};
+  std::optional<Watts> power_limit; // set below power; absent: power
   Date launched;
   std::optional<ProductSpec> product;
   Named<KernelSpec> kernels; // no gemm: nobody measured them
@@ -249,6 +257,12 @@ template <class V> void fields(V& v, MemoryKernelSpec& s) {
     "Share of memory bandwidth that a weight-bound matrix multiply reaches.");
   v("half_size", s.half_size, non_negative, "Bytes moved at which half of the share is reached.");
 }
+template <class V> void fields(V& v, PowerCurveSpec& s) {
+  v("voltage_floor", s.voltage_floor, required(Rule{.low = 0, .high = 1, .low_open = true}),
+    "Least voltage over that at the rated power: down to it power above idle falls with the cube "
+    "of "
+    "the clock, below it with the clock alone.");
+}
 template <class V> void fields(V& v, KernelSpec& s) {
   v("gemm", s.gemm, required(), "Matrix-multiply kernels by precision.");
   v("attention", s.attention, required(), "Attention kernels.");
@@ -257,6 +271,8 @@ template <class V> void fields(V& v, KernelSpec& s) {
   v("sustained_fraction", s.sustained_fraction, Rule{.low = 0, .high = 1, .low_open = true},
     "Rate of a kernel inside a running step relative to the same kernel alone (power, clocks, "
     "caches).");
+  v("power_curve", s.power_curve, anything,
+    "How the clock follows power; absent: not known, and power_limit needs it.");
 }
 template <class V> void fields(V& v, AcceleratorSpec& s) {
   v("title", s.title, required(), "Vendor's name.");
@@ -278,6 +294,10 @@ template <class V> void fields(V& v, AcceleratorSpec& s) {
   v("host_bandwidth", s.host_bandwidth, required(positive), "To host memory, per direction.");
   v("power", s.power, non_negative, "Thermal design power; 0: not known.");
   v("idle_power", s.idle_power, non_negative, "Power without work.");
+  v("power_limit", s.power_limit, positive,
+    "Limit that is set below power, as by nvidia-smi -pl: clocks of the multiprocessors fall, "
+    "those "
+    "of memory and links do not; absent: power.");
   v("launched", s.launched, anything, "Day of launch.");
   v("product", s.product, anything, "What it is to buyers and export rules.");
   v("kernels", s.kernels, anything,

@@ -291,7 +291,9 @@ template <class V> void fields(V& v, StackSpec& s) {
     "Without sequence parallelism: each tensor rank sends its share of the activations between "
     "stages, and the receivers gather them (Narayanan et al. 2021); false: each sends all.");
   v("communication_sms", s.communication_sms, non_negative, "SMs held by a running collective.");
-  v("dispatch_sms", s.dispatch_sms, non_negative, "SMs held by expert dispatch and combine.");
+  v("dispatch_sms", s.dispatch_sms, non_negative,
+    "SMs held by expert dispatch and combine, whose rate is taken as reached with them: fewer slow "
+    "nothing.");
   v("all_to_all_efficiency", s.all_to_all_efficiency, positive,
     "Share of NIC line rate that expert dispatch reaches alone.");
   v("exchange", s.exchange, anything, "Kernels of expert dispatch and combine.");

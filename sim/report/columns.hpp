@@ -7,6 +7,7 @@
 //   mfu                   model FLOPs, attention counted causally, over step time x GPUs x dense
 //   BF16 peak; no recomputation, no
 //                         prediction modules, whatever precision the GEMMs run in
+//   ..._executed_precision  over the dense peak of the precision in which the multiplies run
 //   mfu_noncausal         the same with attention counted in full (PaLM, 2204.02311, appendix B;
 //   Megatron) tokens_per_second...  at the final batch
 #pragma once
@@ -23,6 +24,10 @@ namespace sim::report {
 
 inline constexpr std::string_view mfu_convention =
     "causal attention, dense BF16 peak, no recomputation, no prediction modules";
+
+// In which the stage's matrix multiplies run, substitutions of `port` included. Layers that a
+// recipe keeps in 16 bit, and attention, do not count.
+hardware::Precision executed_precision(const Result& result, const training::StageResult& stage);
 
 // Kinds of stages that a column means something for.
 enum class Applies { Always, Training, Generation, Reinforcement, Inference };

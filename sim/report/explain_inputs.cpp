@@ -74,9 +74,10 @@ std::vector<scenario::Input> inputs_of(const Explanation& explanation, const Res
                                        const std::vector<scenario::Input>& inputs) {
   const std::string& column = explanation.column;
   const auto holds = [&](const char* part) { return column.find(part) != std::string::npos; };
-  const bool of_step = explanation.path.starts_with("stages.") &&
-                       (holds("step_") || holds("communication.") || holds("memory_") ||
-                        holds("mfu") || holds("hfu") || holds("tflops") || holds("layout."));
+  const bool of_step =
+      explanation.path.starts_with("stages.") &&
+      (holds("step_") || holds("communication.") || holds("memory_") || holds("mfu") ||
+       holds("hfu") || holds("clock_fraction") || holds("tflops") || holds("layout."));
   const bool of_money = holds("usd"), of_energy = holds("energy") || holds("co2");
   const bool of_product = holds("h100_equivalents");
   const std::string stage =

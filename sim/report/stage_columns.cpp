@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/hardware/kernel.hpp"
+#include "sim/hardware/power.hpp"
+#include "sim/plan/port.hpp"
 #include "sim/report/columns.hpp"
 
 #include <tuple>
@@ -38,6 +40,15 @@ Value share_of_peak(const Result& r, const StageResult& s, Flops flops) {
       pool_named(r.scenario.cluster, s.pool).node->accelerator.spec;
   const auto peak = chip.peak.find(hardware::wide_precision(chip));
   if (peak == chip.peak.end())
+    return std::nullopt;
+  return ratio(flops_per_second_and_gpu(s, flops), peak->second.base());
+}
+
+// Of the dense peak of the precision in which the multiplies run.
+Value share_of_executed_peak(const Result& r, const StageResult& s, Flops flops) {
+  const auto& peaks = pool_named(r.scenario.cluster, s.pool).node->accelerator->peak;
+  const auto peak = peaks.find(executed_precision(r, s));
+  if (peak == peaks.end())
     return std::nullopt;
   return ratio(flops_per_second_and_gpu(s, flops), peak->second.base());
 }
@@ -125,7 +136,7 @@ void add_time_and_money(StageTable& t) {
         [](const StageResult& s) { return ratio(1, s.tokens_per_user_second); });
 }
 
-void add_flops(StageTable& t) {
+void add_utilisation(StageTable& t) {
   const Applies trains = Applies::Training;
   t.columns.push_back(
       {{"mfu", "", false, "Model FLOPs utilisation: " + std::string(mfu_convention) + "."},
@@ -142,6 +153,33 @@ void add_flops(StageTable& t) {
       {{"hfu", "", false, "Hardware FLOPs utilisation: recomputation counts too."},
        trains,
        [](const Result& r, const StageResult& s) { return share_of_peak(r, s, s.step.hardware); }});
+  const std::tuple<const char*, const char*, Flops execution::StepResult::*> executed[] = {
+      {"mfu_executed_precision",
+       "mfu over the dense peak of the precision in which the matrix multiplies run (FP8 where "
+       "they "
+       "do, attention and all), not of BF16.",
+       &execution::StepResult::model_causal},
+      {"mfu_noncausal_executed_precision", "mfu_noncausal over that peak.",
+       &execution::StepResult::model_full},
+      {"hfu_executed_precision", "hfu over that peak.", &execution::StepResult::hardware}};
+  for (const auto& [name, help, member] : executed)
+    t.columns.push_back(
+        {{name, "", false, help}, trains, [member = member](const Result& r, const StageResult& s) {
+           return share_of_executed_peak(r, s, s.step.*member);
+         }});
+}
+
+void add_flops(StageTable& t) {
+  const Applies trains = Applies::Training;
+  t.columns.push_back({{"clock_fraction", "", false,
+                        "Clock of the multiprocessors under the power limit over that at the rated "
+                        "power; 1 without "
+                        "a limit."},
+                       Applies::Always,
+                       [](const Result& r, const StageResult& s) {
+                         return Value(hardware::clock_fraction(
+                             pool_named(r.scenario.cluster, s.pool).node->accelerator.spec));
+                       }});
   t.add(trains, "model_tflops_per_gpu", "TFLOP/s",
         "Model FLOPs per second and GPU, causal attention.",
         [](const StageResult& s) { return flops_per_second_and_gpu(s, s.step.model_causal); });
@@ -304,6 +342,7 @@ void add_reinforcement(StageTable& t) {
 std::vector<StageColumn> make_stage_columns() {
   StageTable table;
   add_time_and_money(table);
+  add_utilisation(table);
   add_flops(table);
   add_communication(table);
   add_step(table);
@@ -318,6 +357,16 @@ std::vector<StageColumn> make_stage_columns() {
 }
 
 } // namespace
+
+hardware::Precision executed_precision(const Result& result, const StageResult& stage) {
+  const scenario::Scenario& s = result.scenario;
+  const hardware::AcceleratorSpec& chip = pool_named(s.cluster, stage.pool).node->accelerator.spec;
+  const hardware::Precision asked = s.stack->precision.gemm;
+  if (s.port.precision.empty() || plan::multiplies_in(chip, asked))
+    return asked;
+  std::vector<std::string> told; // elsewhere
+  return plan::ported(asked, chip, s.port, "stack.precision.gemm", told);
+}
 
 const std::vector<CauseColumn>& cause_columns() {
   static const std::vector<CauseColumn> columns{

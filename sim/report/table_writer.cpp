@@ -2,6 +2,8 @@
 #include "sim/report/table_writer.hpp"
 
 #include "sim/base/quantity_text.hpp"
+#include "sim/hardware/kernel.hpp"
+#include "sim/hardware/power.hpp"
 #include "sim/report/quantities.hpp"
 #include "sim/report/rules_writer.hpp"
 #include "sim/report/text_table.hpp"
@@ -69,6 +71,26 @@ std::string builds_on_text(const Result& r) {
          wrapped("  its dollars: " + scope_text(base.scenario, base.bill.convention), 4);
 }
 
+// MFU of the other peak, where multiplies run in less than 16 bit: that of BF16 may be above 1.
+std::string executed_precision_text(const Result& r) {
+  std::string text;
+  for (const StageResult& s : r.run.stages) {
+    if (!applies(Applies::Training, s.kind))
+      continue;
+    const hardware::AcceleratorSpec& chip =
+        pool_named(r.scenario.cluster, s.pool).node->accelerator.spec;
+    const hardware::Precision precision = executed_precision(r, s);
+    const auto value = column_value(r, s, "mfu_executed_precision");
+    if (value && precision != hardware::wide_precision(chip))
+      text += fmt::format("{}{} {}% of dense {} peak", text.empty() ? "" : ", ", s.name,
+                          with_commas(100 * *value, 1), name_of(precision));
+  }
+  return text.empty()
+             ? ""
+             : wrapped("  MFU over the peak that the multiplies run at, the rest as above: " + text,
+                       4);
+}
+
 std::string stages_text(const Result& r) {
   TextTable table({"Stage", "steps", "tokens", "step s", "hours", "GPU-hours", "USD", "tok/s/GPU",
                    "TFLOP/s", "MFU"});
@@ -90,7 +112,7 @@ std::string stages_text(const Result& r) {
   out += wrapped("  TFLOP/s and MFU: " + std::string(mfu_convention) +
                      "; steps, tokens/s and MFU at the final batch",
                  4);
-  return out;
+  return out + executed_precision_text(r);
 }
 
 // Rate of a pool against latency of a user.
@@ -337,9 +359,14 @@ std::string layout_text(const plan::ParallelismSpec& l) {
 std::string pool_text(const hardware::PoolSpec& pool) {
   const auto named = [](const std::string& name) { return name.empty() ? "(written out)" : name; };
   const hardware::NodeSpec& node = pool.node.spec;
-  return fmt::format("{} x {} ({} x {}), {}", with_commas(pool.nodes), named(pool.node.name),
+  std::string limit;
+  const hardware::AcceleratorSpec& chip = node.accelerator.spec;
+  if (chip.power_limit)
+    limit = fmt::format(" at {:.4g} of {:.4g} W, clock {:.3f}", *chip.power_limit / watt,
+                        chip.power / watt, hardware::clock_fraction(chip));
+  return fmt::format("{} x {} ({} x {}{}), {}", with_commas(pool.nodes), named(pool.node.name),
                      with_commas(static_cast<double>(pool.nodes) * node.accelerators),
-                     named(node.accelerator.name), named(pool.fabric.name));
+                     named(node.accelerator.name), limit, named(pool.fabric.name));
 }
 
 std::string heading_text(const scenario::Scenario& scenario,

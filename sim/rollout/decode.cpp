@@ -4,6 +4,7 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/portable_math.hpp"
 #include "sim/hardware/kernel.hpp"
+#include "sim/hardware/power.hpp"
 #include "sim/rollout/prompt_kernels.hpp"
 #include "sim/workload/counts.hpp"
 #include "sim/workload/dimensions.hpp"
@@ -57,7 +58,7 @@ FlopsPerSecond multiply_rate(const GenerationSetting& setting) {
   const double k = setting.model->hidden;
   return hardware::peak(chip, precision, "stages") *
          (kernels->second.peak_fraction * k / (k + kernels->second.half_k) *
-          chip.kernels->sustained_fraction);
+          hardware::sustained_rate(chip));
 }
 
 // Layers as the engine runs them in one step: the model's, and one pass of a prediction module per
@@ -197,7 +198,7 @@ void DecodeModel::count_attention(const GenerationSetting& setting) {
       latent ? 2.0 * attention.kv_rank + attention.rope_dim : 2.0 * attention.head_dim;
   attention_per_context_ = tokens_per_step_ * layers * 2 * attention.heads * width * flop /
                            (hardware::peak(chip, hardware::wide_precision(chip), "cluster") *
-                            kernels.decode_compute_fraction);
+                            kernels.decode_compute_fraction * hardware::clock_fraction(chip));
   cache_tokens_ = free_for_cache(setting, replica_) / cache_per_token;
   window_ = attention.window;
 }
@@ -249,7 +250,7 @@ void DecodeModel::count_prefill(const GenerationSetting& setting) {
       flops_per_score / (hardware::peak(chip, hardware::wide_precision(chip), "cluster") *
                          kernels.forward_fraction) +
       kernels.exposed_exponentials * flop / chip.special_function_peak;
-  prompt_attention_per_square_ = scores_per_key / 2 * per_score / chip.kernels->sustained_fraction;
+  prompt_attention_per_square_ = scores_per_key / 2 * per_score / hardware::sustained_rate(chip);
   prompt_extra_length_ = kernels.query_tile + 2 * kernels.half_length;
   if (model.attention.kind == workload::AttentionKind::Latent) // keys and values of what is cached
     expand_per_cached_token_ = 2.0 * model.layers * model.attention.kv_rank * core.heads *

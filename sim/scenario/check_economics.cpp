@@ -6,6 +6,29 @@
 
 namespace sim::scenario {
 
+namespace {
+
+void check_power_limit(const hardware::AcceleratorSpec& chip, const std::string& place,
+                       const Say& say) {
+  if (!chip.power_limit)
+    return;
+  const auto need = [&](bool known, const char* key, const std::string& value) {
+    if (!known)
+      say(place + key, "it is not known, and power_limit of the accelerator needs it",
+          "write " + value + ", or leave out power_limit");
+  };
+  need(chip.power > Watts{}, "power", "power: 700 W");
+  need(chip.idle_power > Watts{}, "idle_power", "idle_power: 75 W");
+  need(chip.kernels->power_curve.has_value(), "kernels.power_curve",
+       "power_curve: {voltage_floor: 0.7}");
+  if (chip.power > Watts{} &&
+      (*chip.power_limit > chip.power || *chip.power_limit <= chip.idle_power))
+    say(place + "power_limit", "the limit is not between power without work and rated power",
+        "must be above idle_power and not above power");
+}
+
+} // namespace
+
 void check_accelerator(const hardware::NodeSpec& node, const plan::PortSpec& port,
                        const std::string& path, const Say& say) {
   const hardware::AcceleratorSpec& chip = node.accelerator.spec;
@@ -38,6 +61,7 @@ void check_accelerator(const hardware::NodeSpec& node, const plan::PortSpec& por
   }
   if (chip.power > Watts{} && chip.idle_power > chip.power)
     say(place + "idle_power", "more power without work than with it", "must not be above power");
+  check_power_limit(chip, place, say);
 }
 
 void check_price(const Scenario& scenario, const Say& say) {

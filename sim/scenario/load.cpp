@@ -91,6 +91,23 @@ void add_borrowed_profile(const Scenario& scenario, std::vector<WeakInput>& weak
                     "failures measured on " + listed(own) + ", used for " + listed(others)});
 }
 
+// The power curve matters where some chip's power is limited, and is no input elsewhere.
+void forget_power_curves(Loaded& loaded) {
+  const auto limited = [](const hardware::PoolSpec& pool) {
+    return pool.node->accelerator->power_limit.has_value();
+  };
+  const auto& pools = loaded.scenario.cluster.pools;
+  if (limited(loaded.scenario.cluster.main) ||
+      std::any_of(pools.begin(), pools.end(),
+                  [&](const auto& pool) { return limited(pool.second); }))
+    return;
+  const auto of_curve = [](const auto& input) {
+    return input.path.find("power_curve") != std::string::npos;
+  };
+  std::erase_if(loaded.weak_inputs, of_curve);
+  std::erase_if(loaded.inputs, of_curve);
+}
+
 Loaded load_document(std::optional<Node> document, const std::string& file,
                      const LoadOptions& options, Findings& findings) {
   ProvenanceBook book;
@@ -134,6 +151,7 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
   loaded.weak_inputs = book.weak_inputs();
   add_borrowed_profile(loaded.scenario, loaded.weak_inputs);
   loaded.inputs = book.inputs();
+  forget_power_curves(loaded);
   loaded.uncertain_inputs = values.uncertain();
   return loaded;
 }

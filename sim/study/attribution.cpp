@@ -24,8 +24,20 @@ namespace {
 using scenario::Scenario;
 using training::RunResult;
 
-// What only the bill sees.
-constexpr PropertySet of_bill = bit(Property::Power) | bit(Property::Price);
+bool limits_power(const Scenario& s) {
+  const auto limited = [](const hardware::PoolSpec& pool) {
+    return pool.node->accelerator->power_limit.has_value();
+  };
+  return limited(s.cluster.main) ||
+         std::any_of(s.cluster.pools.begin(), s.cluster.pools.end(),
+                     [&](const auto& pool) { return limited(pool.second); });
+}
+
+// What only the bill sees: power as long as no clock hangs on it.
+PropertySet of_bill(const Scenario& first, const Scenario& second) {
+  const bool clocks = limits_power(first) || limits_power(second);
+  return bit(Property::Price) | (clocks ? PropertySet{0} : bit(Property::Power));
+}
 
 enum class Layouts { Frozen, Reoptimised };
 
@@ -64,7 +76,8 @@ public:
   Steps(const AttributionRequest& request, Layouts layouts, const ParallelOptions& options)
       : request_(request), hybrid_(request.first->scenario, request.second->scenario),
         layouts_(layouts), differing_(hybrid_.differing()) {
-    seen_by_run_ = differing_ & ~of_bill & differing_for_run();
+    seen_by_run_ = differing_ & ~of_bill(request.first->scenario, request.second->scenario) &
+                   differing_for_run();
     // With its layout given, what a training stage needs fits or does not.
     only_fits_ = layouts == Layouts::Frozen && !generates(request.first->scenario) &&
                  !generates(request.second->scenario);

@@ -64,7 +64,9 @@ void take_compute(PoolSpec& to, const PoolSpec& from) {
   chip.streaming_multiprocessors = other.streaming_multiprocessors;
   const hardware::MemoryKernelSpec memory = chip.kernels->memory;
   const double decoding = chip.kernels->attention.decode_bandwidth_fraction;
+  const std::optional<hardware::PowerCurveSpec> curve = chip.kernels->power_curve;
   chip.kernels.spec = other.kernels.spec;
+  chip.kernels->power_curve = curve;
   chip.kernels->memory = memory;
   chip.kernels->attention.decode_bandwidth_fraction = decoding;
 }
@@ -133,6 +135,8 @@ void take_power(PoolSpec& to, const PoolSpec& from) {
   AcceleratorSpec& chip = to.node->accelerator.spec;
   chip.power = from.node->accelerator->power;
   chip.idle_power = from.node->accelerator->idle_power;
+  chip.power_limit = from.node->accelerator->power_limit;
+  chip.kernels->power_curve = from.node->accelerator->kernels->power_curve;
   const double size = double(to.node->accelerators) / from.node->accelerators;
   to.node->power = from.node->power * size;
   to.node->idle_power = from.node->idle_power * size;
@@ -281,7 +285,10 @@ std::string value_of(Property property, const Scenario& s) {
   case Property::Count:
     return std::to_string(gpus_of(s));
   case Property::Power:
-    return fmt::format("{:.4g} kW/node", node.power / (1000 * watt));
+    return fmt::format("{:.4g} kW/node", node.power / (1000 * watt)) +
+           (node.accelerator->power_limit
+                ? fmt::format(", limit {:.4g} W", *node.accelerator->power_limit / watt)
+                : "");
   case Property::Price:
     return price_of(s);
   case Property::Workload:

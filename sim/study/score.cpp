@@ -38,7 +38,12 @@ struct Row {
   std::vector<Diagnostic> mistakes; // in its text
 };
 
-constexpr std::array<std::string_view, 3> shares_of_peak{"mfu", "mfu_noncausal", "hfu"};
+constexpr std::array<std::string_view, 6> shares_of_peak{"mfu",
+                                                         "mfu_noncausal",
+                                                         "hfu",
+                                                         "mfu_executed_precision",
+                                                         "mfu_noncausal_executed_precision",
+                                                         "hfu_executed_precision"};
 
 // By dimension: durations, GPU-hours and what they cost fall with speed; FLOPs, bytes and tokens
 // per second grow, and so do the shares of the peak, which have none.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What must hold between two runs, whatever the figures are.
+#include "sim/hardware/power.hpp"
 #include "sim/report/json_writer.hpp"
 #include "sim/scenario/load.hpp"
 #include "sim/simulate.hpp"
@@ -94,6 +95,30 @@ TEST_CASE("twice the replicas at the same batch for each leave the passes alone"
     // The optimizer's share shrinks with the replicas; all else in the category stays.
     CHECK(a.breakdown[c] / b.breakdown[c] == Approx(1).epsilon(0.01));
   }
+}
+
+TEST_CASE("a limit on power: at the rated one nothing moves, below it steps slow and draw less") {
+  const std::string key = "cluster.node.accelerator.power_limit=";
+  const Result free = run(), rated = run({key + "700 W"});
+  CHECK(rated.run.fingerprint == free.run.fingerprint);
+  CHECK(rated.bill.equipment_energy.base() == free.bill.equipment_energy.base());
+  double time = to_seconds(free.run.wall) / second;
+  for (const char* limit : {"600 W", "500 W", "400 W", "300 W", "200 W"}) {
+    INFO(limit);
+    const Result capped = run({key + limit});
+    const double slower = to_seconds(capped.run.wall) / second;
+    CHECK(slower > time);
+    time = slower;
+    // No more than multiplies slow, and the nodes draw less.
+    const double clock =
+        hardware::clock_fraction(capped.scenario.cluster.main.node->accelerator.spec);
+    CHECK(slower < to_seconds(free.run.wall) / second / clock);
+    CHECK(capped.bill.equipment_energy / to_seconds(capped.run.wall) <
+          free.bill.equipment_energy / to_seconds(free.run.wall));
+  }
+  const auto energy = [&](const char* limit) { return run({key + limit}).bill.equipment_energy; };
+  CHECK(energy("500 W") < free.bill.equipment_energy);
+  CHECK(energy("100 W") > energy("300 W"));
 }
 
 TEST_CASE("an idle machine's power costs no GPU-hours: energy price changes energy only") {

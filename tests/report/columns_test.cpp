@@ -86,6 +86,38 @@ TEST_CASE("a chip whose BF16 peak nobody states has no MFU, and still has its ho
   CHECK(value(r, "stages.pre-training.gpu_hours") == 16);
 }
 
+TEST_CASE("FP8 runs have a utilisation of the peak that they run at") {
+  // 64, 80 and 96 thousand TFLOP in 10 s on 16 GPUs of 1000 (BF16) and 2000 TFLOP/s (FP8).
+  Result r = hand_made::result();
+  const std::string p = "stages.pre-training.", end = "_executed_precision";
+  CHECK(value(r, p + "mfu" + end) == value(r, p + "mfu")); // BF16 multiplies
+  hardware::AcceleratorSpec& chip = r.scenario.cluster.main.node->accelerator.spec;
+  chip.peak[hardware::Precision::Fp8] = 2000 * (teraflop / second);
+  r.scenario.stack->precision.gemm = hardware::Precision::Fp8;
+  CHECK(value(r, p + "mfu") == Approx(0.4));
+  CHECK(value(r, p + "mfu" + end) == Approx(0.2));
+  CHECK(value(r, p + "mfu_noncausal" + end) == Approx(0.25));
+  CHECK(value(r, p + "hfu" + end) == Approx(0.3));
+  // A port to BF16 runs at BF16's peak; multiplies whose peak nobody states have no utilisation.
+  chip.kernels->gemm[hardware::Precision::Bf16] = {};
+  r.scenario.port.precision = {hardware::Precision::Bf16};
+  CHECK(value(r, p + "mfu" + end) == Approx(0.4));
+  r.scenario.port.precision.clear();
+  chip.peak.erase(hardware::Precision::Fp8);
+  CHECK_FALSE(report::find_quantity(r, p + "mfu" + end).has_value());
+}
+
+TEST_CASE("a stage shows the clock that a power limit leaves") {
+  Result r = hand_made::result();
+  CHECK(value(r, "stages.pre-training.clock_fraction") == 1);
+  hardware::AcceleratorSpec& chip = r.scenario.cluster.main.node->accelerator.spec;
+  chip.power = 1000 * watt;
+  chip.idle_power = 100 * watt;
+  chip.power_limit = 100 * watt + 0.729 * 900 * watt;
+  chip.kernels->power_curve = hardware::PowerCurveSpec{0.7};
+  CHECK(value(r, "stages.pre-training.clock_fraction") == Approx(0.9));
+}
+
 TEST_CASE("paths are unique, all resolve, and units are of the quantity grammar") {
   const Result r = hand_made::result();
   std::set<std::string> seen;

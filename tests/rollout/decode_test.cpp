@@ -191,6 +191,23 @@ TEST_CASE("a tensor-parallel replica of an expert model cuts every expert: no ex
   CHECK_THROWS_AS(DecodeModel(c.setting()), InfeasibleError);
 }
 
+TEST_CASE("a power limit slows reading prompts by the clock, and decoding that memory bounds not") {
+  Case c;
+  const DecodeModel free(c.setting());
+  hardware::AcceleratorSpec& chip = c.pool.node->accelerator.spec;
+  chip.power = 700 * watt;
+  chip.idle_power = 100 * watt;
+  chip.power_limit = 100 * watt + 0.729 * 600 * watt; // 0.9 of the clock
+  chip.kernels->power_curve = hardware::PowerCurveSpec{0.7};
+  const DecodeModel limited(c.setting());
+  const PrefillTime fast = free.prefill_parts(4000), slow = limited.prefill_parts(4000);
+  CHECK(fast.multiplies / slow.multiplies == Approx(0.9).epsilon(1e-12));
+  CHECK(fast.attention / slow.attention == Approx(0.9).epsilon(1e-12));
+  CHECK(slow.exchange == fast.exchange);
+  CHECK(limited.step(1, 1).duration == free.step(1, 1).duration); // reads weights
+  CHECK(limited.step(1000, 1).duration > free.step(1000, 1).duration);
+}
+
 TEST_CASE("cached prompt tokens are not multiplied but expanded and attended to") {
   Case c;
   const DecodeModel model(c.setting());

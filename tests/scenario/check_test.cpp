@@ -149,6 +149,23 @@ TEST_CASE("rules across the keys of models, nodes and pools") {
   CHECK_THAT(
       cluster("node: {extends: hgx-h800, idle_power: 99 kW}, nodes: 8, fabric: deepseek-mpft"),
       Catch::StartsWith("2:49 cluster.node.idle_power: more power without work"));
+  const auto limit = [&](const std::string& chip, const std::string& keys) {
+    return cluster("node: {extends: hgx-h800, accelerator: {extends: " + chip + ", " + keys +
+                   "}}, nodes: 8, fabric: deepseek-mpft");
+  };
+  const std::string chip = "cluster.node.accelerator.";
+  CHECK(limit("h800-sxm", "power_limit: 500 W").empty());
+  CHECK(limit("h800-sxm", "power_limit: 700 W").empty());
+  CHECK_THAT(limit("h800-sxm", "power_limit: 800 W"),
+             Catch::StartsWith("2:77 " + chip + "power_limit: the limit is not between"));
+  CHECK_THAT(limit("h800-sxm", "power_limit: 75 W"),
+             Catch::Contains("must be above idle_power and not above power"));
+  CHECK_THAT(limit("h800-sxm", "power: 0 W, idle_power: 0 W, power_limit: 500 W"),
+             Catch::Contains(chip + "power: it is not known, and power_limit"));
+  CHECK_THAT(limit("h800-sxm", "idle_power: 0 W, power_limit: 500 W"),
+             Catch::Contains(chip + "idle_power: it is not known, and power_limit"));
+  CHECK_THAT(limit("mi300x", "power_limit: 500 W"),
+             Catch::Contains(chip + "kernels.power_curve: it is not known, and power_limit"));
   CHECK_THAT(cluster("node: hgx-h800, nodes: 8, fabric: {extends: deepseek-mpft, tiers: 3}"),
              Catch::Contains("cluster.fabric.pod_nodes: three tiers need it"));
   const auto fabric = [&](const std::string& keys) {

@@ -81,6 +81,29 @@ TEST_CASE("one property that differs makes the whole difference") {
   CHECK(shares.at("layout") == 0);
 }
 
+TEST_CASE(
+    "a power limit is seen by clocks: its share is the whole difference, in runs of its own") {
+  const Result first = run("minimal.yaml", {});
+  const Result other = run("minimal.yaml", {"cluster.node.accelerator.power_limit=400 W"});
+  const report::AttributionTable table = attributed(first, other);
+  check_exact(table, first, other);
+  CHECK(table.simulated == 2);
+  const auto shares = shares_of(table, hours);
+  REQUIRE(shares.size() == 2); // and the layout
+  CHECK(shares.at("power") > 0);
+  CHECK(shares.at("layout") == 0);
+  // With other memory beside it, and on another chip whose power is not limited.
+  const Result both = run("minimal.yaml", {"cluster.node.accelerator.power_limit=400 W",
+                                           "cluster.node.accelerator.memory_bandwidth=2000 GB/s"});
+  const report::AttributionTable two = attributed(first, both);
+  check_exact(two, first, both);
+  CHECK(two.simulated == 4);
+  const Result ampere = run("minimal.yaml", {"cluster.node=hgx-a100"});
+  const report::AttributionTable across = attributed(other, ampere);
+  check_exact(across, other, ampere);
+  CHECK(shares_of(across, hours).at("power") < 0);
+}
+
 TEST_CASE("six properties of DeepSeek-V3 add up exactly; price and power take no run") {
   const Result first = run("deepseek-v3.yaml", {}), other = run("deepseek-v3.yaml", six);
   const report::AttributionTable table = attributed(first, other);
