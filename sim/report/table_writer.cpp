@@ -93,6 +93,19 @@ std::string stages_text(const Result& r) {
   return out;
 }
 
+// Rate of a pool against latency of a user.
+std::string serving_text(const Result& r) {
+  std::string out;
+  for (const StageResult& s : r.run.stages)
+    if (s.tokens_per_user_second > 0)
+      out += wrapped(fmt::format("  {}: {} responses at once on a GPU, {} tokens/s each ({} ms a token)",
+                                 s.name, significant(s.sequences_per_gpu),
+                                 significant(s.tokens_per_user_second),
+                                 significant(1e3 / s.tokens_per_user_second)),
+                     4);
+  return out.empty() ? "" : "Generation\n" + out;
+}
+
 // How the stages grow with what is delivered.
 std::string sizes_text(const Result& r) {
   std::string out;

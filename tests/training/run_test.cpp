@@ -227,6 +227,30 @@ TEST_CASE("decoding and prefill on pools of their own take together what one poo
   CHECK_THROWS_AS(hours(InferencePhase::Prefill, 1), InfeasibleError);
 }
 
+TEST_CASE("a pool with a load for a share of the time takes as much longer, idle in between") {
+  RunInput input = small_run();
+  StageSpec stage;
+  stage.name = "data";
+  stage.kind = StageKind::Inference;
+  stage.tokens = 1e9;
+  stage.inference = InferenceSpec{.prompt_tokens = 200,
+                                  .response = {{{0, 1000}}, 0, {{1, 2000}}},
+                                  .decoding = {},
+                                  .batch_per_gpu = 64};
+  input.stages = {stage};
+  const RunResult always = simulate_run(input);
+  input.stages[0].inference->utilisation = 0.4;
+  const RunResult sometimes = simulate_run(input);
+  check_sums(sometimes);
+  CHECK(to_seconds(sometimes.wall) / to_seconds(always.wall) == Approx(2.5).epsilon(1e-9));
+  const auto idle = [](const RunResult& run) {
+    return double(charged(run.stages.at(0).ledger, Category::Idle)) /
+           double(run.stages.at(0).ledger.total());
+  };
+  CHECK(idle(always) == 0);
+  CHECK(idle(sometimes) == Approx(0.6).epsilon(1e-9));
+}
+
 TEST_CASE("failures cost time in every kind of stage, and only time") {
   RunInput input = small_run();
   StageSpec data;
