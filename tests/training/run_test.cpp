@@ -195,6 +195,9 @@ TEST_CASE("bulk generation takes tokens over rate") {
       rollout::steady_generation(setting, stage.inference->response, 200, 64).tokens_per_gpu_second;
   CHECK(to_seconds(result.wall) / second == Approx(1e9 / (32 * rate)).epsilon(1e-9));
   CHECK((charged(result.ledger, Category::ExposedExpert) > 0));
+  // A GPU's tokens are those of its users.
+  CHECK(result.sequences_per_gpu == 64);
+  CHECK(result.tokens_per_user_second == Approx(rate / 64).epsilon(1e-12));
 }
 
 TEST_CASE("decoding and prefill on pools of their own take together what one pool takes for both") {
