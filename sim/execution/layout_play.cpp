@@ -327,8 +327,9 @@ void LayoutPlay::require_playable(const plan::PipelineProgram& program, Fidelity
     }
   }
   for (const StageUpdate& update : updates_)
-    for (const auto* list : {&update.gradients_early, &update.gradients_late,
-                             &update.parameters_early, &update.parameters_late})
+    for (const auto* list :
+         {&update.gradients_early, &update.gradients_late, &update.tied_gradients,
+          &update.parameters_early, &update.parameters_late})
       for (const ScriptCollective& collective : *list) {
         tasks += 1;
         messages += fidelity.detail == Detail::Message ? messages_of(collective, patterns_) : 0;
@@ -350,13 +351,30 @@ std::shared_ptr<IndexedProgram> LayoutPlay::program() const {
                                                    layout.virtual_stages, setting_.mode});
 }
 
-StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity, BytesPerSecond storage,
+Fidelity LayoutPlay::fidelity_for(const plan::PipelineProgram& program, Fidelity asked,
+                                  BytesPerSecond storage) {
+  const plan::ParallelismSpec& layout = setting_.layout;
+  if (asked.detail != Detail::Pass || layout.zero_stage < 2 || layout.pipeline == 1 ||
+      !stages_share_shard_trunks(*stage_for(asked, storage).machine, patterns_))
+    return asked;
+  Fidelity kernels = asked;
+  kernels.detail = Detail::Kernel;
+  try {
+    require_playable(program, kernels);
+  } catch (const InfeasibleError&) { // too large a step for kernels
+    return asked;
+  }
+  return kernels;
+}
+
+StepTiming LayoutPlay::play(std::int64_t batch, Fidelity asked, BytesPerSecond storage,
                             StepTrace* trace) {
   setting_.batch = batch;
   const std::shared_ptr<IndexedProgram> indexed = this->program();
   const plan::PipelineProgram& program = indexed->program;
   learn_patterns(indexed->index);
-  require_playable(program, fidelity);
+  require_playable(program, asked);
+  const Fidelity fidelity = fidelity_for(program, asked, storage);
   const Stage& stage = stage_for(fidelity, storage);
   StepPlan step;
   step.machine = stage.machine;

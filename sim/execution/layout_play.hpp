@@ -52,6 +52,9 @@ private:
   const PassTiming& timing(Interior& interior, const plan::PassKey& key, bool beside_data);
   void learn_patterns(ProgramIndex& index);
   Stage& stage_for(Fidelity fidelity, BytesPerSecond storage);
+  // The detail in which the step is played: kernels, where passes could not tell its time.
+  Fidelity fidelity_for(const plan::PipelineProgram& program, Fidelity asked,
+                        BytesPerSecond storage);
   void require_playable(const plan::PipelineProgram& program, Fidelity fidelity);
   [[nodiscard]] Machine unfolded(BytesPerSecond storage);
   const BuiltMachine& built_machine(bool single, BytesPerSecond storage);

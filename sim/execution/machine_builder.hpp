@@ -47,6 +47,10 @@ void add_storage(const topology::Fabric& fabric, BytesPerSecond of_nic, Machine&
 // whose patterns are those of the inner kinds, in their order.
 Machine unit_machine(const Machine& whole, const RankMap& map);
 
+// Whether the passes of two stages gather or reduce shards over one trunk. Passes of mean demand
+// would get out of one another's way there, where collectives wait.
+bool stages_share_shard_trunks(const Machine& units, const Patterns& inner);
+
 // What the passes of all units of a stage put on trunks that several of them use.
 class SharedLoads {
 public:

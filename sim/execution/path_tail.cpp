@@ -33,8 +33,7 @@ bool Player::Path::data_keeps_apart() const {
   std::vector<std::vector<Id>> data_on(machine_.trunks.size());
   const auto for_each_load = [this](bool data, auto&& visit) {
     for (Id id = 0; id < machine_.teams.size(); ++id) {
-      const TeamKind kind = machine_.teams[id].kind;
-      if ((kind == TeamKind::Data || kind == TeamKind::ExpertData) != data)
+      if (is_update(machine_.teams[id].kind) != data)
         continue;
       for (const Use& use : machine_.uses_of(machine_.teams[id]))
         for (const network::TrunkLoad& load : machine_.loads_of(use))

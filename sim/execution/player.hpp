@@ -45,6 +45,7 @@ private:
     Passes,
     Early,
     Late,
+    Tied,
     Norm,
     Optimizer,
     HostUpdate,
@@ -240,6 +241,7 @@ private:
   void end_passes(Id actor);
   void after_early(Id actor);
   void after_late(Id actor);
+  void after_tied(Id actor);
   void after_optimizer(Id actor);
   void start_parameters(Id actor);
   void after_parameters(Id actor);

@@ -128,8 +128,9 @@ void Player::find_sizes() {
   for (const BytesPerSecond most : drawn)
     collectives_draw_ += most;
   for (const StageUpdate& update : plan_.updates)
-    for (const auto* list : {&update.gradients_early, &update.gradients_late,
-                             &update.parameters_early, &update.parameters_late})
+    for (const auto* list :
+         {&update.gradients_early, &update.gradients_late, &update.tied_gradients,
+          &update.parameters_early, &update.parameters_late})
       note_held(*list);
   double all = plan_.beside.held_sms;
   for (const double most : held)

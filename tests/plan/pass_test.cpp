@@ -308,6 +308,7 @@ TEST_CASE_METHOD(
   layout.pipeline = 4;
   layout.expert = 8;
   layout.schedule = Schedule::DualPipe;
+  stack.overlap.expert_pairs = true;
   const Pass pair = build(m, layout, PassKind::Pair);
   REQUIRE(pair.chains.size() == 2);
   CHECK(waiting(pair.chains[0]) == 0);

@@ -69,6 +69,7 @@ struct ScheduleRule {
   bool interleaves = false;     // virtual_stages counts
   bool splits_backward = false; // weight gradients in passes of their own
   bool even = false;            // ranks and micro-batches
+  bool pairs = false;           // a forward and a backward pass run as one (OverlapSpec)
   int micro_batches_a_rank = 0; // least micro-batches over ranks
   PipelineProgram (*build)(const PipelineShape&) = nullptr;
   StoredPeaks (*stored)(const PipelineShape&, int rank) = nullptr;
