@@ -160,11 +160,15 @@ class TorchBackend:
         torch = self.torch
         if precision == "fp8":
             return self.fp8_gemm(m, n, k)
-        a, b = self.tensors(groups, m, k), self.tensors(groups, n, k)  # weights lie as those of a linear layer
-        result = torch.empty(groups, m, n, dtype=torch.bfloat16, device=self.device)
+        weights = self.tensors(groups, n, k)  # lie as those of a linear layer
         if groups == 1:
-            return lambda turn: torch.mm(a[turn][0], b[turn][0].t(), out=result[0])
-        return lambda turn: torch.bmm(a[turn], b[turn].transpose(1, 2), out=result)
+            a, result = self.tensors(m, k), torch.empty(m, n, dtype=torch.bfloat16, device=self.device)
+            return lambda turn: torch.mm(a[turn], weights[turn][0].t(), out=result)
+        if not self.gpu or not hasattr(torch, "_grouped_mm"):  # batched multiplies are other kernels
+            raise Unsupported(f"no grouped multiplies in {self.measured['software']} on {self.measured['device']}")
+        a = self.tensors(groups * m, k)
+        ends = torch.arange(m, groups * m + 1, m, dtype=torch.int32, device=self.device)
+        return lambda turn: torch._grouped_mm(a[turn], weights[turn].transpose(1, 2), offs=ends)
 
     def fp8_gemm(self, m, n, k):
         torch = self.torch

@@ -53,10 +53,12 @@ std::string read_line(std::string_view line, MeasuredGroup& group) {
   std::vector<double> numbers;
   for (std::size_t i = words_before_numbers; i < words.size(); ++i) {
     const std::optional<double> number = parse_number(words[i]);
-    if (!number || (i < words_before_errors && *number < 1))
+    if (!number || (i < words_before_errors && (*number < 1 || *number > 1e15)))
       return "'" + std::string(words[i]) + "' is not what stands here";
     numbers.push_back(*number);
   }
+  if (numbers[0] > numbers[1] || numbers[2] > numbers[3])
+    return "the least is more than the most";
   group.least_gpus = static_cast<std::int64_t>(numbers[0]);
   group.most_gpus = static_cast<std::int64_t>(numbers[1]);
   group.least_parameters = numbers[2];

@@ -45,6 +45,7 @@ private:
   void settle();
   void settle_beside(const Experience& longest);
   void settle_offload();
+  void require_room(const plan::MemoryPlan& updated, Bytes beside) const;
   [[nodiscard]] Bytes frozen_models();
   [[nodiscard]] bool has_critic() const { return spec_.algorithm == Algorithm::Ppo; }
   [[nodiscard]] bool has_reward_model() const { return spec_.reward.kind == RewardKind::Model; }
@@ -133,6 +134,15 @@ Bytes Loop::frozen_models() {
   return sum;
 }
 
+// Updates of a model while the others stay in device memory.
+void Loop::require_room(const plan::MemoryPlan& updated, Bytes beside) const {
+  if (updated.total() + beside > updated.capacity)
+    refuse(context_.stage, "reinforcement.offload",
+           fmt::format("{:.1f} GiB of other models do not fit beside the {:.1f} GiB of updates",
+                       beside / gibibyte, updated.total() / gibibyte),
+           "offload: true, or a layout with fewer parameters on a GPU");
+}
+
 // What moves to and from device memory in an iteration. The policy, the critic and their optimizers
 // leave and come back, frozen models are only loaded. Without offload all stay.
 void Loop::settle_offload() {
@@ -140,11 +150,9 @@ void Loop::settle_offload() {
   const Bytes frozen = frozen_models();
   if (!spec_.offload) {
     const Bytes beside = frozen + (has_critic() ? resident(critic_.memory()) : Bytes{});
-    if (policy.total() + beside > policy.capacity)
-      refuse(context_.stage, "reinforcement.offload",
-             fmt::format("{:.1f} GiB of other models do not fit beside the {:.1f} GiB of updates",
-                         beside / gibibyte, policy.total() / gibibyte),
-             "offload: true, or a layout with fewer parameters on a GPU");
+    require_room(policy, beside);
+    if (has_critic())
+      require_room(critic_.memory(), frozen + resident(policy));
     if (!separate()) // generation has what training leaves
       generation_stack_.framework_memory += resident(policy) + beside;
     return;

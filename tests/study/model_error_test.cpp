@@ -377,6 +377,8 @@ TEST_CASE("the shipped evidence is read, and a broken one is told") {
       {"groups:\n- t c s dense steps 8 64 1e9 2.5e9\n", ":2:3: error: a group needs"},
       {"groups:\n- t c s sparse steps 8 64 1e9 2.5e9 0.1\n", "'sparse' is no workload"},
       {"groups:\n- t c s dense step 8 64 1e9 2.5e9 0.1\n", "'step' is nothing that is measured"},
+      {"groups:\n- t c s dense steps 64 8 1e9 2.5e9 0.1\n", "the least is more than the most"},
+      {"groups:\n- t c s dense steps 8 1e19 1e9 2.5e9 0.1\n", "'1e19' is not what stands here"},
       {"groups:\n- t c s dense steps 0 64 1e9 2.5e9 0.1\n", "'0' is not what stands here"},
       {"groups:\n- t c s dense steps 8 64 1e9 2.5e9 0,1\n", "'0,1' is not what stands here"},
       {"rows: []\n", "the list 'groups' is missing"}};

@@ -205,6 +205,30 @@ TEST_CASE("reward model and critic of another size take what their size takes") 
   CHECK(path_of(stage) == "stages.rl.reinforcement.reward");
 }
 
+TEST_CASE("without offload a critic larger than the policy updates beside it") {
+  RunInput input = small_run();
+  input.cluster.main = small_pool(4);
+  StageSpec stage = plain_loop(Placement::Colocated, 0);
+  const auto run = [&](double memory) {
+    input.stages = {stage};
+    input.cluster.main.node.spec.accelerator.spec.memory = memory * gibibyte;
+    return simulate_run(input).stages.at(0);
+  };
+  const plan::MemoryPlan large = run(1000).step.memory;
+  Named<workload::ModelSpec> critic;
+  critic.spec = input.model.spec;
+  input.model.spec.layers /= 2;
+  input.model.spec.vocabulary /= 2;
+  const plan::MemoryPlan small = run(1000).step.memory;
+  stage.reinforcement->algorithm = Algorithm::Ppo;
+  stage.reinforcement->critic.model = critic;
+  const double needed =
+      (large.total() + small.weights + small.gradients + small.optimizer) / gibibyte;
+  REQUIRE(needed > (small.total() + large.weights + large.gradients + large.optimizer) / gibibyte);
+  CHECK_NOTHROW(run(1.01 * needed));
+  CHECK_THROWS_AS(run(0.99 * needed), InfeasibleError);
+}
+
 TEST_CASE("resampling repeats rollouts, over-provisioning cuts the longest responses") {
   StageSpec stage = reinforcement("rl", 40);
   const StageResult plain = run_one(stage);
