@@ -51,7 +51,6 @@ private:
   void work(const training::StageSpec& stage, const std::string& path);
   void evaluation(const training::StageSpec& stage, const std::string& path);
   void batch(const training::BatchSpec& batch, const std::string& path);
-  void positions(const training::StageSpec& stage, const std::string& path);
   void response(const rollout::LengthSpec& response, const std::string& path);
   void stage_pool(const std::string& pool, const std::string& path);
   void pool(const hardware::PoolSpec& pool, const std::string& path);
@@ -111,7 +110,6 @@ void Checker::stage(const training::StageSpec& stage, const std::string& path) {
   if (!inference && stage.batch.end == 0)
     say(path + ".batch", "a training stage needs it", "write the sequences per step, such as 1024");
   batch(stage.batch, path + ".batch");
-  positions(stage, path);
   if (stage.reinforcement)
     loop(*stage.reinforcement, path + ".reinforcement");
   if (stage.inference)
@@ -161,38 +159,6 @@ void Checker::work(const training::StageSpec& stage, const std::string& path) {
     say(path + ".duration", "an rl stage lasts as long as its steps say", "write steps");
   if (stage.samples && stage.tokens_per_sample == 0)
     say(path + ".tokens_per_sample", "samples need it", "write the mean tokens of a sample");
-}
-
-// The longest text that the stage's models read. Where texts are packed into sequences, positions
-// start again with each.
-void Checker::positions(const training::StageSpec& stage, const std::string& path) {
-  double longest = 0;
-  std::string place = path;
-  const auto generated = [&](double prompt, const rollout::LengthSpec& response, const char* key) {
-    for (const rollout::CapPoint& cap : response.cap)
-      longest = std::max(longest, prompt + double(cap.tokens));
-    place += std::string(key) + ".response.cap";
-  };
-  std::vector<const workload::ModelSpec*> models{&scenario_.model.spec};
-  if (stage.reinforcement) {
-    const training::ReinforcementSpec& loop = *stage.reinforcement;
-    generated(loop.prompt_tokens, loop.response, ".reinforcement");
-    for (const training::CompanionSpec* beside : {&loop.reward.companion, &loop.critic})
-      if (beside->model)
-        models.push_back(&beside->model->spec);
-  } else if (stage.inference) {
-    generated(stage.inference->prompt_tokens, stage.inference->response, ".inference");
-  } else {
-    longest = stage.samples ? stage.tokens_per_sample : double(stage.sequence_length);
-    place += stage.samples ? ".tokens_per_sample" : ".sequence_length";
-  }
-  for (const workload::ModelSpec* model : models)
-    if (model->learned_positions > 0 && longest > model->learned_positions)
-      return say(place,
-                 "a text of " + number_text(longest) + " tokens, and the model has learned " +
-                     std::to_string(model->learned_positions) + " positions",
-                 "at most " + std::to_string(model->learned_positions) +
-                     ", or a model with more, or without (rotary embeddings)");
 }
 
 void Checker::evaluation(const training::StageSpec& stage, const std::string& path) {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/check_effect.hpp"
 
+#include "sim/base/quantity_text.hpp"
+
 #include <algorithm>
 #include <optional>
 #include <utility>
@@ -15,6 +17,11 @@ bool meets(const std::string& a, const std::string& b) {
   const std::string &part = a.size() < b.size() ? a : b, &whole = a.size() < b.size() ? b : a;
   return whole.compare(0, part.size(), part) == 0 &&
          (part.size() == whole.size() || whole[part.size()] == '.');
+}
+
+bool met(const std::vector<std::string>& changed, const std::string& path) {
+  return std::any_of(changed.begin(), changed.end(),
+                     [&](const std::string& one) { return meets(one, path); });
 }
 
 std::string key_of(const std::string& argument) { return argument.substr(0, argument.find('=')); }
@@ -203,6 +210,41 @@ void EffectChecker::attention() const {
          suggestion(name, known));
 }
 
+// The longest text that the stage's models read. Where texts are packed into sequences, positions
+// start again with each.
+void check_positions(const training::StageSpec& stage, const workload::ModelSpec& own,
+                     const Written& written, const Say& say) {
+  const std::string path = "stages." + stage.name;
+  double longest = 0;
+  std::string place = path;
+  const auto generated = [&](double prompt, const rollout::LengthSpec& response, const char* key) {
+    for (const rollout::CapPoint& cap : response.cap)
+      longest = std::max(longest, prompt + double(cap.tokens));
+    place += std::string(key) + ".response.cap";
+  };
+  std::vector<const workload::ModelSpec*> models{&own};
+  if (stage.reinforcement) {
+    const training::ReinforcementSpec& loop = *stage.reinforcement;
+    generated(loop.prompt_tokens, loop.response, ".reinforcement");
+    for (const training::CompanionSpec* beside : {&loop.reward.companion, &loop.critic})
+      if (beside->model)
+        models.push_back(&beside->model->spec);
+  } else if (stage.inference) {
+    generated(stage.inference->prompt_tokens, stage.inference->response, ".inference");
+  } else {
+    longest = stage.samples ? stage.tokens_per_sample : double(stage.sequence_length);
+    place += stage.samples ? ".tokens_per_sample" : ".sequence_length";
+  }
+  for (const workload::ModelSpec* model : models)
+    if (model->learned_positions > 0 && longest > model->learned_positions &&
+        !written.by_axis(place))
+      return say(place,
+                 "a text of " + number_text(longest) + " tokens, and the model has learned " +
+                     std::to_string(model->learned_positions) + " positions",
+                 "at most " + std::to_string(model->learned_positions) +
+                     ", or a model with more, or without (rotary embeddings)");
+}
+
 } // namespace
 
 Written::Written(const std::map<std::string, Location>& places, const LoadOptions& options)
@@ -213,14 +255,15 @@ Written::Written(const std::map<std::string, Location>& places, const LoadOption
     axes_.push_back(key_of(set.argument));
 }
 
+bool Written::by_axis(const std::string& key) const { return met(axes_, key); }
+
 bool Written::stands(const std::string& key, const std::vector<std::string>& depends_on) const {
   if (!places_.contains(key))
     return false;
-  const auto met = [](const std::vector<std::string>& changed, const std::string& path) {
-    return std::any_of(changed.begin(), changed.end(),
-                       [&](const std::string& one) { return meets(one, path); });
-  };
-  const bool own_set = met(sets_, key);
+  const bool own_set = met(sets_, key) || met(axes_, key);
+  const bool whole = places_.contains("stack.title") && !places_.contains("stack.extends");
+  if (whole && !own_set)
+    return false;
   return std::none_of(depends_on.begin(), depends_on.end(), [&](const std::string& path) {
     return met(axes_, path) || (!own_set && met(sets_, path));
   });
@@ -240,6 +283,8 @@ void check_effects(const Scenario& scenario, const Written& written, const Say& 
                    "gradients are reduced in every micro-batch at zero_stage 2 and 3");
   checker.scaling();
   checker.attention();
+  for (const training::StageSpec& stage : scenario.stages)
+    check_positions(stage, scenario.model.spec, written, say);
 }
 
 } // namespace sim::scenario

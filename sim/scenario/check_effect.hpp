@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Keys of the stack that a scenario writes itself and that cannot have an effect on its model and
 // layouts. What an entry of the catalogue says is passed over: a stack serves many models.
+// So does one that is written out whole, as the canonical text does.
 #pragma once
 
 #include "sim/base/diagnostics.hpp"
@@ -26,11 +27,16 @@ public:
   [[nodiscard]] bool stands(const std::string& key,
                             const std::vector<std::string>& depends_on) const;
 
+  // Whether an axis of a study or a row of a published table set the key.
+  [[nodiscard]] bool by_axis(const std::string& key) const;
+
 private:
   const std::map<std::string, Location>& places_;
   std::vector<std::string> sets_, axes_; // key paths
 };
 
+// Also refuses texts longer than the positions that a model has learned, unless an axis or a row
+// sets their length: such tables count on models trained anew for each.
 void check_effects(const Scenario& scenario, const Written& written, const Say& say);
 
 } // namespace sim::scenario
