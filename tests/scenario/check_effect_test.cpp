@@ -89,7 +89,7 @@ TEST_CASE("attention kernels that the accelerator does not have are an unknown w
   CHECK(told("attention: flash-attention-2").empty());
   CHECK(told("attention: unfused").empty());
   CHECK_THAT(told("attention: flash-atention-2"),
-             Catch::StartsWith("4:43 stack.attention: the accelerator has no attention kernels "
+             Catch::StartsWith("4:44 stack.attention: the accelerator has no attention kernels "
                                "'flash-atention-2'; did you mean 'flash-attention-2'?"));
 }
 

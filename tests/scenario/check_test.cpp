@@ -105,7 +105,7 @@ TEST_CASE("no text is longer than the positions that a model has learned") {
   };
   CHECK(told(sft + "steps: 5, sequence_length: 2048").empty());
   CHECK_THAT(told(sft + "steps: 5, sequence_length: 2049"),
-             Catch::StartsWith("6:62 stages.s.sequence_length: a text of 2049 tokens, and the "
+             Catch::StartsWith("6:63 stages.s.sequence_length: a text of 2049 tokens, and the "
                                "model has learned 2048 positions; at most 2048"));
   // Texts that are packed into a sequence begin at position 0 each.
   CHECK(told(sft + "samples: 5, tokens_per_sample: 900, sequence_length: 8192").empty());
