@@ -89,6 +89,36 @@ TEST_CASE("rules across the keys of a stage") {
   }
 }
 
+TEST_CASE("no text is longer than the positions that a model has learned") {
+  // gpt-22b learned 2048.
+  const auto told = [](const std::string& stage) {
+    std::string text = with_stage(stage);
+    text.replace(text.find("model: deepseek-v3"), 18, "model: gpt-22b");
+    return message_of(text);
+  };
+  const std::string sft = "name: s, kind: sft, batch: 8, ";
+  const auto rl = [](const std::string& model, int cap) {
+    return "name: r, kind: rl, steps: 5, sequence_length: 4096, batch: 8, reinforcement: "
+           "{outputs_per_rollout: 8, prompt_tokens: 48, reward: {kind: model, model: " +
+           model + "}, response: {mean: [{step: 0, tokens: 9}], cap: [{until_step: 9, tokens: " +
+           std::to_string(cap) + "}]}}";
+  };
+  CHECK(told(sft + "steps: 5, sequence_length: 2048").empty());
+  CHECK_THAT(told(sft + "steps: 5, sequence_length: 2049"),
+             Catch::StartsWith("6:63 stages.s.sequence_length: a text of 2049 tokens, and the "
+                               "model has learned 2048 positions; at most 2048"));
+  // Texts that are packed into a sequence begin at position 0 each.
+  CHECK(told(sft + "samples: 5, tokens_per_sample: 900, sequence_length: 8192").empty());
+  CHECK_THAT(told(sft + "samples: 5, tokens_per_sample: 3000, sequence_length: 8192"),
+             Catch::Contains("stages.s.tokens_per_sample: a text of 3000 tokens"));
+  CHECK(told(rl("llama-3.1-8b", 2000)).empty());
+  CHECK_THAT(told(rl("llama-3.1-8b", 2001)),
+             Catch::Contains("stages.r.reinforcement.response.cap: a text of 2049 tokens"));
+  CHECK_THAT(message_of(with_stage(rl("gpt-22b", 2001))),
+             Catch::Contains("stages.r.reinforcement.response.cap: a text of 2049 tokens"));
+  CHECK(message_of(with_stage(rl("llama-3.1-8b", 2001))).empty());
+}
+
 TEST_CASE("rules across the keys of a class of failures") {
   const auto told = [](const std::string& failure) {
     return message_of(with({{12, "reliability: {title: t, classes: {a: {" + failure + "}}}"}}));
