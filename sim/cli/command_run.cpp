@@ -9,12 +9,14 @@
 #include "sim/report/quantities.hpp"
 #include "sim/report/table_writer.hpp"
 #include "sim/report/trace_writer.hpp"
+#include "sim/study/input_interval.hpp"
 #include "sim/study/replications.hpp"
 #include "sim/study/resources.hpp"
 #include "sim/study/sensitivity.hpp"
 #include "sim/study/validity.hpp"
 
 #include <array>
+#include <filesystem>
 
 namespace sim::cli {
 
@@ -47,45 +49,99 @@ double precision_of(std::string text) {
   return *number / (percent ? 100 : 1);
 }
 
-// Empty where none has ended before an interruption, which the outcome tells.
-std::optional<report::Distributions> replicated(const study::ReplicationRequest& request, int jobs,
-                                                Outcome& outcome) {
-  const InterruptGuard guard;
-  ProgressBar bar("replications");
-  auto distributions = study::replicate(request, study_options(jobs, bar));
-  if (!distributions || distributions->interrupted) {
+// What is asked about how sure the result is.
+struct Questions {
+  std::uint64_t replications = 0, samples = 0;
+  std::size_t input_draws = 0;
+  double precision = 0;
+  bool elasticities = false;
+  const study::ModelError* model = nullptr; // that replications draw
+};
+
+// Runs studies of one scenario until one is interrupted, which the outcome tells.
+struct Studies {
+  const std::string& file;
+  const scenario::LoadOptions& load;
+  execution::Fidelity fidelity;
+  int jobs = 0;
+  Outcome& outcome;
+
+  [[nodiscard]] bool interrupted() const { return outcome.exit_code == Interrupted; }
+  void interrupt(std::string message) const {
     outcome.exit_code = Interrupted;
-    outcome.messages.push_back(distributions ? "interrupted: the first " +
-                                                   std::to_string(distributions->replications) +
-                                                   " replications are kept"
-                                             : "interrupted: no replication has ended");
+    outcome.messages.push_back("interrupted: " + std::move(message));
   }
-  return distributions;
+  // Empty where none has ended before an interruption.
+  [[nodiscard]] std::optional<report::Distributions> replicate(const Questions& asked) const {
+    const InterruptGuard guard;
+    ProgressBar bar("replications");
+    auto distributions =
+        study::replicate({file, load, asked.replications, asked.precision, fidelity, asked.model},
+                         study_options(jobs, bar));
+    if (!distributions)
+      interrupt("no replication has ended");
+    else if (distributions->interrupted)
+      interrupt("the first " + std::to_string(distributions->replications) +
+                " replications are kept");
+    return distributions;
+  }
+  [[nodiscard]] std::optional<report::InputInterval> input_interval(std::size_t draws) const {
+    if (!std::filesystem::is_regular_file(file)) {
+      outcome.messages.push_back(file +
+                                 " can be read only once: no interval over uncertain inputs");
+      return std::nullopt;
+    }
+    const InterruptGuard guard;
+    ProgressBar bar("draws of uncertain inputs");
+    auto interval = study::input_interval({file, load, draws, fidelity}, study_options(jobs, bar));
+    if (!interval)
+      interrupt("the interval over uncertain inputs needs all of its draws");
+    return interval;
+  }
+  [[nodiscard]] std::optional<report::Sensitivity> sensitivity(const Questions& asked) const {
+    const InterruptGuard guard;
+    ProgressBar bar("samples");
+    auto sensitivity = study::sensitivity({file, load, asked.samples, asked.model, fidelity},
+                                          study_options(jobs, bar));
+    if (!sensitivity)
+      interrupt("indices need all samples");
+    return sensitivity;
+  }
+  [[nodiscard]] std::optional<report::ResourceEffects>
+  resources(const scenario::Loaded& loaded) const {
+    const InterruptGuard guard;
+    ProgressBar bar("elasticities");
+    auto effects = study::resource_effects(loaded, {load.seed, load.catalog_directory, fidelity},
+                                           study_options(jobs, bar));
+    if (!effects)
+      interrupt("elasticities need all of their runs");
+    return effects;
+  }
+};
+
+// Answers into `uncertainty`, whose validity is that of the run.
+void answer(const Questions& asked, const scenario::Loaded& loaded, const Studies& studies,
+            report::Uncertainty& uncertainty) {
+  if (uncertainty.validity && loaded.uncertain() && asked.input_draws > 0)
+    uncertainty.validity->inputs = studies.input_interval(asked.input_draws);
+  if (asked.replications > 0 && !studies.interrupted())
+    uncertainty.distributions = studies.replicate(asked);
+  if (asked.samples > 0 && !studies.interrupted())
+    uncertainty.sensitivity = studies.sensitivity(asked);
+  if (asked.elasticities && !studies.interrupted())
+    uncertainty.resources = studies.resources(loaded);
 }
 
-std::optional<report::Sensitivity> sensitivities(const study::SensitivityRequest& request, int jobs,
-                                                 Outcome& outcome) {
-  const InterruptGuard guard;
-  ProgressBar bar("samples");
-  auto sensitivity = study::sensitivity(request, study_options(jobs, bar));
-  if (!sensitivity) {
-    outcome.exit_code = Interrupted;
-    outcome.messages.emplace_back("interrupted: indices need all samples");
-  }
-  return sensitivity;
-}
-
-std::optional<report::ResourceEffects> resources(const scenario::Loaded& loaded,
-                                                 const study::ResourceRequest& request, int jobs,
-                                                 Outcome& outcome) {
-  const InterruptGuard guard;
-  ProgressBar bar("elasticities");
-  auto effects = study::resource_effects(loaded, request, study_options(jobs, bar));
-  if (!effects) {
-    outcome.exit_code = Interrupted;
-    outcome.messages.emplace_back("interrupted: elasticities need all of their runs");
-  }
-  return effects;
+// Of the option; else as many as an interval needs, or none where replications draw the inputs too.
+std::size_t input_draws_of(const Arguments& given, bool replicated) {
+  const std::size_t draws =
+      given.number("input-draws", replicated ? 0 : study::fewest_input_draws, 0);
+  if (draws > 0 && draws < study::fewest_input_draws)
+    throw UsageError("--input-draws: " + std::to_string(draws) +
+                     " draws have no 90 % interval; 0, or at least " +
+                     std::to_string(study::fewest_input_draws));
+  require_within(limit::replications, double(draws), "draws", "--input-draws", "fewer draws");
+  return draws;
 }
 
 // Throws UsageError where two outputs name one file.
@@ -125,9 +181,25 @@ void declare(Arguments& given) {
       .with_flag("elasticities",
                  "what 10 % more compute, bandwidth, GPUs, failures, price does to hours and "
                  "dollars; the binding limit")
+      .with_text("input-draws", "N",
+                 "draws of uncertain inputs for their interval of hours and dollars (19, or 0 with "
+                 "replications; 0: none)")
       .with_flag("no-model-error", "replications: times as simulated, without the model's error")
       .with_jobs()
       .with_fidelity();
+}
+
+Questions questions_of(const Arguments& given) {
+  Questions asked;
+  asked.precision = precision_of(given.text("until-precision"));
+  asked.replications =
+      given.number("replications", asked.precision > 0 ? most_until_precise : 0, 1);
+  require_within(limit::replications, double(asked.replications), "replications", "--replications",
+                 "fewer replications");
+  asked.samples = given.number("sensitivity", 0, fewest_samples);
+  asked.input_draws = input_draws_of(given, asked.replications > 0);
+  asked.elasticities = given.flag("elasticities");
+  return asked;
 }
 
 } // namespace
@@ -140,12 +212,7 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
   const std::string& file = given.positional().front();
   const scenario::LoadOptions load_options = given.load_options();
   check_files(given);
-  const double precision = precision_of(given.text("until-precision"));
-  const std::uint64_t replications =
-      given.number("replications", precision > 0 ? most_until_precise : 0, 1);
-  require_within(limit::replications, double(replications), "replications", "--replications",
-                 "fewer replications");
-  const std::uint64_t samples = given.number("sensitivity", 0, fewest_samples);
+  Questions asked = questions_of(given);
   const Format format = given.format();
   const int jobs = given.jobs();
   const execution::Fidelity fidelity = given.fidelity();
@@ -153,7 +220,7 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
   const scenario::Loaded loaded = scenario::load(file, load_options);
   report::check_quantities(loaded);
   const study::ModelError model(scenario::load_evidence(load_options.catalog_directory));
-  const study::ModelError* drawn = given.flag("no-model-error") ? nullptr : &model;
+  asked.model = given.flag("no-model-error") ? nullptr : &model;
   Outcome outcome;
   outcome.file = given.text("out");
   located(loaded, [&] {
@@ -168,18 +235,9 @@ Outcome run_command(const Command& command, const std::vector<std::string>& argu
     report::Uncertainty uncertainty;
     if (!result.run.stages.empty())
       uncertainty.validity = study::validity_of(simulation, result, model);
-    if (replications > 0) {
-      uncertainty.distributions =
-          replicated({file, load_options, replications, precision, fidelity, drawn}, jobs, outcome);
-      if (!uncertainty.distributions)
-        return;
-    }
-    if (samples > 0 && outcome.exit_code != Interrupted)
-      uncertainty.sensitivity =
-          sensitivities({file, load_options, samples, drawn, fidelity}, jobs, outcome);
-    if (given.flag("elasticities") && outcome.exit_code != Interrupted)
-      uncertainty.resources = resources(
-          loaded, {load_options.seed, load_options.catalog_directory, fidelity}, jobs, outcome);
+    answer(asked, loaded, {file, load_options, fidelity, jobs, outcome}, uncertainty);
+    if (asked.replications > 0 && !uncertainty.distributions)
+      return;
     outcome.text = formatted(format, result, uncertainty);
     if (options.trace)
       outcome.files.emplace_back(given.text("trace"), report::write_trace(result));

@@ -42,7 +42,7 @@ enum class Category : std::size_t {
   Degradation,     // slow parts of a job that goes on
   Maintenance,     // planned stops
   Spare,           // nodes set aside that nobody needs
-  Idle,            // nodes that are there, and that no layout runs on yet
+  Idle,            // nodes that are there, and that no layout runs on yet or nobody asks
 };
 inline constexpr std::size_t categories = 29;
 

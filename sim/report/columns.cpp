@@ -136,6 +136,8 @@ bool applies(Applies to, StageKind kind) {
     return kind == StageKind::Inference || kind == StageKind::ReinforcementLearning;
   case Applies::Reinforcement:
     return kind == StageKind::ReinforcementLearning;
+  case Applies::Inference:
+    return kind == StageKind::Inference;
   }
   return false;
 }

@@ -25,7 +25,7 @@ inline constexpr std::string_view mfu_convention =
     "causal attention, dense BF16 peak, no recomputation, no prediction modules";
 
 // Kinds of stages that a column means something for.
-enum class Applies { Always, Training, Generation, Reinforcement };
+enum class Applies { Always, Training, Generation, Reinforcement, Inference };
 bool applies(Applies to, training::StageKind kind);
 
 struct ColumnText {

@@ -114,6 +114,15 @@ void add_time_and_money(StageTable& t) {
         [](const StageResult& s) { return ratio(seconds(s.useful), seconds(s.wall)); });
   t.add(all, "tokens_per_second_per_gpu", "", "At the final batch; inference: generated.",
         tokens_per_second_per_gpu);
+  t.add(Applies::Inference, "sequences_per_gpu", "",
+        "Responses under way at once on a GPU; 0 where prompts alone are read.",
+        [](const StageResult& s) { return s.sequences_per_gpu; });
+  t.add(Applies::Inference, "tokens_per_second_per_user", "",
+        "How fast the tokens of one response come; 0 where prompts alone are read.",
+        [](const StageResult& s) { return s.tokens_per_user_second; });
+  t.add(Applies::Inference, "time_per_token_s", "s",
+        "Mean time between two tokens of a response.",
+        [](const StageResult& s) { return ratio(1, s.tokens_per_user_second); });
 }
 
 void add_flops(StageTable& t) {

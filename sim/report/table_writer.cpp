@@ -93,6 +93,20 @@ std::string stages_text(const Result& r) {
   return out;
 }
 
+// Rate of a pool against latency of a user.
+std::string serving_text(const Result& r) {
+  std::string out;
+  for (const StageResult& s : r.run.stages)
+    if (s.tokens_per_user_second > 0)
+      out += wrapped(
+          fmt::format("  {}: {} responses at once on a GPU, {} tokens/s each ({} ms a token)",
+                      s.name, significant(s.sequences_per_gpu),
+                      significant(s.tokens_per_user_second),
+                      significant(1e3 / s.tokens_per_user_second)),
+          4);
+  return out.empty() ? "" : "Generation\n" + out;
+}
+
 // How the stages grow with what is delivered.
 std::string sizes_text(const Result& r) {
   std::string out;
@@ -246,7 +260,12 @@ std::string distribution_text(const Result& r, const Distributions& d) {
     if (q.quantiles.p05 < q.quantiles.p95) // --json holds those that do not spread, too
       table.add({q.quantity, q.unit, significant(q.quantiles.mean), significant(q.quantiles.p05),
                  significant(q.quantiles.p50), significant(q.quantiles.p95)});
-  return table.text() + wrapped("  USD: " + scope_text(r.scenario, r.bill.convention), 4);
+  std::string out = table.text();
+  if (d.precision > 0)
+    out += wrapped(fmt::format("  95 % intervals of the totals' means: +-{} % at most",
+                               significant(100 * d.precision)),
+                   4);
+  return out + wrapped("  USD: " + scope_text(r.scenario, r.bill.convention), 4);
 }
 
 std::string list_text(const std::string& title, const std::vector<std::string>& items) {
@@ -369,6 +388,7 @@ std::string write_table(const Result& result, const Uncertainty& uncertainty) {
       stages_text(result),
       probes_text(result),
       layouts_text(result),
+      serving_text(result),
       sizes_text(result),
       events_text(result),
       ledger_text(result),

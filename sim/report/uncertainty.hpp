@@ -52,11 +52,22 @@ struct TotalInterval {
   Dollars low_cost{}, high_cost{};
 };
 
+// 90 % interval of what the run takes over its uncertain inputs alone: nothing else is drawn.
+struct InputInterval {
+  std::vector<std::string> inputs; // uncertain numbers, by path
+  std::size_t draws = 0;
+  std::size_t infeasible = 0; // draws that cannot be; counted as longer than all others
+  std::string reason;         // of the first of them
+  std::optional<double> low_hours, high_hours; // empty: beyond what can be
+  std::optional<Dollars> low_cost, high_cost;
+};
+
 // Which measured runs a prediction rests on, and what lies beyond them.
 struct Validity {
   std::vector<StageInterval> stages;
   std::vector<HoursInterval> hours; // stages of training that are not of given duration
   std::optional<TotalInterval> totals = std::nullopt; // of a run's validity
+  std::optional<InputInterval> inputs = std::nullopt; // where there are uncertain inputs
   std::vector<std::string> nearest_measured_runs;
   std::vector<std::string> beyond;
 };

@@ -28,6 +28,52 @@ std::string listed(const char* title, const std::vector<std::string>& items) {
   return text;
 }
 
+std::string time_range(double low_hours, double high_hours) {
+  const bool days = low_hours >= 48;
+  const double unit = days ? 24 : 1;
+  return fmt::format("{} to {} {}", significant(low_hours / unit), significant(high_hours / unit),
+                     days ? "days" : "hours");
+}
+
+std::string input_interval_text(const InputInterval& i) {
+  std::string text = fmt::format("  90 % over {} uncertain input{} ({} draws): ", i.inputs.size(),
+                                 i.inputs.size() == 1 ? "" : "s", i.draws);
+  if (i.low_hours && i.high_hours)
+    text += fmt::format("{}; {} to {}", time_range(*i.low_hours, *i.high_hours),
+                        dollars(*i.low_cost / dollar), dollars(*i.high_cost / dollar));
+  else if (i.low_hours)
+    text += fmt::format("{} hours and {} or more", significant(*i.low_hours),
+                        dollars(*i.low_cost / dollar));
+  else
+    text += "no upper or lower end";
+  if (i.infeasible > 0)
+    text += fmt::format("; {} of them cannot be ({})", i.infeasible, i.reason);
+  return wrapped(text, 4);
+}
+
+ordered_json range_json(const std::optional<double>& low, const std::optional<double>& high) {
+  ordered_json range = ordered_json::object();
+  if (low)
+    range["low"] = *low;
+  if (high)
+    range["high"] = *high;
+  return range;
+}
+
+ordered_json input_interval_json(const InputInterval& i) {
+  const auto in_dollars = [](const std::optional<Dollars>& cost) {
+    return cost ? std::optional(*cost / dollar) : std::nullopt;
+  };
+  ordered_json object = {{"level", 0.9},
+                         {"inputs", i.inputs},
+                         {"draws", i.draws},
+                         {"wall_clock_hours", range_json(i.low_hours, i.high_hours)},
+                         {"cost_usd", range_json(in_dollars(i.low_cost), in_dollars(i.high_cost))}};
+  if (i.infeasible > 0)
+    object["infeasible"] = {{"draws", i.infeasible}, {"reason", i.reason}};
+  return object;
+}
+
 } // namespace
 
 std::string validity_text(const Validity& validity) {
@@ -55,36 +101,42 @@ std::string validity_text(const Validity& validity) {
 }
 
 std::string total_interval_text(const Validity& validity) {
-  if (!validity.totals)
-    return "";
-  const TotalInterval& t = *validity.totals;
-  const bool days = t.low_hours >= 48;
-  const double unit = days ? 24 : 1;
-  return wrapped(fmt::format("  90 % by the errors of measured runs: {} to {} {}; {} to {}",
-                             significant(t.low_hours / unit), significant(t.high_hours / unit),
-                             days ? "days" : "hours", dollars(t.low_cost / dollar),
-                             dollars(t.high_cost / dollar)),
-                 4);
+  std::string text;
+  if (validity.totals) {
+    const TotalInterval& t = *validity.totals;
+    text += wrapped(fmt::format("  90 % by the errors of measured runs: {}; {} to {}",
+                                time_range(t.low_hours, t.high_hours), dollars(t.low_cost / dollar),
+                                dollars(t.high_cost / dollar)),
+                    4);
+  }
+  return validity.inputs ? text + input_interval_text(*validity.inputs) : text;
 }
 
 std::string sensitivity_text(const Sensitivity& sensitivity) {
   std::string text;
+  bool few = false;
   for (const QuantitySensitivity& quantity : sensitivity.quantities) {
     if (std::find(shown.begin(), shown.end(), quantity.quantity) == shown.end())
       continue;
     TextTable table({fmt::format("{}: {} +- {} {}", quantity.quantity, significant(quantity.mean),
                                  significant(quantity.standard_deviation), quantity.unit),
                      "first order", "total"});
-    for (const SobolIndices& factor : quantity.factors)
+    for (const SobolIndices& factor : quantity.factors) {
+      few = few || std::max(factor.first_order_error, factor.total_error) > 0.1;
       table.add({factor.factor, share_text(factor.first_order, factor.first_order_error),
                  share_text(factor.total, factor.total_error)});
+    }
     text += (text.empty() ? "" : "\n") + table.text();
   }
   if (text.empty())
     return "Sensitivity: nothing varies\n";
   return "Shares of the variance by factor (Sobol indices of " +
          with_commas(double(sensitivity.samples)) + " samples, " +
-         with_commas(double(sensitivity.runs)) + " runs)\n" + text;
+         with_commas(double(sensitivity.runs)) + " runs)\n" + text +
+         (few ? wrapped("  errors above 0.1: more samples tell more (--sensitivity " +
+                            std::to_string(4 * sensitivity.samples) + ")",
+                        4)
+              : "");
 }
 
 std::string resources_text(const ResourceEffects& resources) {
@@ -131,6 +183,8 @@ ordered_json to_json(const Validity& validity) {
         {"cost_usd",
          {{"low", validity.totals->low_cost / dollar},
           {"high", validity.totals->high_cost / dollar}}}};
+  if (validity.inputs)
+    object["uncertain_inputs"] = input_interval_json(*validity.inputs);
   return object;
 }
 

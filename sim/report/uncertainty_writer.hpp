@@ -12,7 +12,8 @@ namespace sim::report {
 
 // Intervals, the nearest measured runs and what lies beyond them.
 std::string validity_text(const Validity& validity);
-// One line of hours and dollars; empty where no interval is known.
+// Hours and dollars, a line by the errors of measured runs and one over uncertain inputs; each only
+// where it is known.
 std::string total_interval_text(const Validity& validity);
 // Hours and dollars; --json holds every total.
 std::string sensitivity_text(const Sensitivity& sensitivity);

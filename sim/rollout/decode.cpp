@@ -4,6 +4,7 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/base/portable_math.hpp"
 #include "sim/hardware/kernel.hpp"
+#include "sim/rollout/prompt_kernels.hpp"
 #include "sim/workload/counts.hpp"
 #include "sim/workload/dimensions.hpp"
 #include "sim/workload/operators.hpp"
@@ -26,7 +27,6 @@ constexpr double scale_bytes = 4.0 / 128; // one FP32 scale per 128 narrow eleme
 // largest found: six passes that read or write 8 bytes each.
 constexpr double sampling_bytes = 48;
 constexpr double half_overlapped = 0.3; // of the shorter that two half-batches do not hide
-constexpr double prompt_chunk = 4096;   // tokens of one sum of tensor-parallel prefill
 
 const AcceleratorSpec& accelerator_of(const GenerationSetting& setting) {
   return setting.pool->node->accelerator.spec;
@@ -255,6 +255,8 @@ void DecodeModel::count_prefill(const GenerationSetting& setting) {
     expand_per_cached_token_ = 2.0 * model.layers * model.attention.kv_rank * core.heads *
                                (model.attention.head_dim + core.value_dim) * flop /
                                multiply_rate(setting);
+  prompt_kernels_per_token_ = prompt_kernel_time(setting, tensor_, compute_precision(setting),
+                                                 std::max(1.0, routing_imbalance_));
   count_prefill_exchange(setting);
 }
 
@@ -316,18 +318,18 @@ DecodeModel::Layers DecodeModel::expert_layers(const Load& load) const {
   return {experts_read_ * hit, tokens * expert_imbalance(tokens) * expert_multiply_per_token_};
 }
 
-Seconds DecodeModel::communication(const Load& load) const {
-  Seconds sum{};
+DecodeModel::Communication DecodeModel::communication(const Load& load) const {
+  Communication sum;
   if (exchanges_tokens_) {
     // The fullest GPU sends the most, the rank of the favourite experts receives the most.
     const double tokens = std::max(load.sequences, 1.0 / replica_) * tokens_per_step_;
     const double most =
         std::max(fullest(load) * tokens_per_step_, tokens * expert_imbalance(tokens));
-    sum += exchange_fixed_ + most * exchange_per_token_;
+    sum.tokens = exchange_fixed_ + most * exchange_per_token_;
   }
   if (tensor_ > 1) {
     const double tokens = fullest(load) * tensor_ * tokens_per_step_;
-    sum += all_reduces_ * all_reduce_(tokens * reduced_per_token_);
+    sum.sums = all_reduces_ * all_reduce_(tokens * reduced_per_token_);
   }
   return sum;
 }
@@ -355,7 +357,11 @@ DecodeStep DecodeModel::device_step(const Load& load, int parts) const {
                    std::max(cache_read_per_context_, attention_per_context_);
   step.kernels = slowdown_ * parts * kernels_;
   const Seconds compute = step.weights_or_gemm + step.attention + step.kernels;
-  step.all_to_all = exposed(compute, slowdown_ * parts * communication(part), parts > 1);
+  const Communication sent = communication(part);
+  const Seconds all = sent.tokens + sent.sums;
+  step.all_to_all = exposed(compute, slowdown_ * parts * all, parts > 1);
+  if (all > Seconds{})
+    step.sums = step.all_to_all * (sent.sums / all);
   step.duration = compute + step.all_to_all;
   return step;
 }
@@ -388,8 +394,9 @@ PrefillTime DecodeModel::prefill_parts(double tokens, double cached) const {
       cached > 0 ? cached * (2 * workload::causal_keys(cached, 0, window_) - 1) : 0;
   time.attention =
       slowdown_ * (all - before + tokens * prompt_extra_length_) * prompt_attention_per_square_;
-  time.exchange = exposed(time.multiplies + time.attention, slowdown_ * tokens * prompt_exchange_,
-                          two_batch_overlap_);
+  time.kernels = slowdown_ * tokens * prompt_kernels_per_token_;
+  const Seconds compute = time.multiplies + time.attention + time.kernels;
+  time.exchange = exposed(compute, slowdown_ * tokens * prompt_exchange_, two_batch_overlap_);
   return time;
 }
 

@@ -19,17 +19,20 @@ struct Load {
 
 // Reading prompts, per GPU and token of prompt.
 struct PrefillTime {
-  Seconds multiplies{}, attention{}, exchange{}; // as they are exposed
-  [[nodiscard]] Seconds total() const { return multiplies + attention + exchange; }
+  Seconds multiplies{}, attention{}, kernels{}; // kernels: that move data and multiply nothing
+  Seconds exchange{};                           // as it is exposed
+  [[nodiscard]] Seconds total() const { return multiplies + attention + kernels + exchange; }
   PrefillTime& operator+=(const PrefillTime& other) {
     multiplies += other.multiplies;
     attention += other.attention;
+    kernels += other.kernels;
     exchange += other.exchange;
     return *this;
   }
   friend PrefillTime operator*(double factor, PrefillTime time) {
     time.multiplies *= factor;
     time.attention *= factor;
+    time.kernels *= factor;
     time.exchange *= factor;
     return time;
   }
@@ -81,7 +84,10 @@ private:
   [[nodiscard]] double expert_imbalance(double tokens_per_gpu) const;
   [[nodiscard]] Layers dense_layers(const Load& load) const;
   [[nodiscard]] Layers expert_layers(const Load& load) const;
-  [[nodiscard]] Seconds communication(const Load& load) const;
+  struct Communication {
+    Seconds tokens{}, sums{};
+  };
+  [[nodiscard]] Communication communication(const Load& load) const;
   [[nodiscard]] Seconds layer_time(const Load& load) const;
   [[nodiscard]] DecodeStep device_step(const Load& load, int parts) const;
 
@@ -101,7 +107,7 @@ private:
   Bytes reduced_per_token_{};
   AllReduceTime all_reduce_;
   Seconds prompt_matrices_per_token_{}, prompt_attention_per_square_{}, prompt_exchange_{};
-  Seconds expand_per_cached_token_{};
+  Seconds expand_per_cached_token_{}, prompt_kernels_per_token_{};
   double prompt_extra_length_ = 0;
   int window_ = 0;
 };

@@ -18,10 +18,6 @@ using execution::Category;
 
 constexpr double tail_share = 0.1; // of the responses at the start
 
-Category communication_category(const DecodeModel& model) {
-  return model.exchanges_tokens() ? Category::ExposedExpert : Category::ExposedTensor;
-}
-
 // What responses to one prompt share of it in cache and reading: 1 each has its own.
 struct Prompt {
   double tokens = 0;
@@ -140,14 +136,14 @@ Reading reading_of(const DecodeModel& model, const Prompt& prompt,
   return sum;
 }
 
-void charge_step(const DecodeModel& model, const DecodeStep& step, double steps, bool tail,
-                 RolloutResult& result) {
+void charge_step(const DecodeStep& step, double steps, bool tail, RolloutResult& result) {
   result.duration += steps * step.duration;
   if (tail) {
     result.breakdown[Category::RolloutTail] += steps * step.duration;
     return;
   }
-  result.breakdown[communication_category(model)] += steps * step.all_to_all;
+  result.breakdown[Category::ExposedTensor] += steps * step.sums;
+  result.breakdown[Category::ExposedExpert] += steps * (step.all_to_all - step.sums);
   result.breakdown[Category::Launch] += steps * step.host;
   result.breakdown[Category::Generation] += steps * (step.duration - step.all_to_all - step.host);
 }
@@ -171,8 +167,7 @@ void decode(const DecodeModel& model, bool chunked_prefill, const Prompt& prompt
     const double end = cohorts[first].remaining, span = end - clock;
     const DecodeStep step =
         model.step(outputs / model.gpus(), context / outputs + (clock + end) / 2);
-    charge_step(model, step, span / model.tokens_per_sequence(), outputs < tail_share * most,
-                result);
+    charge_step(step, span / model.tokens_per_sequence(), outputs < tail_share * most, result);
     for (; first < cohorts.size() && cohorts[first].remaining <= end; ++first) {
       outputs -= cohorts[first].outputs;
       context -= cohorts[first].outputs * (prompt.tokens + cohorts[first].done);
@@ -247,7 +242,7 @@ PartialRollout simulate_steady_rollout(const GenerationSetting& setting, const L
   read.charge(setting.decoding->chunked_prefill ? steps * model.slack({each, each, 0}) : Seconds{},
               result);
   anew.charge({}, result);
-  charge_step(model, model.step(each, context), steps, false, result);
+  charge_step(model.step(each, context), steps, false, result);
   return steady;
 }
 

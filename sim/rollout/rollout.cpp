@@ -225,9 +225,8 @@ ThroughputResult steady_generation(const GenerationSetting& setting, const Lengt
   const Load load{result.sequences_per_gpu, result.sequences_per_gpu, context};
   const DecodeStep step = model.step(load);
   const double tokens = result.sequences_per_gpu * model.tokens_per_sequence();
-  const Category communication =
-      model.exchanges_tokens() ? Category::ExposedExpert : Category::ExposedTensor;
-  result.breakdown[communication] = step.all_to_all / tokens;
+  result.breakdown[Category::ExposedTensor] = step.sums / tokens;
+  result.breakdown[Category::ExposedExpert] = (step.all_to_all - step.sums) / tokens;
   result.breakdown[Category::Launch] = step.host / tokens;
   result.breakdown[Category::Generation] =
       (step.weights_or_gemm + step.attention + step.kernels) / tokens;
@@ -255,7 +254,8 @@ ThroughputResult steady_prefill(const GenerationSetting& setting, double prompt_
   const Category communication =
       model.exchanges_tokens() ? Category::ExposedExpert : Category::ExposedTensor;
   result.breakdown[communication] = time.exchange / prompt_tokens;
-  result.breakdown[Category::Generation] = (time.multiplies + time.attention) / prompt_tokens;
+  result.breakdown[Category::Generation] =
+      (time.multiplies + time.attention + time.kernels) / prompt_tokens;
   result.tokens_per_gpu_second = second / result.breakdown.total();
   return result;
 }

@@ -29,7 +29,8 @@ int replica_gpus(const GenerationSetting& setting);
 struct DecodeStep {
   Seconds duration{};
   Seconds weights_or_gemm{}, attention{}, kernels{};
-  Seconds all_to_all{};           // exposed communication, of tokens or of sums
+  Seconds all_to_all{};           // exposed communication, of tokens and of sums
+  Seconds sums{};                 // of it: tensor-parallel sums
   Seconds host{};                 // exposed: no kernel runs
   double tokens_per_sequence = 1; // accepted per step
 };

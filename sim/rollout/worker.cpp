@@ -268,9 +268,8 @@ void Worker::spend(double span, const DecodeStep& step) {
   if (count_ < tail_share * result_.most_running) {
     result_.breakdown[Category::RolloutTail] += steps * step.duration + reading;
   } else {
-    const Category communication =
-        model_.exchanges_tokens() ? Category::ExposedExpert : Category::ExposedTensor;
-    result_.breakdown[communication] += steps * step.all_to_all;
+    result_.breakdown[Category::ExposedTensor] += steps * step.sums;
+    result_.breakdown[Category::ExposedExpert] += steps * (step.all_to_all - step.sums);
     result_.breakdown[Category::Launch] += steps * step.host;
     result_.breakdown[Category::Generation] +=
         steps * (step.weights_or_gemm + step.attention + step.kernels) + reading;

@@ -33,8 +33,8 @@ double tokens_of(const StageSpec& stage, const InferenceSpec& spec) {
   return double(*stage.samples) * stage.epochs * each;
 }
 
-rollout::ThroughputResult rate_of(const StageSpec& stage, const InferenceSpec& spec,
-                                  const rollout::GenerationSetting& setting) {
+rollout::ThroughputResult loaded_rate(const StageSpec& stage, const InferenceSpec& spec,
+                                      const rollout::GenerationSetting& setting) {
   if (spec.phase == InferencePhase::Prefill && spec.prompt_tokens * (1 - spec.cached_share) <= 0)
     throw InfeasibleError(fmt::format("stages.{}.inference.prompt_tokens", stage.name),
                           fmt::format("stage {}: there is no prompt to read", stage.name),
@@ -43,6 +43,15 @@ rollout::ThroughputResult rate_of(const StageSpec& stage, const InferenceSpec& s
     return rollout::steady_prefill(setting, spec.prompt_tokens, spec.cached_share);
   return rollout::steady_generation(setting, spec.response, spec.prompt_tokens, spec.batch_per_gpu,
                                     spec.phase == InferencePhase::Both);
+}
+
+// A pool that nobody asks waits with its weights in place.
+rollout::ThroughputResult rate_of(const StageSpec& stage, const InferenceSpec& spec,
+                                  const rollout::GenerationSetting& setting) {
+  rollout::ThroughputResult rate = loaded_rate(stage, spec, setting);
+  rate.breakdown[execution::Category::Idle] += (1 / spec.utilisation - 1) * rate.breakdown.total();
+  rate.tokens_per_gpu_second *= spec.utilisation;
+  return rate;
 }
 
 } // namespace
@@ -67,8 +76,11 @@ PreparedStage prepare_inference(StageContext& context) {
   PreparedStage prepared = begin_stage(context);
   StageResult& result = prepared.result;
   result.tokens = tokens_of(stage, spec);
-  if (spec.phase != InferencePhase::Prefill)
+  if (spec.phase != InferencePhase::Prefill) {
     result.generated_tokens = result.tokens;
+    result.sequences_per_gpu = rate.sequences_per_gpu;
+    result.tokens_per_user_second = rate.tokens_per_user_second;
+  }
   const Seconds duration =
       result.tokens / (rate.tokens_per_gpu_second * double(result.gpus)) * second;
   to_run_time(duration); // refuses what the clock cannot hold

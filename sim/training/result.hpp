@@ -75,6 +75,8 @@ struct StageResult {
   std::int64_t steps = 0;
   double tokens = 0;           // trained (rl: in updates), inference: generated
   double generated_tokens = 0; // rl and inference
+  // inference: sequences that run at once, and how fast the tokens of one of them come.
+  double sequences_per_gpu = 0, tokens_per_user_second = 0;
   RunTime wall{};
   RunTime waiting{}; // of it, until the nodes are there that the stage can begin on
   RunTime useful{};  // wall less waiting and all that failures, checkpoints, planned stops cost

@@ -112,6 +112,7 @@ struct InferenceSpec {
   rollout::LengthSpec response;
   rollout::DecodingSpec decoding;
   std::int64_t batch_per_gpu = 0; // concurrent sequences; 0: what the KV cache holds
+  double utilisation = 1;         // share of the time that there is a load
 };
 
 // Forward passes over held-out sequences every so often. One of each pair is given.
@@ -225,6 +226,8 @@ template <class V> void fields(V& v, InferenceSpec& s) {
   v("decoding", s.decoding, anything, "How responses are generated.");
   v("batch_per_gpu", s.batch_per_gpu, non_negative,
     "Concurrent sequences per GPU; absent: what the KV cache holds.");
+  v("utilisation", s.utilisation, Rule{.low = 0.001, .high = 1},
+    "Share of the time that the pool is loaded; the rest it waits for requests.");
 }
 template <class V> void fields(V& v, EvaluationSpec& s) {
   v("every_steps", s.every_steps, at_least_one, "Optimizer steps between evaluations.");

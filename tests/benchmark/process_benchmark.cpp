@@ -56,6 +56,7 @@ int main(int argc, char** argv) {
       {"--version"},
       {"run", "scenarios/minimal.yaml"},
       {"run", "scenarios/deepseek-v3.yaml"},
+      {"run", "scenarios/deepseek-r1.yaml", "--input-draws", "0"},
       {"run", "scenarios/deepseek-r1.yaml"},
       {"run", "scenarios/llama-3.1-405b.yaml"},
       {"sweep", "scenarios/studies/r1-export-chips.yaml", "--out", "/tmp/trainfare-benchmark.csv",

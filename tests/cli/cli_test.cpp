@@ -58,6 +58,7 @@ TEST_CASE("wrong usage: exit 2, told on standard error, nothing on standard outp
       "run '" + minimal + "' --seed -1",
       "run '" + minimal + "' --seed 1.5",
       "run '" + minimal + "' --replications 0",
+      "run '" + minimal + "' --input-draws 18",
       "run '" + minimal + "' --jobs 0",
       "run '" + minimal + "' --json --csv",
       "compare '" + minimal + "'",
@@ -284,6 +285,38 @@ TEST_CASE("replications add a distribution", "[threads]") {
   for (const char* jobs : {"2", "7"})
     CHECK(trainfare("run '" + minimal + "' " + often + "--replications 20 --json --jobs " + jobs)
               .out == one.out);
+}
+
+TEST_CASE("uncertain inputs have an interval unasked; the same bytes on any threads", "[threads]") {
+  const std::string uncertain =
+      "run '" + minimal +
+      "' --set 'price.rental={uncertain: {uniform: [2 USD/GPU-hour, 3 USD/GPU-hour]}}' ";
+  const std::string line = "90 % over 1 uncertain input (19 draws): ";
+  CHECK(contains(trainfare(uncertain).out, line));
+  const Ran one = trainfare(uncertain + "--json --jobs 1");
+  CHECK(one.exit_code == 0);
+  const auto json = nlohmann::json::parse(one.out);
+  const auto interval = json["validity"]["uncertain_inputs"];
+  CHECK(interval["inputs"] == nlohmann::json{"price.rental"});
+  CHECK(interval["draws"] == 19);
+  const double hours = json["totals"]["gpu_hours"];
+  CHECK(interval["cost_usd"]["low"] >= 2 * hours);
+  CHECK(interval["cost_usd"]["low"] < json["totals"]["cost_usd"]); // the median of the rents
+  CHECK(interval["cost_usd"]["high"] > json["totals"]["cost_usd"]);
+  CHECK(interval["cost_usd"]["high"] <= 3 * hours);
+  for (const char* jobs : {"2", "7"})
+    CHECK(trainfare(uncertain + "--json --jobs " + jobs).out == one.out);
+  // Replications draw inputs themselves, and one run can be had alone.
+  for (const char* none : {"--input-draws 0", "--replications 2"})
+    CHECK_FALSE(contains(trainfare(uncertain + none).out, "uncertain input"));
+  CHECK(contains(trainfare(uncertain + "--replications 2 --input-draws 19").out, line));
+  CHECK_FALSE(contains(trainfare("run '" + minimal + "'").out, "uncertain input"));
+  const Ran piped =
+      shell("cat '" + minimal + "' | '" + program + "' run /dev/stdin --set " +
+            "'price.rental={uncertain: {uniform: [2 USD/GPU-hour, 3 USD/GPU-hour]}}'");
+  CHECK(piped.exit_code == 0);
+  CHECK(contains(piped.out, "Total: "));
+  CHECK(contains(piped.err, "no interval over uncertain inputs"));
 }
 
 TEST_CASE("a full disk is an error, a closed pipe is none") {

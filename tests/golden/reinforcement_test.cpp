@@ -48,7 +48,6 @@ TEST_CASE("R1-Zero, what if: signs and ratios of an independent calculation", "[
     const char* what;
     std::vector<std::string> sets;
     double hours;
-    double bound = 0.15;
   };
   const std::vector<WhatIf> questions{
       {"256 GPUs",
@@ -59,9 +58,8 @@ TEST_CASE("R1-Zero, what if: signs and ratios of an independent calculation", "[
       {"10 % longer", {loop + "response.scale=1.1"}, 204},
       {"a longer tail", {loop + "response.sigma=1.0"}, 207},
       // That calculation multiplies: 317 = (195 - 43) 1.8 + 43, as if verified tokens cost nothing.
-      // Here they cost exchange and attention (128 heads on one latent entry are bound by compute),
-      // a quarter of a step while workers are full.
-      {"no drafts", {loop + "decoding.drafts=0"}, 317, 0.2},
+      // Here they cost exchange, and their module a layer and a head.
+      {"no drafts", {loop + "decoding.drafts=0"}, 317},
       {"replicas of 32", {loop + "decoding.expert=32"}, 218},
       {"replicas of 128", {loop + "decoding.expert=128"}, 182}};
   for (const WhatIf& question : questions) {
@@ -69,7 +67,7 @@ TEST_CASE("R1-Zero, what if: signs and ratios of an independent calculation", "[
     const double ratio = hours(zero(result)) / base, expected = question.hours / 195;
     INFO(question.what << ": " << ratio << " of the time, expected " << expected);
     CHECK((ratio > 1) == (expected > 1));
-    CHECK(ratio == Approx(expected).epsilon(question.bound));
+    CHECK(ratio == Approx(expected).epsilon(0.15));
     if (question.what ==
         std::string("256 GPUs")) // slower and cheaper: the rollout waits for its tail
       CHECK(gpu_hours(zero(result)) / gpu_hours(zero(base_run)) ==

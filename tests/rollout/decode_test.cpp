@@ -91,6 +91,28 @@ TEST_CASE("a dense model reads weights and grouped-query cache, tensor-parallel 
   CHECK(spread.all_to_all / second == Approx(64 * all_reduce).epsilon(1e-9));
 }
 
+TEST_CASE(
+    "groups that share attention: a share of the heads each, the cache and the stream whole") {
+  Case c;
+  c.decoding.drafts = 0;
+  const DecodeStep own = decode_step(c.setting(), 16, 8000);
+  CHECK(own.sums == Seconds{});
+  c.decoding.tensor = 4;
+  const DecodeStep shared = decode_step(c.setting(), 16, 8000);
+  // Sums after attention in 61 layers and after 3 dense feed-forwards, of 64 tokens of 7,168 in 16
+  // bit: two latencies and 2 * 3/4 of the buffer each.
+  const double sum = 2 * 3.3e-6 + 1.5 * 64 * 7168 * 2 / (200e9 * 0.82);
+  CHECK(shared.sums / second == Approx(64 * sum).epsilon(1e-9));
+  CHECK((shared.all_to_all - shared.sums) / own.all_to_all == Approx(1).epsilon(1e-9));
+  // 64 sequences of a group on each of its GPUs, 32 heads: bound by the cache that each reads.
+  const double read = 64 * 8000 * 70272.0 / (3.35e12 * 0.9);
+  CHECK(shared.attention / second == Approx(read).epsilon(1e-9));
+  // What drafts multiply hides behind it; their own layer reads its cache.
+  c.decoding.drafts = 1;
+  CHECK(decode_step(c.setting(), 16, 8000).attention / shared.attention ==
+        Approx(62.0 / 61).epsilon(1e-9));
+}
+
 TEST_CASE("acceptance by position multiplies up, one for each draft") {
   Case c;
   c.decoding.drafts = 3;
@@ -183,6 +205,55 @@ TEST_CASE("cached prompt tokens are not multiplied but expanded and attended to"
   // Expert parallelism over 8 nodes: at most 4 copies of a token, 7/8 of them outside, 44 GB/s.
   const double exchange = 58 * 4 * 7.0 / 8 * 7168 * (1 + 4.0 / 128 + 2) / 44e9;
   CHECK(model.prefill_parts(1).exchange / second == Approx(exchange).epsilon(1e-9));
+}
+
+TEST_CASE("small kernels of a prompt move what they move: hand arithmetic") {
+  Case c;
+  c.model = llama_8b();
+  c.decoding = {};
+  c.decoding.expert = 1;
+  c.decoding.weight_bytes = 2 * byte;
+  const auto time = [&c](double tokens) {
+    return DecodeModel(c.setting()).prefill_parts(tokens).kernels / second;
+  };
+  // Elements of 16 bit that a token moves: two norms read and write, rotations of 32 queries and 8
+  // keys too, two residual adds move three of them, SwiGLU reads two and writes one; the table of
+  // the embedding once. Shares of the bandwidth: 0.5, 0.5, 0.85.
+  const double repeated = 32 * (2 * 2 * 4096 / 0.5 + 2 * 3 * 4096 / 0.85) + 2 * 4096 / 0.5;
+  const double cut = 32 * (2 * 40 * 128 / 0.5 + 3 * 14336 / 0.85);
+  const double bytes = 2 * (repeated + cut);
+  CHECK(time(1) == Approx(bytes / 3.35e12).epsilon(1e-9));
+  CHECK(time(5000) == Approx(5000 * bytes / 3.35e12).epsilon(1e-9));
+  // Tensor-parallel GPUs all hold the residual stream.
+  c.decoding.expert = 4;
+  CHECK(time(1) == Approx((bytes + 2 * 3 * repeated) / 3.35e12).epsilon(1e-9));
+  // 8-bit multiplies: their operands, 3 hidden and one inner wide, are read in 2 and written in 1 +
+  // 4/128 bytes at 0.6.
+  c.decoding.expert = 1;
+  c.decoding.weight_bytes = 1 * byte;
+  const double casts = 32 * (3 * 4096 + 14336) * (3 + 4.0 / 128) / 0.6;
+  CHECK(time(1) == Approx((bytes + casts) / 3.35e12).epsilon(1e-9));
+  // GPUs that heads and widths do not divide over do some of the work twice.
+  c.decoding.weight_bytes = 2 * byte;
+  c.pool = h800_pool(3);
+  c.decoding.expert = 6;
+  const double six = time(1);
+  CHECK(six > (bytes + 2 * 5 * repeated) / 3.35e12);
+  CHECK(six <= 6 * bytes / 3.35e12);
+}
+
+TEST_CASE("small kernels of experts: more for a fuller rank, cut where experts are") {
+  Case c;
+  const auto time = [&c] { return DecodeModel(c.setting()).prefill_parts(1).kernels; };
+  const Seconds even = time();
+  c.stack.expert_imbalance = 1.2;
+  CHECK(time() > even);
+  CHECK(time() < 1.2 * even);
+  c.stack.expert_imbalance = 1;
+  // Groups of two hold the residual stream twice, a copy of an expert's token once.
+  c.decoding.tensor = 2;
+  CHECK(time() > even);
+  CHECK(time() < 2 * even);
 }
 
 TEST_CASE("verified drafts read the cache once: free where memory bounds attention") {

@@ -51,6 +51,8 @@ inline hardware::PoolSpec h800_pool(int nodes) {
   chip.special_function_peak = 3.9 * teraflop / second;
   kernels.memory.gemm = 0.84;
   kernels.memory.elementwise = 0.85;
+  kernels.memory.norm = kernels.memory.permute = 0.5;
+  kernels.memory.cast = 0.6;
   kernels.sustained_fraction = 0.9;
   node.accelerators = 8;
   node.nics = 8;

@@ -195,6 +195,9 @@ TEST_CASE("bulk generation takes tokens over rate") {
       rollout::steady_generation(setting, stage.inference->response, 200, 64).tokens_per_gpu_second;
   CHECK(to_seconds(result.wall) / second == Approx(1e9 / (32 * rate)).epsilon(1e-9));
   CHECK((charged(result.ledger, Category::ExposedExpert) > 0));
+  // A GPU's tokens are those of its users.
+  CHECK(result.sequences_per_gpu == 64);
+  CHECK(result.tokens_per_user_second == Approx(rate / 64).epsilon(1e-12));
 }
 
 TEST_CASE("decoding and prefill on pools of their own take together what one pool takes for both") {
@@ -225,6 +228,30 @@ TEST_CASE("decoding and prefill on pools of their own take together what one poo
   CHECK(prefill > 0);
   CHECK(hours(InferencePhase::Prefill, 0.5) < 0.6 * prefill);
   CHECK_THROWS_AS(hours(InferencePhase::Prefill, 1), InfeasibleError);
+}
+
+TEST_CASE("a pool with a load for a share of the time takes as much longer, idle in between") {
+  RunInput input = small_run();
+  StageSpec stage;
+  stage.name = "data";
+  stage.kind = StageKind::Inference;
+  stage.tokens = 1e9;
+  stage.inference = InferenceSpec{.prompt_tokens = 200,
+                                  .response = {{{0, 1000}}, 0, {{1, 2000}}},
+                                  .decoding = {},
+                                  .batch_per_gpu = 64};
+  input.stages = {stage};
+  const RunResult always = simulate_run(input);
+  input.stages[0].inference->utilisation = 0.4;
+  const RunResult sometimes = simulate_run(input);
+  check_sums(sometimes);
+  CHECK(to_seconds(sometimes.wall) / to_seconds(always.wall) == Approx(2.5).epsilon(1e-9));
+  const auto idle = [](const RunResult& run) {
+    return double(charged(run.stages.at(0).ledger, Category::Idle)) /
+           double(run.stages.at(0).ledger.total());
+  };
+  CHECK(idle(always) == 0);
+  CHECK(idle(sometimes) == Approx(0.6).epsilon(1e-9));
 }
 
 TEST_CASE("failures cost time in every kind of stage, and only time") {
