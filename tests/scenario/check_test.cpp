@@ -14,6 +14,19 @@ std::string with_stage(const std::string& stage) {
   return joined(text);
 }
 
+TEST_CASE("an interval is given or chosen by a rule, not both") {
+  const auto with = [](const std::string& keys) {
+    std::vector<std::string> text = lines();
+    text.push_back("checkpoint: {" + keys + "}");
+    return message_of(joined(text));
+  };
+  CHECK(with("interval: 1 h").empty());
+  CHECK(with("interval: auto, interval_rule: optimise").empty());
+  CHECK(with("interval: 1 h, interval_rule: optimise")
+            .find("checkpoint.interval_rule: it chooses an interval, and one is given") !=
+        std::string::npos);
+}
+
 TEST_CASE("rules across the keys of a stage") {
   const std::string sft = "name: s, kind: sft, sequence_length: 4096, batch: 8, ";
   const std::string response =
