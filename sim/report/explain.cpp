@@ -275,12 +275,18 @@ std::vector<scenario::Input> inputs_of(const Explanation& explanation,
       (holds("step_") || holds("communication.") || holds("memory_") || holds("mfu") ||
        holds("hfu") || holds("clock_fraction") || holds("tflops") || holds("layout."));
   const bool of_money = holds("usd"), of_energy = holds("energy") || holds("co2");
+  // Steps hang on a chip's power where it is limited.
+  const bool limited = std::any_of(inputs.begin(), inputs.end(), [](const scenario::Input& input) {
+    return input.path.ends_with("power_limit");
+  });
   std::vector<scenario::Input> kept;
   for (const scenario::Input& input : inputs) {
     const bool run = below(input.path, "reliability") || below(input.path, "checkpoint");
     const bool price = below(input.path, "price") || input.path.ends_with("_price") ||
                        input.path.ends_with("cost");
-    const bool power = below(input.path, "price.energy") || input.path.ends_with("power");
+    const bool of_chip = limited && input.path.find("accelerator") != std::string::npos;
+    const bool power =
+        below(input.path, "price.energy") || (input.path.ends_with("power") && !of_chip);
     const bool other = below(input.path, "published") || below(input.path, "assert");
     if (other || (of_step && run) || (price && !power && !of_money) ||
         (power && !of_energy && !of_money))
