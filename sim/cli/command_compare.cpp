@@ -19,7 +19,10 @@ study::ComparisonRequest::Run named(const std::string& argument) {
   return {argument.substr(0, colon), argument.substr(colon + 1), argument.substr(colon + 1)};
 }
 
-study::Equal equal_of(const std::string& text) {
+study::Equal equal_of(std::string text) {
+  for (char& letter : text) // TPP is written in either case
+    if (letter >= 'A' && letter <= 'Z')
+      letter = static_cast<char>(letter - 'A' + 'a');
   const auto& names = EnumNames<study::Equal>::names;
   const auto known = std::find_if(names.begin(), names.end(),
                                   [&](const auto& name) { return name.second == text; });

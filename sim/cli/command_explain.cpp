@@ -5,6 +5,8 @@
 #include "sim/report/explain.hpp"
 #include "sim/study/elasticity.hpp"
 
+#include <fmt/format.h>
+
 namespace sim::cli {
 
 Outcome explain_command(const Command& command, const std::vector<std::string>& arguments) {
@@ -13,7 +15,10 @@ Outcome explain_command(const Command& command, const std::vector<std::string>& 
       "elasticity", "simulate again with each number 1 % larger: what moves the quantity");
   if (!given.parse(arguments, 2, 2))
     return given.help();
-  const std::string &file = given.positional().front(), &path = given.positional().back();
+  const std::string& file = given.positional().front();
+  const std::string asked = given.positional().back();
+  const bool finish = asked == "totals.finish_date"; // the start and these hours
+  const std::string path = finish ? "totals.wall_clock_hours" : asked;
   scenario::LoadOptions load_options = given.load_options();
   load_options.inputs = true;
   const Format format = given.format();
@@ -29,8 +34,11 @@ Outcome explain_command(const Command& command, const std::vector<std::string>& 
   options.inventory = true;
   return located(loaded, [&] {
     const Result result = simulate(loaded, options);
+    if (finish && !result.finish_date.known())
+      throw InfeasibleError("calendar.start", "it is not known when the run starts",
+                            "write calendar: {start: ...}");
     const report::Explanation chain = report::explain(result, path);
-    const std::vector<scenario::Input> inputs = report::inputs_of(chain, loaded.inputs);
+    const std::vector<scenario::Input> inputs = report::inputs_of(chain, result, loaded.inputs);
     report::Elasticities effects;
     Outcome outcome;
     if (given.flag("elasticity")) {
@@ -46,8 +54,12 @@ Outcome explain_command(const Command& command, const std::vector<std::string>& 
       }
       effects = std::move(*found);
     }
-    outcome.text = format == Format::Json ? report::explanation_json(chain, inputs, effects)
-                                          : report::explanation_text(chain, inputs, effects);
+    if (finish && format != Format::Json)
+      outcome.text =
+          fmt::format("totals.finish_date = {}: calendar.start {} and totals.wall_clock_hours\n\n",
+                      to_text(result.finish_date), to_text(loaded.scenario.calendar.start));
+    outcome.text += format == Format::Json ? report::explanation_json(chain, inputs, effects)
+                                           : report::explanation_text(chain, inputs, effects);
     return outcome;
   });
 }

@@ -16,6 +16,7 @@
 #include "sim/study/validity.hpp"
 
 #include <array>
+#include <filesystem>
 
 namespace sim::cli {
 
@@ -85,6 +86,11 @@ struct Studies {
     return distributions;
   }
   [[nodiscard]] std::optional<report::InputInterval> input_interval(std::size_t draws) const {
+    if (!std::filesystem::is_regular_file(file)) {
+      outcome.messages.push_back(file +
+                                 " can be read only once: no interval over uncertain inputs");
+      return std::nullopt;
+    }
     const InterruptGuard guard;
     ProgressBar bar("draws of uncertain inputs");
     auto interval = study::input_interval({file, load, draws, fidelity}, study_options(jobs, bar));

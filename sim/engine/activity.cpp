@@ -315,13 +315,25 @@ double Engine::left(ActivityId id) const {
 }
 
 void Engine::clear() {
-  now_ = 0;
+  forget_activities();
   drawn_.clear();
   pools_.clear();
+  shares_.clear();
+}
+
+void Engine::restart() {
+  forget_activities();
+  std::fill(drawn_.begin(), drawn_.end(), 0.0);
+  for (Pool& pool : pools_)
+    pool = {pool.capacity, pool.capacity, 0, none, false};
+  shares_.restart();
+}
+
+void Engine::forget_activities() {
+  now_ = 0;
   changed_pools_.clear();
   completions_.clear();
   clear_groups();
-  shares_.clear();
   unused_.clear();
   for (std::size_t slot = activities_.size(); slot-- > 0;)
     unused_.push_back(static_cast<ActivityId>(slot));

@@ -101,7 +101,8 @@ public:
   // Hash of the trajectory: times, tags, order.
   [[nodiscard]] std::uint64_t fingerprint() const { return fingerprint_.value(); }
 
-  void clear(); // back to time zero without resources, pools or activities
+  void clear();   // back to time zero without resources, pools or activities
+  void restart(); // back to time zero without activities: resources and pools are idle
 
 private:
   static constexpr std::uint32_t none = FairShares::none;
@@ -169,6 +170,7 @@ private:
   void collect_due(double instant);
   void collect_due_of(ResourceId resource, double instant);
   void clear_groups();
+  void forget_activities();
 
   double now_ = 0;
   std::uint64_t started_ = 0;

@@ -10,7 +10,7 @@ namespace sim::engine {
 FairShares::Resource FairShares::add_resource(double capacity) {
   if (users_.size() == levels_.size())
     users_.emplace_back();
-  levels_.push_back({unlimited, capacity, 0, static_cast<float>(capacity), 0, 0, 0, 0});
+  levels_.push_back(idle_level(capacity));
   seats_.push_back({capacity, none, 0});
   accounts_.emplace_back();
   return static_cast<Resource>(levels_.size() - 1);
@@ -225,14 +225,28 @@ void FairShares::forget_reached() {
 }
 
 void FairShares::clear() {
+  forget_flows();
+  levels_.clear();
+  seats_.clear();
+  accounts_.clear();
+}
+
+void FairShares::restart() {
+  forget_flows();
+  for (Resource resource = 0; resource < levels_.size(); ++resource) {
+    Seat& seat = seats_[resource];
+    seat = {seat.capacity, none, 0};
+    levels_[resource] = idle_level(seat.capacity);
+    accounts_[resource] = {};
+  }
+}
+
+void FairShares::forget_flows() {
   forget_changes();
   forget_reached();
   joining_.clear();
   for (Resource resource = 0; resource < levels_.size(); ++resource)
     users_[resource].clear();
-  levels_.clear();
-  seats_.clear();
-  accounts_.clear();
   for (FlowState& state : flows_)
     state = {};
   sharing_ = left_ = 0;

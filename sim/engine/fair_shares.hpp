@@ -84,7 +84,8 @@ public:
   // How often filling began from nothing, instead of from what changed.
   [[nodiscard]] std::uint64_t fillings() const { return searches_; }
 
-  void clear(); // no resources, no flow is active; keeps its memory
+  void clear();   // no resources, no flow is active; keeps its memory
+  void restart(); // no flow is active; keeps resources and their capacities
 
 private:
   static constexpr double unlimited = std::numeric_limits<double>::infinity();
@@ -105,6 +106,9 @@ private:
     std::uint32_t members : 29; // the first so many of its users
     std::uint32_t queued : 1, reached : 1, changed : 1;
   };
+  static Level idle_level(double capacity) {
+    return {unlimited, capacity, 0, static_cast<float>(capacity), 0, 0, 0, 0};
+  }
   struct Seat { // what a flow looks at that comes or goes alone
     double capacity;
     Flow alone;          // who is alone here
@@ -147,6 +151,7 @@ private:
   }
   void queue(Resource resource);
   void forget_reached();
+  void forget_flows();
   void mark_changed(Resource resource);
   void mark_moved(Flow flow);
 

@@ -5,8 +5,39 @@
 #include "sim/execution/machine_builder.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace sim::execution {
+namespace {
+
+// All are forgotten before there are more: 44 bytes each with the index.
+constexpr std::size_t most_passes = std::size_t{1} << 20;
+
+std::size_t passes_of(const plan::PipelineProgram& program) {
+  std::size_t passes = 0;
+  for (const auto& rank : program.ranks)
+    passes += rank.size();
+  return passes;
+}
+
+} // namespace
+
+std::shared_ptr<IndexedProgram> Cluster::program(plan::Schedule schedule,
+                                                 const plan::PipelineShape& shape) {
+  const auto& [ranks, micro_batches, virtual_stages, mode] = shape; // all that there is
+  const ProgramKey key{schedule, ranks, micro_batches, virtual_stages, mode};
+  if (const auto known = programs_.find(key); known != programs_.end())
+    return known->second;
+  auto made = std::make_shared<IndexedProgram>(plan::pipeline_program(schedule, shape));
+  const std::size_t passes = passes_of(made->program);
+  if (passes_ + passes > most_passes) {
+    programs_.clear();
+    passes_ = 0;
+  }
+  passes_ += passes;
+  programs_.emplace(key, made);
+  return made;
+}
 
 std::uint64_t Cluster::number_of(const Patterns& patterns) {
   const auto known = std::find(patterns_.begin(), patterns_.end(), patterns);
@@ -16,15 +47,18 @@ std::uint64_t Cluster::number_of(const Patterns& patterns) {
   return number;
 }
 
-std::pair<std::uint64_t, const Machine*> Cluster::inside_of(const Machine& inside,
+std::pair<std::uint64_t, const Machine*> Cluster::inside_of(const Interiors& inside,
                                                             std::uint64_t patterns) {
-  std::vector<std::uint64_t> content = content_of(inside);
-  content.push_back(patterns);
-  const auto next = static_cast<std::uint64_t>(insides_.size());
-  const auto [place, added] = insides_.try_emplace(std::move(content), Inside{next, {}});
-  if (added)
-    place->second.machine = folded(inside, coarsest_partition(inside));
-  return {place->second.number, &place->second.machine};
+  content_.clear();
+  inside.add_content(content_);
+  content_.push_back(patterns);
+  auto known = insides_.find(content_);
+  if (known == insides_.end()) {
+    const Machine machine = inside.machine();
+    Inside added{insides_.size(), folded(machine, coarsest_partition(machine))};
+    known = insides_.emplace(content_, std::move(added)).first;
+  }
+  return {known->second.number, &known->second.machine};
 }
 
 } // namespace sim::execution

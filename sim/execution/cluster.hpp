@@ -5,21 +5,33 @@
 #pragma once
 
 #include "sim/execution/machine.hpp"
+#include "sim/execution/program_index.hpp"
 #include "sim/network/collective.hpp"
 #include "sim/topology/fabric.hpp"
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <tuple>
+#include <utility>
 #include <vector>
 
 namespace sim::execution {
+
+class Interiors;
 
 // A folded machine; where its actors are units, the folded insides of these and their numbers.
 struct BuiltMachine {
   Machine machine;
   std::vector<const Machine*> insides;      // by Actor::interior
   std::vector<std::uint64_t> inside_number; // equal content, equal number
+};
+
+// A program and its index.
+struct IndexedProgram {
+  explicit IndexedProgram(plan::PipelineProgram program_) : program(std::move(program_)) {}
+  const plan::PipelineProgram program;
+  ProgramIndex index{program};
 };
 
 // Not for several threads at once.
@@ -33,8 +45,13 @@ public:
 
   // Equal patterns have equal numbers.
   std::uint64_t number_of(const Patterns& patterns);
-  // Number of an inside, and its folded machine.
-  std::pair<std::uint64_t, const Machine*> inside_of(const Machine& inside, std::uint64_t patterns);
+  // Number of the inside of the unit that was chosen, and its folded machine.
+  std::pair<std::uint64_t, const Machine*> inside_of(const Interiors& inside,
+                                                     std::uint64_t patterns);
+
+  // The program of a schedule, remembered up to a number of passes (cluster.cpp).
+  std::shared_ptr<IndexedProgram> program(plan::Schedule schedule,
+                                          const plan::PipelineShape& shape);
 
   const hardware::PoolSpec pool;
   const std::unique_ptr<topology::Fabric> fabric;
@@ -46,8 +63,12 @@ private:
     std::uint64_t number;
     Machine machine;
   };
+  using ProgramKey = std::tuple<plan::Schedule, int, std::int64_t, int, plan::StepMode>;
+  std::map<ProgramKey, std::shared_ptr<IndexedProgram>> programs_;
+  std::size_t passes_ = 0; // of these
   std::vector<Patterns> patterns_;
   std::map<std::vector<std::uint64_t>, Inside> insides_;
+  std::vector<std::uint64_t> content_; // of the last one asked for
 };
 
 } // namespace sim::execution

@@ -61,6 +61,7 @@ private:
 class Refinement {
 public:
   explicit Refinement(const Machine& machine) : machine_(machine) {
+    label_loads();
     colour_vertices();
     list_edges();
   }
@@ -100,6 +101,7 @@ private:
     return mixed((std::uint64_t{edge.label} << 32) + of_class);
   }
 
+  // A team's colour tells its members', a trunk's its teams': most classes are told apart by that.
   void colour_vertices() {
     std::vector<std::uint64_t> colours;
     for (const Actor& actor : machine_.actors)
@@ -109,12 +111,23 @@ private:
       std::uint64_t colour = mixed(static_cast<std::uint64_t>(team.kind), mixed(bits(team.gpus)));
       for (const Use& use : machine_.uses_of(team))
         colour = mixed(colour, bits(use.latency.base()));
-      colours.push_back(mixed(colour, 1));
+      std::uint64_t sum = 0, role = 1;
+      for (const std::uint32_t actor : machine_.members_of(team)) {
+        sum += mixed(colours[actor] ^ role);
+        role += is_message(team.kind) ? 1 : 0;
+      }
+      colours.push_back(mixed(colour, sum));
     }
+    const std::size_t teams = machine_.actors.size(), trunks = colours.size();
     for (const Trunk& trunk : machine_.trunks)
       colours.push_back(mixed(
           mixed(bits(trunk.capacity.base()), (trunk.can_bind ? 1 : 0) ^ bits(trunk.storage.base())),
           2));
+    std::size_t load = 0;
+    for (std::size_t id = 0; id < machine_.teams.size(); ++id)
+      for (const Use& use : machine_.uses_of(machine_.teams[id]))
+        for (const network::TrunkLoad& each : machine_.loads_of(use))
+          colours[trunks + each.trunk] += mixed(colours[teams + id] + labels_[load++]);
     classes_.resize(numbering_.number(colours, class_of_));
     for (const std::uint32_t c : class_of_)
       ++classes_[c].size;
@@ -162,7 +175,6 @@ private:
   }
 
   void list_edges() {
-    label_loads();
     first_edge_.assign(class_of_.size() + 2, 0);
     for_each_edge([this](std::uint32_t team, std::uint32_t other, std::uint32_t) {
       ++first_edge_[team + 2];

@@ -437,6 +437,17 @@ Seconds LayoutEstimate::data_exchange(const Trial& trial) const {
   return most_before + most_after;
 }
 
+// Of a table at both ends of the pipeline, once all gradients are reduced.
+Seconds LayoutEstimate::tied_gradients(const Trial& trial) const {
+  const ParallelismSpec& layout = trial.setting.layout;
+  const double shards = layout.zero_stage >= 2 ? trial.groups.shard.size : 1;
+  const Bytes size = plan::table_at_both_ends(*setting_.model, layout) / shards *
+                     setting_.stack->precision.gradient_bytes;
+  const network::Group pipeline = trial.groups.pipeline;
+  return size > Bytes{} ? 2 * gather_time(size, {2, (pipeline.size - 1) * pipeline.stride})
+                        : Seconds{};
+}
+
 Seconds LayoutEstimate::step(const ParallelismSpec& layout) {
   StepSetting setting = setting_;
   setting.layout = layout;
@@ -448,7 +459,9 @@ Seconds LayoutEstimate::step(const ParallelismSpec& layout) {
     trial.costs.push_back(chunk_cost(kind, parts));
   if (layout.pipeline > 1)
     trial.message = message_time(setting, groups);
-  return setting.mode == StepMode::Training ? passes(trial) + data_exchange(trial) : passes(trial);
+  if (setting.mode != StepMode::Training)
+    return passes(trial);
+  return passes(trial) + data_exchange(trial) + tied_gradients(trial);
 }
 
 } // namespace sim::execution

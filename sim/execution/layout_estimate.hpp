@@ -85,6 +85,7 @@ private:
   static Seconds pace(const Trial& trial);
   static Seconds dual_pipe_time(const Trial& trial);
   [[nodiscard]] Seconds data_exchange(const Trial& trial) const;
+  [[nodiscard]] Seconds tied_gradients(const Trial& trial) const;
   [[nodiscard]] Seconds gather_time(Bytes size, network::Group group) const;
   [[nodiscard]] Seconds optimizer_time(const Trial& trial, const plan::ResidentParameters& held,
                                        double layers) const;

@@ -145,23 +145,9 @@ const PassScript& LayoutPlay::numbered_script(const plan::PassKey& key, double s
 }
 
 // What passes put on trunks must be known before the machine is built.
-void LayoutPlay::learn_patterns(const plan::PipelineProgram& program) {
-  const auto chunks = static_cast<std::size_t>(program.chunks);
-  std::vector<char> seen(plan::pass_kinds * chunks); // lone passes, by kind and chunk
-  std::set<plan::PassKey> pairs;
-  for (const auto& rank : program.ranks)
-    for (const plan::ScheduledPass& pass : rank) {
-      if (pass.pass.kind == plan::PassKind::Pair) {
-        if (pairs.insert(pass.pass).second)
-          script(pass.pass, 1, true);
-        continue;
-      }
-      char& known = seen[static_cast<std::size_t>(pass.pass.kind) * chunks +
-                         static_cast<std::size_t>(pass.pass.chunk)];
-      if (known == 0)
-        script(pass.pass, 1, true);
-      known = 1;
-    }
+void LayoutPlay::learn_patterns(ProgramIndex& index) {
+  for (const plan::PassKey& pass : index.passes())
+    script(pass, 1, true);
   if (patterns_known_ == count_of(patterns_))
     return;
   patterns_known_ = count_of(patterns_);
@@ -221,14 +207,14 @@ BuiltMachine LayoutPlay::folded_units(const Machine& whole) {
   const RankMap map(setting_.layout, setting_.gpus());
   BuiltMachine built;
   Machine units = unit_machine(whole, map);
-  const SharedLoads shared(whole, map);
+  Interiors insides(whole, map);
   Patterns inner;
   for (const TeamKind kind : inner_kinds)
     inner[at(kind)] = patterns_[at(kind)];
   const std::uint64_t patterns = memory_.cluster.number_of(inner);
   for (Actor& unit : units.actors) {
-    const auto [number, machine] = memory_.cluster.inside_of(
-        interior_machine(whole, map, shared, unit.stage, static_cast<int>(unit.chain)), patterns);
+    insides.choose(unit.stage, unit.chain);
+    const auto [number, machine] = memory_.cluster.inside_of(insides, patterns);
     const auto known = std::find(built.inside_number.begin(), built.inside_number.end(), number);
     unit.interior = static_cast<std::uint32_t>(known - built.inside_number.begin());
     if (known != built.inside_number.end())
@@ -247,12 +233,12 @@ std::unique_ptr<LayoutPlay::Stage> LayoutPlay::exact_stage(Machine whole, bool s
     stage->own = std::move(whole);
   } else {
     const RankMap map(setting_.layout, setting_.gpus());
-    const SharedLoads shared(whole, map);
+    Interiors insides(whole, map);
     stage->own = unit_machine(whole, map);
     for (Actor& unit : stage->own.actors) {
       unit.interior = static_cast<std::uint32_t>(stage->own_insides.size());
-      stage->own_insides.push_back(std::make_unique<Machine>(
-          interior_machine(whole, map, shared, unit.stage, static_cast<int>(unit.chain))));
+      insides.choose(unit.stage, unit.chain);
+      stage->own_insides.push_back(std::make_unique<Machine>(insides.machine()));
       stage->own_interiors.push_back(
           std::make_unique<Interior>(Interior{stage->own_insides.back().get(), {}}));
       stage->interiors.push_back(stage->own_interiors.back().get());
@@ -341,8 +327,9 @@ void LayoutPlay::require_playable(const plan::PipelineProgram& program, Fidelity
     }
   }
   for (const StageUpdate& update : updates_)
-    for (const auto* list : {&update.gradients_early, &update.gradients_late,
-                             &update.parameters_early, &update.parameters_late})
+    for (const auto* list :
+         {&update.gradients_early, &update.gradients_late, &update.tied_gradients,
+          &update.parameters_early, &update.parameters_late})
       for (const ScriptCollective& collective : *list) {
         tasks += 1;
         messages += fidelity.detail == Detail::Message ? messages_of(collective, patterns_) : 0;
@@ -358,22 +345,41 @@ void LayoutPlay::require_playable(const plan::PipelineProgram& program, Fidelity
                    "--detail", remedy);
 }
 
-plan::PipelineProgram LayoutPlay::program() const {
+std::shared_ptr<IndexedProgram> LayoutPlay::program() const {
   const plan::ParallelismSpec& layout = setting_.layout;
-  return plan::pipeline_program(layout.schedule, {layout.pipeline, setting_.micro_batches(),
-                                                  layout.virtual_stages, setting_.mode});
+  return memory_.cluster.program(layout.schedule, {layout.pipeline, setting_.micro_batches(),
+                                                   layout.virtual_stages, setting_.mode});
 }
 
-StepTiming LayoutPlay::play(std::int64_t batch, Fidelity fidelity, BytesPerSecond storage,
+Fidelity LayoutPlay::fidelity_for(const plan::PipelineProgram& program, Fidelity asked,
+                                  BytesPerSecond storage) {
+  const plan::ParallelismSpec& layout = setting_.layout;
+  if (asked.detail != Detail::Pass || layout.zero_stage < 2 || layout.pipeline == 1 ||
+      !stages_share_shard_trunks(*stage_for(asked, storage).machine, patterns_))
+    return asked;
+  Fidelity kernels = asked;
+  kernels.detail = Detail::Kernel;
+  try {
+    require_playable(program, kernels);
+  } catch (const InfeasibleError&) { // too large a step for kernels
+    return asked;
+  }
+  return kernels;
+}
+
+StepTiming LayoutPlay::play(std::int64_t batch, Fidelity asked, BytesPerSecond storage,
                             StepTrace* trace) {
   setting_.batch = batch;
-  const plan::PipelineProgram program = this->program();
-  learn_patterns(program);
-  require_playable(program, fidelity);
+  const std::shared_ptr<IndexedProgram> indexed = this->program();
+  const plan::PipelineProgram& program = indexed->program;
+  learn_patterns(indexed->index);
+  require_playable(program, asked);
+  const Fidelity fidelity = fidelity_for(program, asked, storage);
   const Stage& stage = stage_for(fidelity, storage);
   StepPlan step;
   step.machine = stage.machine;
   step.program = &program;
+  step.index = &indexed->index;
   step.detail = fidelity.detail;
   step.engine_only = fidelity.engine_only;
   step.timing = [&](const Actor& actor, const plan::PassKey& key,

@@ -43,14 +43,18 @@ private:
   using ScriptKey = std::tuple<plan::PassKey, double, bool>;
 
   void plan_updates();
-  [[nodiscard]] plan::PipelineProgram program() const; // of the batch that is set
-  Inventory inventory_of(const std::map<plan::PassKey, double>& passes);
+  [[nodiscard]] std::shared_ptr<IndexedProgram> program() const; // of the batch that is set
+  Inventory inventory_of(const std::map<plan::PassKey, double>& passes, plan::PassBuilder& builder);
+  void explain_idle(double passes, Inventory& inventory);
   [[nodiscard]] plan::PassKey canonical(const plan::PassKey& key) const;
   const PassScript& script(const plan::PassKey& key, double speed, bool fused);
   const PassScript& numbered_script(const plan::PassKey& key, double speed, bool fused);
   const PassTiming& timing(Interior& interior, const plan::PassKey& key, bool beside_data);
-  void learn_patterns(const plan::PipelineProgram& program);
+  void learn_patterns(ProgramIndex& index);
   Stage& stage_for(Fidelity fidelity, BytesPerSecond storage);
+  // The detail in which the step is played: kernels, where passes could not tell its time.
+  Fidelity fidelity_for(const plan::PipelineProgram& program, Fidelity asked,
+                        BytesPerSecond storage);
   void require_playable(const plan::PipelineProgram& program, Fidelity fidelity);
   [[nodiscard]] Machine unfolded(BytesPerSecond storage);
   const BuiltMachine& built_machine(bool single, BytesPerSecond storage);

@@ -28,11 +28,12 @@ enum class TeamKind : std::uint8_t {
   Host,         // a GPU and its host
   Data,         // replicas of the dense weights
   ExpertData,   // replicas of the same experts
+  TiedTable,    // first and last stage, which both hold the table of embedding and head
   Next,         // message to the next stage of the pipeline, from the last to the first
   Previous,     // the other way
   Interior      // of a unit: what its passes put on trunks, of all teams inside it
 };
-inline constexpr std::size_t team_kinds = 12;
+inline constexpr std::size_t team_kinds = 13;
 // The kinds whose teams act inside passes, in the order in which Interior lists their patterns.
 inline constexpr std::array inner_kinds{
     TeamKind::Tensor,      TeamKind::Expert,       TeamKind::Context, TeamKind::Shard,
@@ -42,6 +43,11 @@ inline constexpr std::size_t at(TeamKind kind) { return static_cast<std::size_t>
 inline constexpr bool is_inner(TeamKind kind) { return kind <= inner_kinds.back(); }
 inline constexpr bool is_message(TeamKind kind) {
   return kind == TeamKind::Next || kind == TeamKind::Previous;
+}
+
+// The kinds whose teams act after a stage's passes, or beside its first and last ones.
+inline constexpr bool is_update(TeamKind kind) {
+  return kind == TeamKind::Data || kind == TeamKind::ExpertData || kind == TeamKind::TiedTable;
 }
 
 // The patterns of each kind, in the order of a team's uses.

@@ -36,6 +36,21 @@ public:
       }
   }
 
+  // The two ends of every chain.
+  void add_ends(const RankMap& map) {
+    const auto& patterns = machine_.patterns[at(TeamKind::TiedTable)];
+    const int chains = static_cast<int>(machine_.actors.size()) / map.stages();
+    for (int chain = 0; chain < chains && !patterns.empty(); ++chain) {
+      const auto place = static_cast<std::uint32_t>(chain);
+      ranks_ = {map.rank_at(place, 0), map.rank_at(place, map.stages() - 1)};
+      begin_team(TeamKind::TiedTable);
+      for (const network::Transfers& transfers : patterns) {
+        loads_.add(transfers, ranks_);
+        end_use();
+      }
+    }
+  }
+
   void add_message(TeamKind kind, int from, int to) {
     ranks_ = {from, to};
     begin_team(kind);
@@ -149,6 +164,7 @@ Machine whole_machine(const topology::Fabric& fabric, const plan::ParallelismSpe
   writer.add_groups(TeamKind::Host, {1, 1});
   writer.add_groups(TeamKind::Data, groups.data);
   writer.add_groups(TeamKind::ExpertData, groups.expert_data);
+  writer.add_ends(map);
   for (const TeamKind kind : {TeamKind::Next, TeamKind::Previous})
     for (int rank = 0; rank < gpus && !patterns[at(kind)].empty() && map.stages() > 1; ++rank) {
       const int stage = map.stage_of(rank);

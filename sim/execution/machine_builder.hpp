@@ -47,6 +47,10 @@ void add_storage(const topology::Fabric& fabric, BytesPerSecond of_nic, Machine&
 // whose patterns are those of the inner kinds, in their order.
 Machine unit_machine(const Machine& whole, const RankMap& map);
 
+// Whether the passes of two stages gather or reduce shards over one trunk. Passes of mean demand
+// would get out of one another's way there, where collectives wait.
+bool stages_share_shard_trunks(const Machine& units, const Patterns& inner);
+
 // What the passes of all units of a stage put on trunks that several of them use.
 class SharedLoads {
 public:
@@ -65,9 +69,35 @@ private:
 
 // The GPUs of one unit with the teams inside it and the trunks that these use: what a pass is
 // played on. The other units of the stage are taken to do the same at the same time: on trunks that
-// they use too, each flow counts as many as the stage has for the unit's one.
-Machine interior_machine(const Machine& whole, const RankMap& map, const SharedLoads& shared,
-                         int stage, int unit);
+// they use too, each flow counts as many as the stage has for the unit's one. One unit at a time.
+class Interiors {
+public:
+  // The machine must outlive it.
+  Interiors(const Machine& whole, const RankMap& map);
+
+  void choose(int stage, std::uint32_t unit);
+  [[nodiscard]] Machine machine() const; // of the unit that was chosen
+  // Appends what content_of() says of that machine, which need not be built for it.
+  void add_content(std::vector<std::uint64_t>& content) const;
+
+private:
+  void list_teams();
+  void list_trunks();
+  void add_team(const Team& given, Machine& inside) const;
+  [[nodiscard]] double flows_of(TeamKind kind, std::size_t pattern,
+                                const network::TrunkLoad& load) const;
+
+  const Machine& whole_;
+  const SharedLoads shared_;
+  std::uint32_t gpus_;
+  int stage_ = 0;
+  std::uint32_t first_chain_ = 0;
+  std::vector<std::uint32_t> teams_;    // each once, in the order of the first member
+  std::vector<std::uint32_t> trunks_;   // of the whole, ascending
+  std::vector<std::uint32_t> place_of_; // among these, by trunk of the whole
+  // Flows of this unit on trunks that it shares.
+  std::map<std::tuple<TeamKind, std::size_t, std::uint32_t>, double> own_;
+};
 
 // Everything that the time of a pass on the machine depends on. Equal texts: equal times.
 std::vector<std::uint64_t> content_of(const Machine& machine);

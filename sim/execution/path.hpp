@@ -14,13 +14,6 @@
 
 namespace sim::execution {
 
-inline bool runs_forward(plan::PassKind kind) {
-  return kind == plan::PassKind::Forward || kind == plan::PassKind::Pair;
-}
-inline bool runs_backward(plan::PassKind kind) {
-  return kind != plan::PassKind::Forward && kind != plan::PassKind::Weight;
-}
-
 class Player::Path {
 public:
   explicit Path(Player& player);
@@ -38,18 +31,14 @@ private:
     double delay = 0;
     std::vector<double>* sent = nullptr; // when, of the team
   };
-  // A pass of a program: outputs that it reads and makes, and its kind. Where there are fewer than
-  // two, one that is always there is read, one that nobody reads is made.
-  struct Step {
-    std::array<std::uint32_t, 2> reads, makes;
-    std::uint32_t kind;
-  };
+  using Step = PathProgram::Step;
   struct Kind { // of pass, on one actor
     const PassTiming* timing = nullptr;
+    const PassDraws* draws = nullptr;
     double took = 0;
     Leg forward, backward;
     plan::PassKey pass;
-    bool listed = false;
+    [[nodiscard]] KnownPass known() const { return {pass, timing, draws}; }
     double count = 0; // that were followed and not yet booked
   };
   struct Begun { // a pass: when, and the waits up to then, for senders and for messages
@@ -68,7 +57,8 @@ private:
     double shortest = std::numeric_limits<double>::infinity(); // pass that sends
     double longest_delay = 0;
     std::vector<Kind> kinds;        // by kind and turn
-    std::unique_ptr<Step[]> steps;  // by place in the program
+    const Step* steps = nullptr;    // by place in the program
+    Output* outputs = nullptr;      // of its chain
     std::unique_ptr<Begun[]> begun; // by place in the program, from `first` to `next`
   };
   struct Message { // under way when the path begins
@@ -100,11 +90,11 @@ private:
   void find_meetings();
   bool find_lanes();
   bool find_messages();
+  void take_messages();
   double advance_window(std::uint32_t window);
   [[nodiscard]] Id sender_of(Id team) const {
     return machine_.members_of(machine_.teams[team]).front();
   }
-  void list_steps(Lane& lane);
   bool advance(Lane& lane);
   void end_running(Lane& lane);
   // Cheaper than to ask advance() in vain.
@@ -112,16 +102,14 @@ private:
     if (lane.next == lane.pause)
       return true;
     const std::array<std::uint32_t, 2>& reads = lane.steps[lane.next].reads;
-    const double arrives =
-        std::max(player_.outputs_[reads[0]].arrives, player_.outputs_[reads[1]].arrives);
+    const double arrives = std::max(lane.outputs[reads[0]].arrives, lane.outputs[reads[1]].arrives);
     return arrives == std::numeric_limits<double>::infinity() &&
            !(lane.running && lane.next == lane.first);
   }
   const Kind& learn(Lane& lane, const plan::ScheduledPass& op);
   void note_interior(const Lane& lane, const PassTiming& timing);
   [[nodiscard]] std::size_t kind_at(const plan::ScheduledPass& op) const {
-    return static_cast<std::size_t>(op.pass.kind) * turns_ +
-           turn_[static_cast<std::size_t>(op.pass.chunk)];
+    return program_.kind_at(op.pass);
   }
   [[nodiscard]] Output& slot_of(const Parcel& parcel);
   [[nodiscard]] double delay_of(Id team) const;
@@ -152,17 +140,19 @@ private:
 
   Player& player_;
   const Machine& machine_;
-  std::size_t chunks_, turns_ = 0;  // turns: chunks of an actor
-  std::vector<std::uint32_t> turn_; // by chunk
-  std::vector<Lane> lanes_;         // by actor
+  const PathProgram& program_;
+  std::size_t chunks_;
+  std::vector<Lane> lanes_; // by actor
   std::vector<Message> messages_;
   std::vector<std::vector<double>> sent_;                     // by team: when
   std::vector<std::vector<Load>> loads_;                      // by trunk
   std::map<std::pair<engine::ResourceId, Id>, double> drawn_; // by passes, at most
   std::vector<Meeting> meetings_;
-  bool by_lane_ = false;    // lanes halt one by one
-  bool learned_ = false;    // a kind of pass was seen for the first time
-  bool impossible_ = false; // somebody shares, wherever the path would lead
+  static constexpr std::uint32_t first_window = 4;
+  std::uint32_t window_ = first_window; // what the last path came to, and one more
+  bool by_lane_ = false;                // lanes halt one by one
+  bool learned_ = false;                // a kind of pass was seen for the first time
+  bool impossible_ = false;             // somebody shares, wherever the path would lead
   bool all_told_ = false;
   double begin_ = 0;
   double end_ = std::numeric_limits<double>::infinity();

@@ -31,7 +31,7 @@ void Player::Path::undo(Lane& lane, double from) {
 
 void Player::Path::forget(const Lane& lane, std::uint32_t place) {
   for (const std::uint32_t output : lane.steps[place].makes)
-    player_.outputs_[output] = {};
+    lane.outputs[output] = {};
 }
 
 // Books what has ended by the end of the path, and starts the engine with what is under way.
@@ -68,8 +68,9 @@ void Player::Path::hand_back(std::size_t& passes) {
     } else {
       forget(lane, static_cast<std::uint32_t>(place));
       state.pass_started = lane.begun[place].start;
-      const double took = lane.kinds[kind_at(last)].took;
-      player_.start_block(lane.actor, last, std::min(1.0, took > 0 ? (ends - end_) / took : 1.0));
+      const Kind& kind = lane.kinds[kind_at(last)];
+      player_.start_block(lane.actor, kind.known(),
+                          std::min(1.0, kind.took > 0 ? (ends - end_) / kind.took : 1.0));
     }
     send_again(lane, ended);
   }

@@ -33,8 +33,7 @@ bool Player::Path::data_keeps_apart() const {
   std::vector<std::vector<Id>> data_on(machine_.trunks.size());
   const auto for_each_load = [this](bool data, auto&& visit) {
     for (Id id = 0; id < machine_.teams.size(); ++id) {
-      const TeamKind kind = machine_.teams[id].kind;
-      if ((kind == TeamKind::Data || kind == TeamKind::ExpertData) != data)
+      if (is_update(machine_.teams[id].kind) != data)
         continue;
       for (const Use& use : machine_.uses_of(machine_.teams[id]))
         for (const network::TrunkLoad& load : machine_.loads_of(use))
@@ -143,10 +142,12 @@ void Player::Path::join_at_halt(Lane& lane) {
   ActorState& state = player_.actors_[lane.actor];
   if (lane.next == lane.first) {
     const ScheduledPass& op = lane.program[lane.first];
-    const double took = lane.running ? learn(lane, op).took : 0;
-    if (lane.running)
-      player_.start_block(lane.actor, op,
-                          took > 0 ? std::clamp((lane.since - end_) / took, 0.0, 1.0) : 1);
+    if (!lane.running)
+      return;
+    const Kind& kind = learn(lane, op);
+    const double took = kind.took;
+    player_.start_block(lane.actor, kind.known(),
+                        took > 0 ? std::clamp((lane.since - end_) / took, 0.0, 1.0) : 1);
     return;
   }
   book(lane, lane.next, lane.next);
@@ -181,10 +182,10 @@ void Player::Path::await_inputs(const Lane& lane) {
   for (std::uint32_t i = lane.next; i < lane.stop; ++i) {
     const ScheduledPass& op = lane.program[i];
     const bool pair = op.pass.kind == plan::PassKind::Pair;
-    if (runs_forward(op.pass.kind) && op.pass.chunk > 0)
+    if (has_forward(op.pass.kind) && op.pass.chunk > 0)
       await(op.pass.chunk - 1, op.micro_batch, true);
     const int behind = pair ? op.pass.backward_chunk : op.pass.chunk;
-    if (runs_backward(op.pass.kind) && static_cast<std::size_t>(behind) + 1 < chunks_)
+    if (has_backward(op.pass.kind) && static_cast<std::size_t>(behind) + 1 < chunks_)
       await(behind + 1, pair ? op.backward_micro_batch : op.micro_batch, false);
   }
 }

@@ -45,6 +45,7 @@ private:
     Passes,
     Early,
     Late,
+    Tied,
     Norm,
     Optimizer,
     HostUpdate,
@@ -171,12 +172,12 @@ private:
   void add_gpus();
   [[nodiscard]] BytesPerSecond peak_of(const ScriptCollective& collective) const;
   [[nodiscard]] BytesPerSecond memory_room(Id actor) const;
-  [[nodiscard]] std::size_t output_at(const Actor& actor, int chunk, int micro_batch) const;
+  [[nodiscard]] Output& output_of(const Actor& actor, int chunk, int micro_batch, bool forward);
   [[nodiscard]] const std::vector<plan::ScheduledPass>& program_of(Id actor) const;
   void try_start(Id actor);
   void charge_wait(Id actor, double made);
   void start_pass(Id actor, const plan::ScheduledPass& pass);
-  void start_block(Id actor, const plan::ScheduledPass& pass, double share_left = 1);
+  void start_block(Id actor, const KnownPass& pass, double share_left = 1);
   static double block_rate(const void* context, double free_sms);
   void end_block(Id actor);
   [[nodiscard]] bool data_may_run(Id actor) const;
@@ -186,8 +187,7 @@ private:
   // Stage that reads what a stage has made: the next chunk forward, the one before backward.
   [[nodiscard]] int reader_of(int stage, int chunk, int micro_batch, bool forward) const;
   [[nodiscard]] int owner_of(int chunk, int micro_batch) const {
-    return owner_[static_cast<std::size_t>(chunk) * micro_batches_ +
-                  static_cast<std::size_t>(micro_batch)];
+    return index_->owner_of(chunk, micro_batch);
   }
   [[nodiscard]] Id message_team(Id actor, int reader_stage) const;
   void arrive(Id sender, int chunk, int micro_batch, bool forward);
@@ -241,6 +241,7 @@ private:
   void end_passes(Id actor);
   void after_early(Id actor);
   void after_late(Id actor);
+  void after_tied(Id actor);
   void after_optimizer(Id actor);
   void start_parameters(Id actor);
   void after_parameters(Id actor);
@@ -301,11 +302,10 @@ private:
   std::vector<Id> touched_actors_, touched_teams_;
 
   std::size_t chunks_ = 0, micro_batches_ = 0;
-  std::vector<Output> outputs_;                // forward, backward, and two that nobody makes
-  std::span<Output> forward_, backward_;       // by chain, chunk, micro-batch
-  std::vector<int> owner_;                     // stage that runs a chunk for a micro-batch
-  std::vector<std::uint32_t> last_weights_;    // by stage: last pass that makes weight gradients
-  std::vector<std::uint32_t> last_parameters_; // by stage: by its end all parameters were used
+  std::size_t outputs_of_chain_ = 0;
+  std::vector<Output> outputs_; // by chain, numbered there as PathProgram says
+  std::unique_ptr<ProgramIndex> own_index_;
+  ProgramIndex* index_ = nullptr;
   std::vector<std::array<std::vector<const PassScript*>, 2>> scripts_; // by stage, fused: of a pass
 
   std::size_t most_tasks_ = 0, most_collectives_ = 0; // of a pass

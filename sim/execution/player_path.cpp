@@ -24,7 +24,7 @@ namespace {
 constexpr double never = std::numeric_limits<double>::infinity();
 constexpr double rounding = 1e-12; // relative, of times and of sums of shares
 // Passes of an actor between two looks at the messages, at first and at most.
-constexpr std::uint32_t first_window = 4, longest_window = 8;
+constexpr std::uint32_t longest_window = 8;
 constexpr int longest_pause = 64; // events that the engine plays until the path is tried again
 
 } // namespace
@@ -43,12 +43,7 @@ void Player::start_engine_at(double time) {
   course_.add(time);
   events_ += engine_.events();
   epoch_ = time;
-  engine_.clear();
-  for (std::size_t i = 0; i < machine_.actors.size(); ++i)
-    engine_.add_pool(plan_.accelerator->streaming_multiprocessors);
-  for (std::size_t i = 0; i < machine_.trunks.size(); ++i)
-    if (trunk_resources_[i] != none)
-      engine_.add_resource(machine_.trunks[i].capacity.base());
+  engine_.restart();
   for (std::size_t i = 0; i < parcels_.size(); ++i)
     if (parcels_[i].sender != none) {
       parcels_[i].sender = none;
@@ -86,14 +81,11 @@ void Player::follow_path() {
 }
 
 Player::Path::Path(Player& player)
-    : player_(player), machine_(player.machine_), chunks_(player.chunks_),
-      lanes_(player.actors_.size()), sent_(player.teams_.size()) {
-  // Chunks of one actor are in different turns, in all placements there are.
-  std::vector<char> seen(chunks_);
-  for (const ScheduledPass& op : player.program_of(0))
-    turns_ += std::exchange(seen[static_cast<std::size_t>(op.pass.chunk)], 1) == 0 ? 1 : 0;
-  for (std::size_t chunk = 0; chunk < chunks_; ++chunk)
-    turn_.push_back(static_cast<std::uint32_t>(chunk * turns_ / chunks_));
+    : player_(player), machine_(player.machine_), program_(player.index_->path()),
+      chunks_(player.chunks_), lanes_(player.actors_.size()), sent_(player.teams_.size()),
+      impossible_(program_.ambiguous) {
+  for (std::size_t chain = 0; chain < machine_.chains; ++chain)
+    player.outputs_[chain * player.outputs_of_chain_ + program_.there] = {0, 0};
   make_lanes();
   find_meetings();
   for (std::size_t team = 0; team < sent_.size(); ++team)
@@ -108,9 +100,10 @@ Player::Path::Path(Player& player)
 bool Player::Path::follow() {
   begin_ = player_.now();
   end_ = never;
-  if (!find_lanes() || !find_messages())
+  if (!find_messages() || !find_lanes())
     return false;
-  std::uint32_t window = first_window;
+  take_messages();
+  std::uint32_t window = window_;
   for (double known = begin_; known < end_ && !impossible_;) {
     known = advance_window(window);
     end_at_first_meeting(std::min(known, end_));
@@ -131,6 +124,8 @@ bool Player::Path::follow() {
   }
   std::size_t passes = 0;
   hand_back(passes);
+  window_ = static_cast<std::uint32_t>(
+      std::clamp<std::size_t>(1 + passes / lanes_.size(), 1, first_window));
   return passes > lanes_.size();
 }
 
@@ -162,9 +157,13 @@ void Player::Path::make_lanes() {
     lane.program = program.data();
     lane.stop = static_cast<std::uint32_t>(program.size());
     if (!player_.plan_.updates.empty())
-      lane.last_weights = player_.last_weights_[static_cast<std::size_t>(actor.stage)];
-    lane.kinds.resize(plan::pass_kinds * turns_);
-    list_steps(lane);
+      lane.last_weights = player_.index_->last_weights(actor.stage);
+    const auto rank = static_cast<std::size_t>(actor.stage);
+    lane.kinds.resize(program_.kinds[rank].size());
+    for (std::size_t kind = 0; kind < lane.kinds.size(); ++kind)
+      lane.kinds[kind].pass = program_.kinds[rank][kind].pass;
+    lane.steps = program_.steps[rank].get();
+    lane.outputs = player_.outputs_.data() + actor.chain * player_.outputs_of_chain_;
     lane.begun = std::make_unique_for_overwrite<Begun[]>(lane.stop);
   }
 }
@@ -192,13 +191,6 @@ bool Player::Path::find_lanes() {
 // Those on their way. False where one is slowed.
 bool Player::Path::find_messages() {
   messages_.clear();
-  for (std::vector<double>& sent : sent_)
-    sent.clear();
-  for (Meeting& meeting : meetings_) {
-    meeting.until = 0;
-    for (Course& course : meeting.courses)
-      course.next = 0;
-  }
   for (const Parcel& parcel : player_.parcels_) {
     if (parcel.sender == none || parcel.team != none)
       continue;
@@ -217,18 +209,27 @@ bool Player::Path::find_messages() {
         return false; // was slowed before
     }
     messages_.push_back({parcel, team, arrives});
-    sent_[team].push_back(parcel.started);
   }
-  for (const Message& message : messages_)
-    slot_of(message.parcel).arrives = message.arrives;
   return true;
+}
+
+void Player::Path::take_messages() {
+  for (std::vector<double>& sent : sent_)
+    sent.clear();
+  for (Meeting& meeting : meetings_) {
+    meeting.until = 0;
+    for (Course& course : meeting.courses)
+      course.next = 0;
+  }
+  for (const Message& message : messages_) {
+    sent_[message.team].push_back(message.parcel.started);
+    slot_of(message.parcel).arrives = message.arrives;
+  }
 }
 
 Player::Output& Player::Path::slot_of(const Parcel& parcel) {
   const Actor& actor = machine_.actors[parcel.sender];
-  return (parcel.forward
-              ? player_.forward_
-              : player_.backward_)[player_.output_at(actor, parcel.chunk, parcel.micro_batch)];
+  return player_.output_of(actor, parcel.chunk, parcel.micro_batch, parcel.forward);
 }
 
 double Player::Path::delay_of(Id team) const {
@@ -274,7 +275,9 @@ const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& o
   if (kind.timing != nullptr)
     return kind;
   const Actor& actor = machine_.actors[lane.actor];
-  kind.timing = player_.known_pass(lane.actor, op.pass).timing;
+  const KnownPass& known = player_.known_pass(lane.actor, op.pass);
+  kind.timing = known.timing;
+  kind.draws = known.draws;
   kind.took = kind.timing->duration / second;
   const auto send = [&](int chunk, int micro_batch, bool forward, Leg& leg) {
     if (!forward && chunk == 0)
@@ -288,9 +291,9 @@ const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& o
     lane.longest_delay = std::max(lane.longest_delay, leg.delay);
   };
   const bool pair = op.pass.kind == PassKind::Pair;
-  if (runs_forward(op.pass.kind))
+  if (has_forward(op.pass.kind))
     send(op.pass.chunk, op.micro_batch, true, kind.forward);
-  if (runs_backward(op.pass.kind))
+  if (has_backward(op.pass.kind))
     send(pair ? op.pass.backward_chunk : op.pass.chunk,
          pair ? op.backward_micro_batch : op.micro_batch, false, kind.backward);
   if (kind.forward.team != none || kind.backward.team != none)
@@ -314,46 +317,6 @@ void Player::Path::note_interior(const Lane& lane, const PassTiming& timing) {
   }
 }
 
-void Player::Path::list_steps(Lane& lane) {
-  const std::size_t width = player_.micro_batches_, all = player_.forward_.size();
-  const std::size_t first = machine_.actors[lane.actor].chain * chunks_ * width;
-  const auto row = static_cast<std::uint32_t>(width), backward = static_cast<std::uint32_t>(all);
-  const auto forward = [first, width](int chunk, int micro_batch) {
-    return static_cast<std::uint32_t>(first + static_cast<std::size_t>(chunk) * width +
-                                      static_cast<std::size_t>(micro_batch));
-  };
-  const auto there = static_cast<std::uint32_t>(2 * all), unread = there + 1;
-  player_.outputs_[there] = {0, 0};
-  const int last = static_cast<int>(chunks_) - 1;
-  lane.steps = std::make_unique_for_overwrite<Step[]>(lane.stop);
-  Step* const steps = lane.steps.get();
-  Kind* const kinds = lane.kinds.data();
-  for (std::uint32_t i = 0; i < lane.stop; ++i) {
-    const ScheduledPass& op = lane.program[i];
-    const bool pair = op.pass.kind == PassKind::Pair;
-    const auto kind = static_cast<std::uint32_t>(kind_at(op));
-    std::uint32_t reads = there, made = unread, reads_back = there, made_back = unread;
-    if (runs_forward(op.pass.kind)) {
-      made = forward(op.pass.chunk, op.micro_batch);
-      if (op.pass.chunk > 0)
-        reads = made - row; // of the chunk before
-    }
-    if (runs_backward(op.pass.kind)) {
-      const int chunk = pair ? op.pass.backward_chunk : op.pass.chunk;
-      const std::uint32_t ahead = forward(chunk, pair ? op.backward_micro_batch : op.micro_batch);
-      made_back = ahead + backward;
-      reads_back = chunk == last ? ahead : made_back + row;
-    }
-    steps[i] = {{reads, reads_back}, {made, made_back}, kind};
-    plan::PassKey& known = kinds[kind].pass;
-    if (!kinds[kind].listed)
-      known = op.pass;
-    kinds[kind].listed = true;
-    if (known.chunk != op.pass.chunk || known.backward_chunk != op.pass.backward_chunk)
-      impossible_ = true; // two passes in one turn
-  }
-}
-
 // Follows an actor's program as far as what it reads is there.
 bool Player::Path::advance(Lane& lane) {
   const std::uint32_t before = lane.next;
@@ -361,8 +324,8 @@ bool Player::Path::advance(Lane& lane) {
     return false;
   if (lane.running && before == lane.first)
     end_running(lane);
-  Output* const outputs = player_.outputs_.data();
-  const Step* const steps = lane.steps.get();
+  Output* const outputs = lane.outputs;
+  const Step* const steps = lane.steps;
   Begun* const begun = lane.begun.get();
   Kind* const kinds = lane.kinds.data();
   std::uint32_t next = lane.next; // kept out of memory, as what is written below could be the lane
@@ -411,8 +374,8 @@ void Player::Path::end_running(Lane& lane) {
   lane.end = lane.since;
   lane.begun[lane.first] = {player_.actors_[lane.actor].pass_started, lane.idle, lane.exposed};
   kind.count += 1;
-  player_.outputs_[step.makes[0]] = {lane.end, lane.end + kind.forward.delay};
-  player_.outputs_[step.makes[1]] = {lane.end, lane.end + kind.backward.delay};
+  lane.outputs[step.makes[0]] = {lane.end, lane.end + kind.forward.delay};
+  lane.outputs[step.makes[1]] = {lane.end, lane.end + kind.backward.delay};
   for (const Leg* leg : {&kind.forward, &kind.backward})
     if (leg->sent != nullptr)
       leg->sent->push_back(lane.end);

@@ -19,6 +19,7 @@ plan::CommunicationDimension dimension_of(TeamKind kind) {
     return plan::CommunicationDimension::Context;
   case TeamKind::Host:
     return plan::CommunicationDimension::Host;
+  case TeamKind::TiedTable:
   case TeamKind::Next:
   case TeamKind::Previous:
     return plan::CommunicationDimension::Pipeline;

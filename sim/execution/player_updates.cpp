@@ -76,6 +76,8 @@ void Player::end_sequence(Id id) {
     leave_pass(id);
   } else if (state.state == UpdateState::Late) {
     after_late(id);
+  } else if (state.state == UpdateState::Tied) {
+    after_tied(id);
   } else if (state.state == UpdateState::Parameters) {
     after_parameters(id);
   } else {
@@ -105,6 +107,12 @@ void Player::after_early(Id id) {
 
 void Player::after_late(Id id) {
   charge(id, Category::ExposedData);
+  actors_[id].state = UpdateState::Tied;
+  if (!start_sequence(id, update_of(id).tied_gradients))
+    after_tied(id);
+}
+
+void Player::after_tied(Id id) {
   actors_[id].state = UpdateState::Norm;
   if (++waiting_for_norm_ < actors_.size())
     return;
@@ -183,14 +191,16 @@ void Player::end_wait(Id id) {
 }
 
 // A unit's GPUs are in teams of their own: those whose team runs are exposed, the others wait for a
-// member that comes late or for the unit's slower teams.
+// member that comes late or for the unit's slower teams. Of a tied table, for the other end of the
+// pipeline.
 void Player::charge_data(Id id) {
   ActorState& state = actors_[id];
   const Seconds since = (now() - state.waiting_since) * second;
   const Sequence& sequence = state.sequence;
   const double share = sequence.teams > 0 ? sequence.running / sequence.teams : 0;
-  breakdown(id)[Category::Straggler] += (1 - share) * since;
-  breakdown(id)[Category::ExposedData] += share * since;
+  const bool tied = state.state == UpdateState::Tied;
+  breakdown(id)[tied ? Category::Bubble : Category::Straggler] += (1 - share) * since;
+  breakdown(id)[tied ? Category::ExposedPipeline : Category::ExposedData] += share * since;
   if (state.state != UpdateState::Passes)
     timing_.update += machine_.actors[id].multiplicity * share * since;
   state.waiting_since = now();

@@ -135,6 +135,36 @@ OptimizerTime optimizer_time(const plan::StepSetting& setting, double parameters
 
 namespace {
 
+// Planned for groups of two as far apart as the ends of the pipeline, or as nearly as groups can be
+// that tile the GPUs: what the library's choice of algorithm and protocol depends on. An odd number
+// of GPUs has none: a ring of two plain messages.
+network::Collective plan_between_ends(const plan::StepSetting& setting, Bytes size,
+                                      network::CollectivePlanner& planner) {
+  const network::Group pipeline = plan::groups_of(setting.layout, setting.gpus()).pipeline;
+  const int apart = (pipeline.size - 1) * pipeline.stride;
+  for (int stride = apart; stride > 0; --stride)
+    if (setting.gpus() % (std::int64_t{2} * stride) == 0)
+      return planner.plan(CollectiveKind::AllReduce, size, {2, stride});
+  network::Collective ring = planner.point_to_point(size / 2, apart);
+  ring.phases.front().transfers.pattern = network::Pattern::Ring;
+  ring.phases.front().transfers.group = {2, apart};
+  ring.phases.push_back(ring.phases.front());
+  return ring;
+}
+
+// From stage 2 on a rank has its shard of the gradient only.
+void add_tied_gradients(const plan::StepSetting& setting, int stage, UpdateWriter& writer,
+                        StageUpdate& update) {
+  const double table = plan::table_at_both_ends(*setting.model, setting.layout);
+  if (table <= 0 || (stage > 0 && stage + 1 < setting.layout.pipeline))
+    return;
+  const double shards = setting.layout.zero_stage >= 2 ? writer.groups.shard.size : 1;
+  const Bytes size = table / shards * setting.stack->precision.gradient_bytes;
+  update.tied_gradients.push_back(script_of(plan_between_ends(setting, size, writer.planner),
+                                            TeamKind::TiedTable, setting.stack->communication_sms,
+                                            writer.patterns));
+}
+
 // Trained weights of layers whose multiplies are narrow; norms and routers, which are not, are few.
 double multiplied_parameters(const plan::StepSetting& setting, const plan::StageChunk& chunk) {
   const plan::UnitParameters units = plan::unit_parameters(*setting.model, chunk, setting.layout);
@@ -179,6 +209,7 @@ StageUpdate stage_update(const plan::StepSetting& setting,
                   precision.gradient_bytes, groups.replicate, groups.expert_replicate,
                   zero_stage == 0 ? copies : 1, stack.overlap.data_gradients,
                   update.gradients_early, update.gradients_late);
+  add_tied_gradients(setting, stage, writer, update);
   if (zero_stage == 1 || zero_stage == 2)
     writer.add_both(CollectiveKind::AllGather, writer.held, precision.weight_bytes, groups.shard,
                     groups.expert_shard, copies, stack.overlap.data_parameters,

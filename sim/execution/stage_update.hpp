@@ -32,6 +32,9 @@ struct StageUpdate {
   // Split so that the first part can run under the last pass that makes weight gradients, and the
   // second only after it (the last bucket).
   std::vector<ScriptCollective> gradients_early, gradients_late;
+  // Of the first and the last stage, once both have reduced theirs: the gradient of a tied table is
+  // the sum of the embedding's and the head's (Megatron-LM, _allreduce_word_embedding_grads).
+  std::vector<ScriptCollective> tied_gradients;
   // The early part of the parameter all-gather runs under the first forward passes of the next
   // step: the first pass of a stage's last chunk does not end before it.
   std::vector<ScriptCollective> parameters_early, parameters_late;

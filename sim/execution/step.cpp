@@ -91,6 +91,7 @@ StepResult StepSimulator::State::simulate(const StepSetting& setting, BytesPerSe
   result.duration = timing.duration + straggler;
   result.breakdown = timing.breakdown;
   result.breakdown[Category::Straggler] += straggler;
+  result.jitter = straggler;
   result.communication = timing.communication;
   result.forward = timing.forward;
   result.backward = timing.backward;
@@ -138,7 +139,18 @@ const StepResult& StepSimulator::step(const Request& request) {
 StepTrace StepSimulator::trace(const Request& request) {
   const StepSetting setting = state_->setting_of(request);
   StepTrace trace;
-  state_->play_of(setting).play(setting.batch, state_->fidelity, request.storage, &trace);
+  const Seconds played = state_->play_of(setting)
+                             .play(setting.batch, state_->fidelity, request.storage, &trace)
+                             .duration;
+  const Seconds jitter = played * slowest_rank_excess(state_->stack.jitter, setting.gpus());
+  for (std::uint32_t track = 0; jitter > Seconds{} && track < trace.tracks.size(); ++track) {
+    StepTrace::Span wait;
+    wait.begin = played;
+    wait.end = played + jitter;
+    wait.track = track;
+    wait.what = StepTrace::What::SlowestRank;
+    trace.spans.push_back(wait);
+  }
   return trace;
 }
 

@@ -28,6 +28,7 @@ class Cluster;
 struct StepResult {
   Seconds duration{};
   Breakdown breakdown; // mean over GPUs; sums to duration
+  Seconds jitter{};    // of the duration, and of `straggler`: waiting for the slowest of all ranks
   std::array<Seconds, communication_dimensions>
       communication{}; // running, hidden or not, mean over GPUs
   // The step as DeepSeek's table cuts it (arXiv 2505.09343, table 4), on the mean rank: time in

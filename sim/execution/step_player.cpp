@@ -14,13 +14,6 @@ using plan::ScheduledPass;
 
 namespace {
 
-bool has_forward(const ScheduledPass& p) {
-  return p.pass.kind == PassKind::Forward || p.pass.kind == PassKind::Pair;
-}
-bool has_backward(const ScheduledPass& p) {
-  return p.pass.kind == PassKind::Backward || p.pass.kind == PassKind::BackwardInput ||
-         p.pass.kind == PassKind::Pair;
-}
 int backward_chunk(const ScheduledPass& p) {
   return p.pass.kind == PassKind::Pair ? p.pass.backward_chunk : p.pass.chunk;
 }
@@ -86,37 +79,21 @@ const StageUpdate& Player::update_of(Id actor) const {
   return plan_.updates[plan_.update_of.empty() ? stage : plan_.update_of[stage]];
 }
 
-std::size_t Player::output_at(const Actor& actor, int chunk, int micro_batch) const {
-  return (actor.chain * chunks_ + static_cast<std::size_t>(chunk)) * micro_batches_ +
-         static_cast<std::size_t>(micro_batch);
+Player::Output& Player::output_of(const Actor& actor, int chunk, int micro_batch, bool forward) {
+  return outputs_[actor.chain * outputs_of_chain_ + (forward ? 0 : chunks_ * micro_batches_) +
+                  static_cast<std::size_t>(chunk) * micro_batches_ +
+                  static_cast<std::size_t>(micro_batch)];
 }
 
 void Player::index_programs() {
-  const auto& programs = plan_.program->ranks;
+  if (plan_.index == nullptr)
+    own_index_ = std::make_unique<ProgramIndex>(*plan_.program);
+  index_ = plan_.index != nullptr ? plan_.index : own_index_.get();
+  SIM_ASSERT(&index_->program() == plan_.program);
   chunks_ = static_cast<std::size_t>(plan_.program->chunks);
   micro_batches_ = static_cast<std::size_t>(plan_.program->micro_batches);
-  const std::size_t outputs = machine_.chains * chunks_ * micro_batches_;
-  outputs_.resize(2 * outputs + 2);
-  forward_ = std::span(outputs_).first(outputs);
-  backward_ = std::span(outputs_).subspan(outputs, outputs);
-  owner_.assign(chunks_ * micro_batches_, -1);
-  last_weights_.resize(programs.size());
-  last_parameters_.resize(programs.size());
-  for (std::size_t stage = 0; stage < programs.size(); ++stage) {
-    std::vector<char> used(chunks_);
-    for (std::size_t i = 0; i < programs[stage].size(); ++i) {
-      const ScheduledPass& p = programs[stage][i];
-      const auto chunk = static_cast<std::size_t>(p.pass.chunk);
-      if (has_forward(p))
-        owner_[chunk * micro_batches_ + static_cast<std::size_t>(p.micro_batch)] =
-            static_cast<int>(stage);
-      if (p.pass.kind != PassKind::Forward && p.pass.kind != PassKind::BackwardInput)
-        last_weights_[stage] = static_cast<std::uint32_t>(i);
-      if (used[chunk] == 0)
-        last_parameters_[stage] = static_cast<std::uint32_t>(i);
-      used[chunk] = 1;
-    }
-  }
+  outputs_of_chain_ = 2 * chunks_ * micro_batches_ + 2;
+  outputs_.resize(machine_.chains * outputs_of_chain_);
 }
 
 // Room for the tasks of any pass on any actor; and where collectives together could hold all SMs,
@@ -151,8 +128,9 @@ void Player::find_sizes() {
   for (const BytesPerSecond most : drawn)
     collectives_draw_ += most;
   for (const StageUpdate& update : plan_.updates)
-    for (const auto* list : {&update.gradients_early, &update.gradients_late,
-                             &update.parameters_early, &update.parameters_late})
+    for (const auto* list :
+         {&update.gradients_early, &update.gradients_late, &update.tied_gradients,
+          &update.parameters_early, &update.parameters_late})
       note_held(*list);
   double all = plan_.beside.held_sms;
   for (const double most : held)
@@ -212,14 +190,13 @@ void Player::try_start(Id id) {
     // An actor that joins from the path may wake a rounding before its own last output.
     return !(input.arrives <= std::max(now(), state.idle_since));
   };
-  if (has_forward(p) && p.pass.chunk > 0 && !plan_.isolated &&
-      missing(forward_[output_at(actor, p.pass.chunk - 1, p.micro_batch)]))
+  if (has_forward(p.pass.kind) && p.pass.chunk > 0 && !plan_.isolated &&
+      missing(output_of(actor, p.pass.chunk - 1, p.micro_batch, true)))
     return;
-  if (has_backward(p) && !plan_.isolated) {
+  if (has_backward(p.pass.kind) && !plan_.isolated) {
     const int chunk = backward_chunk(p), micro_batch = backward_micro_batch(p);
     const bool last = static_cast<std::size_t>(chunk) + 1 == chunks_;
-    if (missing(last ? forward_[output_at(actor, chunk, micro_batch)]
-                     : backward_[output_at(actor, chunk + 1, micro_batch)]))
+    if (missing(output_of(actor, last ? chunk : chunk + 1, micro_batch, last)))
       return;
   }
   charge_wait(id, made);
@@ -240,12 +217,11 @@ void Player::start_pass(Id id, const ScheduledPass& pass) {
   state.busy = true;
   state.pass_started = now();
   const bool last_weights =
-      !plan_.updates.empty() &&
-      state.next == last_weights_[static_cast<std::size_t>(machine_.actors[id].stage)];
+      !plan_.updates.empty() && state.next == index_->last_weights(machine_.actors[id].stage);
   if (last_weights)
     state.early_started = true;
   if (plan_.detail == Detail::Pass)
-    start_block(id, pass);
+    start_block(id, known_pass(id, pass.pass));
   else
     start_script(id, pass);
   if (last_weights)
@@ -258,9 +234,8 @@ bool Player::data_may_run(Id id) const {
   return !state.parameters_ended || (state.early_started && !state.early_ended);
 }
 
-void Player::start_block(Id id, const ScheduledPass& pass, double share_left) {
+void Player::start_block(Id id, const KnownPass& known, double share_left) {
   const Actor& actor = machine_.actors[id];
-  const KnownPass& known = known_pass(id, pass.pass);
   const PassTiming& timing = *known.timing;
   const PassDraws& draws = *known.draws;
   engine::ActivitySpec spec;
@@ -269,7 +244,7 @@ void Player::start_block(Id id, const ScheduledPass& pass, double share_left) {
     spec.bound = spec.work / (timing.duration / second);
     spec.draws = draws.draws;
     if (data_may_run(id)) {
-      const PassTiming& beside = plan_.timing(actor, pass.pass, true);
+      const PassTiming& beside = plan_.timing(actor, known.key, true);
       blocks_[id] = {spec.bound, spec.work / (beside.duration / second),
                      static_cast<double>(plan_.accelerator->streaming_multiprocessors)};
       spec.curve = {block_rate, &blocks_[id], sms_[id]};
@@ -317,8 +292,7 @@ void Player::end_pass(Id id) {
     trace_span(id, StepTrace::What::Pass, state.pass_started);
   const double weight = machine_.actors[id].multiplicity;
   time_of(program_of(id)[state.next].pass.kind) += weight * (now() - state.pass_started) * second;
-  if (state.next == last_parameters_[static_cast<std::size_t>(machine_.actors[id].stage)] &&
-      !state.parameters_ended) {
+  if (state.next == index_->last_parameters(machine_.actors[id].stage) && !state.parameters_ended) {
     state.held = true;
     state.waiting_since = now();
     return;
@@ -332,9 +306,9 @@ void Player::leave_pass(Id id) {
   state.busy = false;
   state.idle_since = now();
   ++state.next;
-  if (has_forward(p) && !plan_.isolated)
+  if (has_forward(p.pass.kind) && !plan_.isolated)
     publish(id, p.pass.chunk, p.micro_batch, true);
-  if (has_backward(p) && !plan_.isolated)
+  if (has_backward(p.pass.kind) && !plan_.isolated)
     publish(id, backward_chunk(p), backward_micro_batch(p), false);
   if (state.next >= program_of(id).size())
     end_passes(id);
@@ -345,7 +319,7 @@ void Player::leave_pass(Id id) {
 // Hands an output to its reader: at once at the same stage, else as a message.
 void Player::publish(Id id, int chunk, int micro_batch, bool forward) {
   const Actor& actor = machine_.actors[id];
-  Output& output = (forward ? forward_ : backward_)[output_at(actor, chunk, micro_batch)];
+  Output& output = output_of(actor, chunk, micro_batch, forward);
   output.made_at = now();
   if (!forward && chunk == 0)
     return;
@@ -395,7 +369,7 @@ Player::Id Player::message_team(Id id, int reader_stage) const {
 
 void Player::arrive(Id sender, int chunk, int micro_batch, bool forward) {
   const Actor& actor = machine_.actors[sender];
-  (forward ? forward_ : backward_)[output_at(actor, chunk, micro_batch)].arrives = now();
+  output_of(actor, chunk, micro_batch, forward).arrives = now();
   try_start(machine_.at(actor.chain, reader_of(actor.stage, chunk, micro_batch, forward)));
 }
 

@@ -12,6 +12,7 @@
 #include "sim/execution/category.hpp"
 #include "sim/execution/detail.hpp"
 #include "sim/execution/machine.hpp"
+#include "sim/execution/program_index.hpp"
 #include "sim/execution/script.hpp"
 #include "sim/execution/stage_update.hpp"
 #include "sim/execution/trace.hpp"
@@ -38,6 +39,7 @@ struct PassTiming {
 struct StepPlan {
   const Machine* machine = nullptr;
   const plan::PipelineProgram* program = nullptr;
+  ProgramIndex* index = nullptr; // of the program; null: made for this play
   Detail detail = Detail::Pass;
   // `beside_data`: as long as gradients or parameters travel beside it.
   std::function<const PassTiming&(const Actor&, const plan::PassKey&, bool beside_data)> timing;

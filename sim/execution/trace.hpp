@@ -21,7 +21,8 @@ struct StepTrace {
     Norm,       // gradient norm
     Optimizer,
     HostUpdate, // of parameters whose optimizer state lies with the host, and its copies
-    Synchronisation
+    Synchronisation,
+    SlowestRank // waiting for it: the jitter of real ranks, which the play leaves out
   };
   // GPUs that do the same at the same time, or a unit of GPUs that share a pass.
   struct Track {

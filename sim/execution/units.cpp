@@ -148,6 +148,26 @@ private:
 
 } // namespace
 
+bool stages_share_shard_trunks(const Machine& units, const Patterns& inner) {
+  std::vector<int> stage_on(units.trunks.size(), -1);
+  for (const Team& team : units.teams) {
+    if (team.kind != TeamKind::Interior)
+      continue;
+    const int stage = units.actors[units.members[team.first_member]].stage;
+    std::uint32_t use = team.first_use;
+    for (const TeamKind kind : inner_kinds)
+      for (std::size_t i = 0; i < inner[at(kind)].size(); ++i, ++use)
+        for (const network::TrunkLoad& load : units.loads_of(units.uses[use])) {
+          if (kind != TeamKind::Shard && kind != TeamKind::ExpertShard)
+            continue;
+          if (stage_on[load.trunk] >= 0 && stage_on[load.trunk] != stage)
+            return true;
+          stage_on[load.trunk] = stage;
+        }
+  }
+  return false;
+}
+
 Machine unit_machine(const Machine& whole, const RankMap& map) {
   Machine units;
   units.stages = whole.stages;
@@ -163,7 +183,7 @@ Machine unit_machine(const Machine& whole, const RankMap& map) {
   writer.add_units();
   writer.add_interiors();
   for (const Team& team : whole.teams)
-    if (team.kind == TeamKind::Data || team.kind == TeamKind::ExpertData)
+    if (is_update(team.kind))
       writer.add_data_team(team);
   writer.add_messages(TeamKind::Next);
   writer.add_messages(TeamKind::Previous);

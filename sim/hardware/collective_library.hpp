@@ -8,6 +8,7 @@
 
 #include <array>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -49,6 +50,13 @@ struct PipelineFillSpec {
   Bytes window{};
   double share = 0;
 };
+// A ring by Simple inside one node as timed: what it takes beside its bytes on the wire.
+struct RingTiming {
+  Seconds start{}, hop{};
+};
+struct RingTimings {
+  RingTiming all_gather, reduce_scatter, all_reduce;
+};
 struct CollectiveLibrarySpec {
   std::string title;
   int channels = 16, node_channels = 16, nvls_channels = 16; // over nodes; inside one; NVLS
@@ -63,6 +71,8 @@ struct CollectiveLibrarySpec {
   // one for each GPU. 0: nvls_channels share the links.
   BytesPerSecond nvls_search_rate{};
   PipelineFillSpec simple_fill, nvls_fill;
+  // Takes the place of the table's latencies and of `simple_fill` there.
+  std::optional<RingTimings> simple_ring;
 };
 
 template <class V> void fields(V& v, ProtocolLatencies& s) {
@@ -104,6 +114,15 @@ template <class V> void fields(V& v, PipelineFillSpec& s) {
   v("share", s.share, required(non_negative),
     "Of the time of these bytes on the wire, what filling costs.");
 }
+template <class V> void fields(V& v, RingTiming& s) {
+  v("start", s.start, required(non_negative), "Of a call, whatever its size and ranks.");
+  v("hop", s.hop, required(non_negative), "Of each step of the ring, beside its bytes.");
+}
+template <class V> void fields(V& v, RingTimings& s) {
+  v("all_gather", s.all_gather, required(), "All-gather.");
+  v("reduce_scatter", s.reduce_scatter, required(), "Reduce-scatter.");
+  v("all_reduce", s.all_reduce, required(), "All-reduce.");
+}
 template <class V> void fields(V& v, CollectiveLibrarySpec& s) {
   v("title", s.title, required(), "Name for people.");
   v("channels", s.channels, at_least_one, "Channels over nodes, one SM each.");
@@ -122,6 +141,9 @@ template <class V> void fields(V& v, CollectiveLibrarySpec& s) {
     "the channels share the links.");
   v("simple_fill", s.simple_fill, anything, "Ring and tree by Simple: filling the pipeline.");
   v("nvls_fill", s.nvls_fill, anything, "NVLS: filling the pipeline.");
+  v("simple_ring", s.simple_ring, anything,
+    "Rings by Simple inside one node, as timed; in place of the table's latencies and simple_fill, "
+    "which choose as before.");
 }
 
 } // namespace sim::hardware

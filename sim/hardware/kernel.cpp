@@ -29,7 +29,9 @@ double row_tile(double rows, int tile_m) {
 
 // How a library cuts a product into tiles, and K into parts when tiles are few.
 struct Tiling {
-  double tiles = 0;  // parts of K counted
+  double tiles = 0;    // parts of K counted
+  double covered = 0;  // multiply-adds of all of them
+  double fraction = 1; // rate relative to the library's whole tile
   double cost = 0;   // multiply-adds in the time of one tile, fill and loss of small tiles included
   double splits = 1; // parts of K
 };
@@ -45,6 +47,8 @@ Tiling tiling_of(const GemmKernel& kernel, const GemmKernelSpec& gemm, const Til
   made.tiles = splits * kernel.groups * tiles_along(kernel.m, shape.rows) *
                tiles_along(kernel.n, shape.columns);
   made.cost = shape.rows * shape.columns * (kernel.k / splits + gemm.half_k) / shape.fraction;
+  made.covered = made.tiles * shape.rows * shape.columns * (kernel.k / splits);
+  made.fraction = shape.fraction;
   return made;
 }
 
@@ -138,6 +142,25 @@ const GemmKernelSpec& gemm_kernels(const AcceleratorSpec& accelerator, Precision
   return found->second;
 }
 
+void note_traffic(Bytes traffic, double share, const MemoryKernelSpec& memory, int kernels,
+                  KernelFactors& factors) {
+  factors.moved = traffic;
+  factors.share = share;
+  if (traffic > Bytes{})
+    factors.ramp_of_size = traffic / (traffic + kernels * memory.half_size);
+}
+
+void note_gemm(const GemmKernel& kernel, const GemmKernelSpec& gemm, const Tiling& tiling,
+               int all_sms, KernelFactors& factors) {
+  const double part = kernel.k / tiling.splits;
+  factors.precision = kernel.precision;
+  factors.ramp = part / (part + gemm.half_k);
+  factors.tiles = kernel.groups * kernel.m * kernel.n * kernel.k / tiling.covered;
+  factors.waves = tiling.tiles / (std::ceil(tiling.tiles / all_sms) * all_sms);
+  factors.groups = kernel.groups, factors.m = kernel.m, factors.n = kernel.n;
+  factors.k = kernel.k;
+}
+
 // How much longer the last multiprocessor works than the mean. Without a mask query tiles are
 // equal: whole waves. With one they are evenly spread between nothing and the longest, and taken in
 // order: when none is left, those running are 2/3 of the longest on average and half done, the last
@@ -206,7 +229,8 @@ Seconds KernelDemand::alone(const AcceleratorSpec& accelerator, double sms) cons
   return gap + std::max(compute_on(sms), traffic / accelerator.memory_bandwidth);
 }
 
-KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator) {
+KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator,
+                    KernelFactors* factors) {
   SIM_ASSERT(kernel.groups >= 0 && kernel.m >= 0 && kernel.n >= 0 && kernel.k >= 0);
   const KernelSpec& kernels = accelerator.kernels.spec;
   const FlopsPerSecond rate = peak(accelerator, kernel.precision);
@@ -217,6 +241,8 @@ KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator
   result.all_sms = accelerator.streaming_multiprocessors;
   if (kernel.groups == 0 || kernel.m == 0 || kernel.n == 0 || kernel.k == 0) {
     result.traffic = effective_traffic(kernel.traffic, kernels.memory.gemm, kernels.memory, 1);
+    if (factors != nullptr)
+      note_traffic(kernel.traffic, kernels.memory.gemm, kernels.memory, 1, *factors);
     return result;
   }
   const Tiling tiling = fastest_tiling(kernel, gemm, result.all_sms);
@@ -231,7 +257,15 @@ KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator
   if (kernel.own_weights && kernel.groups > 1)
     share *= gemm.grouped_fraction;
   const Flops padded = 2 * tiling.tiles * tiling.cost * flop;
-  result.compute = padded / (rate * (share * sustained_rate(accelerator)));
+  const double sustained = sustained_rate(accelerator);
+  result.compute = padded / (rate * (share * sustained));
+  if (factors != nullptr) {
+    note_traffic(traffic, kernels.memory.gemm, kernels.memory, 1, *factors);
+    note_gemm(kernel, gemm, tiling, result.all_sms, *factors);
+    factors->peak = rate;
+    factors->fraction = share * tiling.fraction;
+    factors->sustained = sustained;
+  }
   return result;
 }
 
@@ -254,7 +288,8 @@ const AttentionKernelSpec& attention_kernels(const AcceleratorSpec& accelerator,
                         "cluster.node.accelerator.kernels.attention.implementations");
 }
 
-KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accelerator) {
+KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accelerator,
+                    KernelFactors* factors) {
   const KernelSpec& kernels = accelerator.kernels.spec;
   const AttentionKernelSpec& attention = attention_kernels(accelerator, kernel.implementation);
   // Attention is always in 16 bit: what the user can change is the chip.
@@ -268,6 +303,8 @@ KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accele
   result.gap = kernels.launch_gap;
   result.all_sms = accelerator.streaming_multiprocessors;
   result.traffic = effective_traffic(kernel.traffic, kernels.memory.gemm, kernels.memory, 1);
+  if (factors != nullptr)
+    note_traffic(kernel.traffic, kernels.memory.gemm, kernels.memory, 1, *factors);
   if (kernel.flops == Flops{})
     return result;
 
@@ -286,21 +323,35 @@ KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accele
   const double keys = kernel.scores / (kernel.heads * kernel.queries);
   const double extra_keys =
       kernel.masked_edges * attention.query_tile / 2.0 + attention.half_length;
-  const Seconds compute = (products + exponentials) * (1 + extra_keys / keys) *
-                          tile_imbalance(kernel, attention.query_tile, result.all_sms) /
-                          sustained_rate(accelerator);
+  const double imbalance = tile_imbalance(kernel, attention.query_tile, result.all_sms),
+               sustained = sustained_rate(accelerator);
+  const Seconds compute =
+      (products + exponentials) * (1 + extra_keys / keys) * imbalance / sustained;
   result.compute = beside_traffic(compute, result.traffic / accelerator.memory_bandwidth);
+  if (factors != nullptr) {
+    factors->peak = rate;
+    factors->precision = wide_precision(accelerator);
+    factors->fraction = fraction;
+    factors->products = products / (products + exponentials);
+    factors->ramp = keys / (keys + extra_keys);
+    factors->waves = 1 / imbalance;
+    factors->sustained = sustained;
+    factors->beside_traffic = compute / result.compute;
+  }
   return result;
 }
 
-KernelDemand demand(const MemoryKernel& kernel, const AcceleratorSpec& accelerator) {
+KernelDemand demand(const MemoryKernel& kernel, const AcceleratorSpec& accelerator,
+                    KernelFactors* factors) {
   SIM_ASSERT(kernel.kernels >= 0);
   const KernelSpec& kernels = accelerator.kernels.spec;
   KernelDemand result;
   result.gap = kernel.kernels * kernels.launch_gap;
   result.all_sms = accelerator.streaming_multiprocessors;
-  result.traffic = effective_traffic(kernel.traffic, bandwidth_share(kernels.memory, kernel.kind),
-                                     kernels.memory, kernel.kernels);
+  const double share = bandwidth_share(kernels.memory, kernel.kind);
+  result.traffic = effective_traffic(kernel.traffic, share, kernels.memory, kernel.kernels);
+  if (factors != nullptr)
+    note_traffic(kernel.traffic, share, kernels.memory, kernel.kernels, *factors);
   return result;
 }
 

@@ -55,6 +55,31 @@ struct MemoryKernel {
   int kernels = 1; // launches that move it together
 };
 
+// Why a kernel takes what it takes: of its arithmetic, what leads from the chip's peak to the rate
+// on all SMs; of its traffic, what leads from the chip's bandwidth to the one that it sees. A
+// factor of 1 does not apply.
+struct KernelFactors {
+  FlopsPerSecond peak{}; // zero: memory-bound, no arithmetic counts
+  Precision precision = Precision::Bf16;
+  double fraction = 1; // reached at endless K with full tiles and waves; direction, groups, smaller
+                       // tiles counted
+  double products = 1; // attention: of its time, what is not exposed exponentials
+  double ramp = 1;     // K / (K + half_k); attention: keys / (keys + those waited for)
+  double tiles = 1;    // multiply-adds asked for, over those of whole tiles
+  double waves = 1;    // of the SMs' time, what they have a tile; attention: mean over last SM
+  double sustained = 1;
+  double beside_traffic = 1; // attention near the ridge: what its traffic leaves of the rate
+  Bytes moved{};             // operands, results and partial sums
+  double share = 1, ramp_of_size = 1; // of bandwidth: at endless size; size / (size + half_size)
+  double groups = 0, m = 0, n = 0, k = 0; // of a matrix multiply
+  // Product of the arithmetic factors; zero without arithmetic.
+  [[nodiscard]] FlopsPerSecond rate() const {
+    return peak * (fraction * products * ramp * tiles * waves * sustained * beside_traffic);
+  }
+  [[nodiscard]] double of_bandwidth() const { return share * ramp_of_size; }
+  bool operator==(const KernelFactors&) const = default;
+};
+
 // What a kernel asks of the chip, ready for the engine.
 struct KernelDemand {
   Seconds gap{}; // launch; nothing runs
@@ -74,9 +99,13 @@ struct KernelDemand {
 // for the precision, InfeasibleError("stack.attention", ...) when it has no attention kernels of
 // the name, and InfeasibleError("cluster", ...) when attention finds no 16-bit peak. No precision
 // and no implementation stands in for another.
-KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator);
-KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accelerator);
-KernelDemand demand(const MemoryKernel& kernel, const AcceleratorSpec& accelerator);
+// `factors`, where given, is set to what the demand was made of.
+KernelDemand demand(const GemmKernel& kernel, const AcceleratorSpec& accelerator,
+                    KernelFactors* factors = nullptr);
+KernelDemand demand(const AttentionKernel& kernel, const AcceleratorSpec& accelerator,
+                    KernelFactors* factors = nullptr);
+KernelDemand demand(const MemoryKernel& kernel, const AcceleratorSpec& accelerator,
+                    KernelFactors* factors = nullptr);
 
 // By name, empty: the accelerator's default. Throws InfeasibleError("stack.attention", ...) naming
 // those that exist.

@@ -125,18 +125,39 @@ double Transport::bytes_per_byte(Protocol protocol, BytesPerSecond bus, Bytes pa
   return 1;
 }
 
+// Of rings by Simple inside a node, where they were timed.
+const hardware::RingTiming* Transport::timed_ring(Protocol protocol, int nodes,
+                                                  const Collective& collective) const {
+  if (!library_.simple_ring || protocol != Protocol::Simple || nodes > 1 ||
+      collective.algorithm != Algorithm::Ring)
+    return nullptr;
+  switch (collective.kind) {
+  case CollectiveKind::AllGather:
+    return &library_.simple_ring->all_gather;
+  case CollectiveKind::ReduceScatter:
+    return &library_.simple_ring->reduce_scatter;
+  case CollectiveKind::AllReduce:
+    return &library_.simple_ring->all_reduce;
+  default:
+    return nullptr;
+  }
+}
+
 void Transport::apply(Protocol protocol, Bytes size, Group group, Collective& collective) const {
   const hardware::CollectiveTuningSpec& tuning = library_.tuning;
   const bool tree = is_tree(collective.algorithm), nvls = uses_switch(collective.algorithm);
   const auto& hop = tree ? tuning.scale_up.tree : tuning.scale_up.ring;
-  const Seconds hand_over = std::max(Seconds{}, hop.of(protocol) - hop.ll);
-  const Seconds start =
-      nvls ? library_.nvls_latency : (tree ? tuning.base.tree : tuning.base.ring).of(protocol);
+  const int nodes = shape_of(group).nodes;
+  const hardware::RingTiming* timed = timed_ring(protocol, nodes, collective);
+  const Seconds hand_over =
+      std::max(Seconds{}, (timed != nullptr ? timed->hop : hop.of(protocol)) - hop.ll);
+  const Seconds start = timed != nullptr ? timed->start
+                        : nvls           ? library_.nvls_latency
+                               : (tree ? tuning.base.tree : tuning.base.ring).of(protocol);
   const hardware::PipelineFillSpec& fill = nvls ? library_.nvls_fill : library_.simple_fill;
-  const double filling = protocol == Protocol::Simple && fill.window > Bytes{}
+  const double filling = protocol == Protocol::Simple && timed == nullptr && fill.window > Bytes{}
                              ? fill.share * std::min(1.0, fill.window / size)
                              : 0;
-  const int nodes = shape_of(group).nodes;
   collective.protocol = protocol;
   collective.channels =
       static_cast<int>(channels_of(protocol, size / group.size, collective, nodes));

@@ -33,6 +33,8 @@ public:
   void apply(hardware::Protocol protocol, Bytes size, Group group, Collective& collective) const;
 
 private:
+  [[nodiscard]] const hardware::RingTiming* timed_ring(hardware::Protocol protocol, int nodes,
+                                                       const Collective& collective) const;
   [[nodiscard]] double channels_of(hardware::Protocol protocol, Bytes part,
                                    const Collective& collective, int nodes) const;
   [[nodiscard]] Seconds transfer_time(const Phase& phase) const;

@@ -35,13 +35,25 @@ hardware::MemoryKind memory_kind(OperatorKind kind) {
   }
 }
 
+template <class Kernel>
+void push(const Kernel& kernel, Flops executed, KernelRole role, int launches,
+          std::string_view name, const LoweringContext& context, std::vector<PlannedKernel>& out) {
+  if (!context.explained) {
+    out.push_back({hardware::demand(kernel, *context.accelerator), executed, role, launches, name});
+    return;
+  }
+  const auto factors = std::make_shared<hardware::KernelFactors>();
+  out.push_back({hardware::demand(kernel, *context.accelerator, factors.get()), executed, role,
+                 launches, name, factors});
+}
+
 void push_memory(double bytes, hardware::MemoryKind kind, int kernels, KernelRole role,
                  std::string_view name, const LoweringContext& context,
                  std::vector<PlannedKernel>& out) {
   if (bytes <= 0)
     return;
   const hardware::MemoryKernel kernel{bytes * byte, kind, kernels};
-  out.push_back({hardware::demand(kernel, *context.accelerator), Flops{}, role, kernels, name});
+  push(kernel, Flops{}, role, kernels, name, context, out);
 }
 
 // The second copy of a narrow operand, along tokens, that its weight gradient reads.
@@ -131,8 +143,7 @@ void push_gemm(const Operator& op, hardware::GemmDirection direction, hardware::
     break;
   }
   kernel.traffic = bytes * byte;
-  out.push_back({hardware::demand(kernel, *context.accelerator),
-                 2 * op.groups * op.m * op.n * op.k * flop, role, 1, op.name});
+  push(kernel, 2 * op.groups * op.m * op.n * op.k * flop, role, 1, op.name, context, out);
 }
 
 void push_attention(const Operator& op, hardware::AttentionDirection direction, KernelRole role,
@@ -152,7 +163,7 @@ void push_attention(const Operator& op, hardware::AttentionDirection direction, 
   constexpr auto beside = hardware::MemoryKind::Elementwise;
   if (!forward)
     push_memory(wide * op.backward_before_elements, beside, 1, role, op.name, context, out);
-  out.push_back({hardware::demand(kernel, *context.accelerator), kernel.flops, role, 1, op.name});
+  push(kernel, kernel.flops, role, 1, op.name, context, out);
   if (!forward)
     push_memory(wide * op.backward_after_elements, beside, 1, role, op.name, context, out);
 }

@@ -7,6 +7,7 @@
 #include "sim/plan/spec.hpp"
 #include "sim/workload/operators.hpp"
 
+#include <memory>
 #include <string_view>
 #include <vector>
 
@@ -20,12 +21,15 @@ struct PlannedKernel {
   KernelRole role = KernelRole::Forward;
   int launches = 1;
   std::string_view name{}; // of its operator, or "cast", "transpose", ...: for traces
+  // Why it takes what it takes; null unless LoweringContext::explained.
+  std::shared_ptr<const hardware::KernelFactors> factors{};
 };
 
 // What a lowering needs to know besides the operator.
 struct LoweringContext {
   const StackSpec* stack = nullptr;
   const hardware::AcceleratorSpec* accelerator = nullptr;
+  bool explained = false; // kernels keep the factors of their times
 };
 
 // An element of a tensor in the precision of matrix multiplies, with its share of a scale.

@@ -145,6 +145,16 @@ void check_stack(const StackSpec& stack, const ParallelismSpec& layout,
           "give it host_bandwidth");
 }
 
+// Where passes run in pairs, the stack must overlap the two.
+void check_pairs(const StepSetting& setting, const ParallelismSpec& layout) {
+  const ScheduleRule& rule = rule_of(layout.schedule);
+  require(!rule.pairs || setting.stack->overlap.expert_pairs || setting.mode != StepMode::Training,
+          "stack.overlap.expert_pairs",
+          lazy_text("{} runs passes in pairs, which {} does not overlap", rule.title,
+                    setting.stack->title),
+          "overlap: {expert_pairs: true}, or schedule: 1f1b");
+}
+
 void check_batch(const ParallelismSpec& layout, const StepSetting& setting) {
   const std::int64_t per_pass = static_cast<std::int64_t>(layout.data) * layout.micro_batch;
   require(setting.batch % per_pass == 0 && setting.batch > 0, "stages",
@@ -244,6 +254,7 @@ ParallelismSpec resolve(const ParallelismSpec& given, const StepSetting& setting
   check_experts(layout, *setting.model);
   check_stack(*setting.stack, layout, setting.accelerator());
   check_optimizer_offload(setting, layout);
+  check_pairs(setting, layout);
   const PrecisionSpec& precision = setting.stack->precision;
   require(std::int64_t{precision.bf16_layers_at_start} + precision.bf16_layers_at_end <=
               setting.model->layers,

@@ -29,6 +29,17 @@ std::vector<Operator> until_last_multiply(std::vector<Operator> operators) {
   return operators;
 }
 
+// A part of one collective that is cut into parts: a call of each is not started anew.
+network::Collective part_of(network::Collective whole, double share) {
+  for (network::Phase& phase : whole.phases) {
+    phase.latency = share * phase.latency;
+    phase.overhead = share * phase.overhead;
+    phase.hops *= share;
+    phase.bytes_per_flow = share * phase.bytes_per_flow;
+  }
+  return whole;
+}
+
 } // namespace
 
 PassBuilder::PassBuilder(const StepSetting& setting, std::vector<StageChunk> chunks,
@@ -414,12 +425,11 @@ void PassBuilder::tensor_collectives(bool gather, Cursor& cursor, int copies) {
           : 2 * byte;
   const Bytes size = element * (copies * shard_.tokens() * setting_.model->hidden);
   const int sms = setting_.stack->communication_sms;
+  const network::Collective whole = planner_.plan(kind, size, groups_.tensor);
   if (fused > 0)
-    communicate(planner_.plan(kind, fused * size, groups_.tensor), CommunicationDimension::Tensor,
-                sms, cursor, true);
+    communicate(part_of(whole, fused), CommunicationDimension::Tensor, sms, cursor, true);
   if (fused < 1)
-    communicate(planner_.plan(kind, (1 - fused) * size, groups_.tensor),
-                CommunicationDimension::Tensor, sms, cursor);
+    communicate(part_of(whole, 1 - fused), CommunicationDimension::Tensor, sms, cursor);
   if (!gather && cursor.weights_beside >= 0) {
     cursor.last = cursor.join(cursor.last, cursor.weights_beside);
     cursor.weights_beside = -1;

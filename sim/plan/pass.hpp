@@ -63,6 +63,8 @@ public:
   PassBuilder& operator=(const PassBuilder&) = delete;
 
   Pass build(const PassKey& key);
+  // Kernels of passes built from now on keep the factors of their times.
+  void explain() { lowering_.explained = wide_lowering_.explained = true; }
   // Where an equal chunk stands; one more is added at the end where there is none.
   int number_of(const StageChunk& chunk);
   [[nodiscard]] const std::vector<StageChunk>& chunks() const { return chunks_; }

@@ -73,6 +73,13 @@ std::vector<int> chunks_on_rank(const ParallelismSpec& layout, int chunks, int r
   return result;
 }
 
+double table_at_both_ends(const workload::ModelSpec& model, const ParallelismSpec& layout) {
+  if (!model.tied_embeddings || model.adapters || layout.pipeline == 1 ||
+      rule_of(layout.schedule).placement != Placement::Looped)
+    return 0;
+  return workload::parameters(model).embedding / layout.tensor;
+}
+
 int weight_copies(const ParallelismSpec& layout) {
   return rule_of(layout.schedule).placement == Placement::BothWays ? 2 : 1;
 }

@@ -44,6 +44,10 @@ UnitParameters unit_parameters(const workload::ModelSpec& model, const StageChun
 // Indices of the chunks on a pipeline rank, as the schedule places them.
 std::vector<int> chunks_on_rank(const ParallelismSpec& layout, int chunks, int rank);
 
+// Parameters, on each GPU, of a tied table that the first and the last pipeline rank both hold and
+// train: each makes a part of its gradient. Zero where one rank holds embedding and head.
+double table_at_both_ends(const workload::ModelSpec& model, const ParallelismSpec& layout);
+
 // How often each parameter is held over all pipeline ranks: 2 with DualPipe, else 1.
 int weight_copies(const ParallelismSpec& layout);
 

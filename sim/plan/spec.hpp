@@ -76,8 +76,9 @@ struct OverlapSpec {
   bool data_parameters = true; // all-gather under the next forward
   double tensor =
       0; // share of tensor-parallel collectives that are fused with the GEMM beside them
-  bool expert_pairs =
-      false; // dispatch and combine of one micro-batch under the computation of another
+  // A forward and a backward pass of two micro-batches run as one: dispatch and combine of each
+  // under the computation of the other. Schedules of pairs (ScheduleRule::pairs) need it.
+  bool expert_pairs = false;
 };
 
 // zero_stage 2 and 3.
@@ -235,7 +236,10 @@ template <class V> void fields(V& v, OverlapSpec& s) {
   v("tensor", s.tensor, fraction,
     "Share of tensor-parallel collectives fused with the neighbouring matrix multiply.");
   v("expert_pairs", s.expert_pairs, anything,
-    "Dispatch and combine run under another micro-batch's computation.");
+    "A forward and a backward pass of two micro-batches run as one, so that dispatch and combine "
+    "of "
+    "each run under the computation of the other: the schedules dualpipe, dualpipe-v and "
+    "1f1b-combined are made of such pairs and need true; searches for a layout then try dualpipe.");
 }
 template <class V> void fields(V& v, ShardingSpec& s) {
   v("zero_stage", s.zero_stage, zero_stages,

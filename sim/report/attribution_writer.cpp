@@ -74,8 +74,14 @@ std::string quantity_text(const Attribution& a) {
     const bool one = s.key == "layout";
     if (one && shares[i] == 0 && s.share == 0)
       continue;
+    // Rounded to add up, a share may fall a grain beside its range, which then reaches it.
+    const std::int64_t least = std::min(in_grains(s.least), shares[i]),
+                       most = std::max(in_grains(s.most), shares[i]);
+    const bool sole = s.least == s.most;
     table.add({s.label, s.change, signed_text(double(shares[i]) * grain, decimals),
-               one ? "" : signed_text(s.least, decimals) + " to " + signed_text(s.most, decimals)});
+               one ? ""
+                   : signed_text(double(sole ? shares[i] : least) * grain, decimals) + " to " +
+                         signed_text(double(sole ? shares[i] : most) * grain, decimals)});
   }
   table.rule();
   table.add({"second", "", with_commas(a.to, decimals),

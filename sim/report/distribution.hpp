@@ -28,6 +28,8 @@ struct Distributions {
   std::vector<std::string> sources; // "failures", "inputs", "model"
   std::size_t replications = 0;
   bool interrupted = false; // fewer than were asked for: the first ones, whole
+  // Half-width of the 95 % interval of the mean over the mean, largest of all totals.
+  double precision = 0;
   std::vector<Distribution> quantities;
   std::uint64_t fingerprint = 0; // of the fingerprints of all replications in order
 };

@@ -2,6 +2,7 @@
 #include "sim/report/explain.hpp"
 
 #include "sim/base/diagnostics.hpp"
+#include "sim/report/explain_parts.hpp"
 
 #include <algorithm>
 #include <set>
@@ -179,6 +180,8 @@ public:
       return e;
     }
     const StageResult* stage = stage_of(path);
+    if (stage != nullptr)
+      add_parts(result_, *stage, path.substr(prefix(*stage).size()), e);
     const std::optional<Formula> formula = formula_of(path, stage);
     if (!formula)
       return e;
@@ -187,8 +190,11 @@ public:
       for (const std::string& below : expanded(from, stage))
         if (std::optional<Explanation> next = link(below, true))
           e.from.push_back(std::move(*next));
-    if (stage != nullptr && path == prefix(*stage) + "step_breakdown_s.productive")
+    if (stage != nullptr && path == prefix(*stage) + "step_breakdown_s.productive") {
       e.inventory = stage->inventory.get();
+      e.bandwidth =
+          pool_named(result_.scenario.cluster, stage->pool).node->accelerator->memory_bandwidth;
+    }
     if (stage != nullptr && path == prefix(*stage) + "memory_gib_per_gpu.total")
       e.memory = stage->step.memory_by_rank;
     return e;
@@ -253,10 +259,6 @@ private:
   std::set<std::string> known_;
 };
 
-bool below(const std::string& path, const std::string& root) {
-  return path == root || path.starts_with(root + ".");
-}
-
 } // namespace
 
 Explanation explain(const Result& result, const std::string& path) {
@@ -264,36 +266,6 @@ Explanation explain(const Result& result, const std::string& path) {
   if (!chain)
     throw InfeasibleError("stages", path + " has no value in this run", "give what it needs");
   return std::move(*chain);
-}
-
-std::vector<scenario::Input> inputs_of(const Explanation& explanation,
-                                       const std::vector<scenario::Input>& inputs) {
-  const std::string& column = explanation.column;
-  const auto holds = [&](const char* part) { return column.find(part) != std::string::npos; };
-  const bool of_step =
-      explanation.path.starts_with("stages.") &&
-      (holds("step_") || holds("communication.") || holds("memory_") || holds("mfu") ||
-       holds("hfu") || holds("clock_fraction") || holds("tflops") || holds("layout."));
-  const bool of_money = holds("usd"), of_energy = holds("energy") || holds("co2");
-  // Steps hang on a chip's power where it is limited.
-  const bool limited = std::any_of(inputs.begin(), inputs.end(), [](const scenario::Input& input) {
-    return input.path.ends_with("power_limit");
-  });
-  std::vector<scenario::Input> kept;
-  for (const scenario::Input& input : inputs) {
-    const bool run = below(input.path, "reliability") || below(input.path, "checkpoint");
-    const bool price = below(input.path, "price") || input.path.ends_with("_price") ||
-                       input.path.ends_with("cost");
-    const bool of_chip = limited && input.path.find("accelerator") != std::string::npos;
-    const bool power =
-        below(input.path, "price.energy") || (input.path.ends_with("power") && !of_chip);
-    const bool other = below(input.path, "published") || below(input.path, "assert");
-    if (other || (of_step && run) || (price && !power && !of_money) ||
-        (power && !of_energy && !of_money))
-      continue;
-    kept.push_back(input);
-  }
-  return kept;
 }
 
 } // namespace sim::report

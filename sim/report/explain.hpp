@@ -13,6 +13,13 @@
 
 namespace sim::report {
 
+// A number that a quantity is made of, and that is no quantity of the result itself.
+struct Term {
+  std::string what; // "standard deviation of a rank's step"
+  double value = 0;
+  std::string unit;
+};
+
 // One link of the chain. A quantity that was explained above is not explained again.
 struct Explanation {
   std::string path;   // "stages.pre-training.step_time_s"
@@ -22,8 +29,14 @@ struct Explanation {
   std::string formula; // in words and columns; or what the column means
   bool seen = false;   // explained elsewhere in the chain
   std::vector<Explanation> from;
-  const execution::Inventory* inventory = nullptr; // of `result`: kernels it is made of
-  std::span<const plan::MemoryPlan> memory;        // of `result`: what each pipeline rank needs
+  std::vector<Term> terms;
+  // Of `result`: the kernels it is made of, the idle time of its ranks, what ranks communicate in
+  // one dimension (the last two have no kernels).
+  const execution::Inventory* inventory = nullptr;
+  BytesPerSecond bandwidth{}; // of the device memory under those kernels
+  const execution::Inventory* idle = nullptr;
+  std::vector<const execution::CollectiveUse*> operations;
+  std::span<const plan::MemoryPlan> memory; // of `result`: what each pipeline rank needs
 };
 
 // The path must exist (find_column). Throws InfeasibleError for one without a value. `result` must
@@ -31,8 +44,9 @@ struct Explanation {
 Explanation explain(const Result& result, const std::string& path);
 
 // Numbers that a quantity can rest on: prices only where it is of money, the run's failures only
-// where it is of the run.
-std::vector<scenario::Input> inputs_of(const Explanation& explanation,
+// where it is of the run, of kernels those that the run's stages (or the one stage that it is of)
+// call for: by precision, implementation of attention, and decoding where something is generated.
+std::vector<scenario::Input> inputs_of(const Explanation& explanation, const Result& result,
                                        const std::vector<scenario::Input>& inputs);
 
 // By key path of an input: percent that the quantity changes where the input grows by one percent.

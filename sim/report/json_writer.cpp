@@ -220,7 +220,8 @@ ordered_json to_json(const Distributions& distributions) {
   ordered_json object = {{"sources", distributions.sources},
                          {"replications", distributions.replications},
                          {"fingerprint", fingerprint_text(distributions.fingerprint)},
-                         {"quantiles", "linear interpolation of order statistics at (n - 1) p"}};
+                         {"quantiles", "linear interpolation of order statistics at (n - 1) p"},
+                         {"mean_precision", distributions.precision}};
   for (const Distribution& d : distributions.quantities) {
     const std::string totals = "totals.";
     const bool total = d.quantity.compare(0, totals.size(), totals) == 0;

@@ -62,7 +62,7 @@ struct ScoredRow {
   std::vector<ScoredValue> values;
   // What residuals are grouped by: {"chip", "a100-sxm-80"}, {"tensor span", "within a node"}, ...
   std::vector<std::pair<std::string, std::string>> features;
-  std::optional<MeasuredSetup> setup; // of a row with stages that was predicted
+  std::optional<MeasuredSetup> setup; // of a row with stages that was predicted and is evidence
 };
 
 // Of held-out values that were predicted.

@@ -282,7 +282,12 @@ std::string distribution_text(const Result& r, const Distributions& d) {
     if (q.quantiles.p05 < q.quantiles.p95) // --json holds those that do not spread, too
       table.add({q.quantity, q.unit, significant(q.quantiles.mean), significant(q.quantiles.p05),
                  significant(q.quantiles.p50), significant(q.quantiles.p95)});
-  return table.text() + wrapped("  USD: " + scope_text(r.scenario, r.bill.convention), 4);
+  std::string out = table.text();
+  if (d.precision > 0)
+    out += wrapped(fmt::format("  95 % intervals of the totals' means: +-{} % at most",
+                               significant(100 * d.precision)),
+                   4);
+  return out + wrapped("  USD: " + scope_text(r.scenario, r.bill.convention), 4);
 }
 
 std::string list_text(const std::string& title, const std::vector<std::string>& items) {

@@ -128,6 +128,8 @@ private:
       return {Passes, "optimizer on the host"};
     case StepTrace::What::Synchronisation:
       return {Passes, "synchronisation"};
+    case StepTrace::What::SlowestRank:
+      return {Passes, "waiting for the slowest rank"};
     }
     return {Passes, ""};
   }

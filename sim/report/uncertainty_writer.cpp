@@ -114,22 +114,29 @@ std::string total_interval_text(const Validity& validity) {
 
 std::string sensitivity_text(const Sensitivity& sensitivity) {
   std::string text;
+  bool few = false;
   for (const QuantitySensitivity& quantity : sensitivity.quantities) {
     if (std::find(shown.begin(), shown.end(), quantity.quantity) == shown.end())
       continue;
     TextTable table({fmt::format("{}: {} +- {} {}", quantity.quantity, significant(quantity.mean),
                                  significant(quantity.standard_deviation), quantity.unit),
                      "first order", "total"});
-    for (const SobolIndices& factor : quantity.factors)
+    for (const SobolIndices& factor : quantity.factors) {
+      few = few || std::max(factor.first_order_error, factor.total_error) > 0.1;
       table.add({factor.factor, share_text(factor.first_order, factor.first_order_error),
                  share_text(factor.total, factor.total_error)});
+    }
     text += (text.empty() ? "" : "\n") + table.text();
   }
   if (text.empty())
     return "Sensitivity: nothing varies\n";
   return "Shares of the variance by factor (Sobol indices of " +
          with_commas(double(sensitivity.samples)) + " samples, " +
-         with_commas(double(sensitivity.runs)) + " runs)\n" + text;
+         with_commas(double(sensitivity.runs)) + " runs)\n" + text +
+         (few ? wrapped("  errors above 0.1: more samples tell more (--sensitivity " +
+                            std::to_string(4 * sensitivity.samples) + ")",
+                        4)
+              : "");
 }
 
 std::string resources_text(const ResourceEffects& resources) {

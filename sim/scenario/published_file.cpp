@@ -155,6 +155,17 @@ private:
     return choice;
   }
 
+  // Left out only with a reason.
+  bool evidence(const Node& node) {
+    const Node* found = node.find("evidence");
+    if (found == nullptr)
+      return true;
+    if (scalar(*found, "evidence") != "false" || node.find("note") == nullptr)
+      findings_.add(found->location, "evidence: only false is said, with a note",
+                    "{row: [...], evidence: false, note: why}");
+    return false;
+  }
+
   TableRow row(const Node& node) {
     TableRow row;
     row.place = node.location;
@@ -162,13 +173,14 @@ private:
     const Node* cells = &node;
     std::optional<PublishedRole> own_role;
     if (node.is_map()) {
-      if (!expect_map(node, "a row", {"row", "with", "needs", "role", "note"}, {"row"}))
+      if (!expect_map(node, "a row", {"row", "with", "needs", "role", "evidence", "note"}, {"row"}))
         return row;
       cells = node.find("row");
       const std::vector<std::string> needs = texts(node, "needs");
       row.needs.insert(row.needs.end(), needs.begin(), needs.end());
       if (node.find("role") != nullptr)
         own_role = role(node, PublishedRole::HeldOut);
+      row.evidence = evidence(node);
     }
     if (cells == nullptr || !cells->is_sequence() || cells->items.size() != columns_.size()) {
       findings_.add(cells == nullptr ? node.location : cells->location,

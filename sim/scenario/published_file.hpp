@@ -43,6 +43,7 @@ struct TableRow {
   std::vector<PlacedSet> sets;           // in the order of application
   std::vector<Measurement> measurements; // at least one
   std::vector<std::string> needs;        // what the language cannot express yet; empty: nothing
+  bool evidence = true; // false: scored, but holds what no figure tells; no interval rests on it
   Location place;
 };
 

@@ -126,12 +126,18 @@ report::Distributions distributions_of(const Replicator& replicator, const Outco
   return distributions;
 }
 
-bool precise(const report::Distributions& distributions, double precision) {
+double precision_of(const report::Distributions& distributions) {
+  double precision = 0;
   for (const report::Distribution& d : distributions.quantities)
-    if (d.quantity.rfind("totals.", 0) == 0 &&
-        two_sided_95 * d.quantiles.standard_error > precision * std::fabs(d.quantiles.mean))
-      return false;
-  return true;
+    if (d.quantity.rfind("totals.", 0) == 0 && d.quantiles.mean != 0)
+      precision = std::max(precision,
+                           two_sided_95 * d.quantiles.standard_error / std::fabs(d.quantiles.mean));
+  return precision;
+}
+
+report::Distributions with_precision(report::Distributions distributions) {
+  distributions.precision = precision_of(distributions);
+  return distributions;
 }
 
 } // namespace
@@ -159,15 +165,16 @@ std::optional<report::Distributions> replicate(const ReplicationRequest& request
                      outcomes.end());
       if (outcomes.empty())
         return std::nullopt;
-      report::Distributions kept = distributions_of(replicator, outcomes);
+      report::Distributions kept = with_precision(distributions_of(replicator, outcomes));
       kept.interrupted = true;
       return kept;
     }
-    if (request.precision > 0 && precise(distributions_of(replicator, outcomes), request.precision))
+    if (request.precision > 0 &&
+        precision_of(distributions_of(replicator, outcomes)) <= request.precision)
       break;
     batch = outcomes.size();
   }
-  return distributions_of(replicator, outcomes);
+  return with_precision(distributions_of(replicator, outcomes));
 }
 
 } // namespace sim::study

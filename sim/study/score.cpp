@@ -154,7 +154,8 @@ void predict(const scenario::Loaded& loaded, const TableRow& row, const scenario
     options.builds_on = false;
     const Result result = simulate(loaded, options);
     out.scored.features = features_of(result);
-    out.scored.setup = setup_of(result);
+    if (row.evidence)
+      out.scored.setup = setup_of(result);
     for (std::size_t i = 0; i < out.values.size(); ++i) {
       ScoredValue& value = out.values[i].scored;
       const std::optional<report::Quantity> q = report::find_quantity(result, value.quantity);

@@ -311,6 +311,12 @@ TEST_CASE("uncertain inputs have an interval unasked; the same bytes on any thre
     CHECK_FALSE(contains(trainfare(uncertain + none).out, "uncertain input"));
   CHECK(contains(trainfare(uncertain + "--replications 2 --input-draws 19").out, line));
   CHECK_FALSE(contains(trainfare("run '" + minimal + "'").out, "uncertain input"));
+  const Ran piped =
+      shell("cat '" + minimal + "' | '" + program + "' run /dev/stdin --set " +
+            "'price.rental={uncertain: {uniform: [2 USD/GPU-hour, 3 USD/GPU-hour]}}'");
+  CHECK(piped.exit_code == 0);
+  CHECK(contains(piped.out, "Total: "));
+  CHECK(contains(piped.err, "no interval over uncertain inputs"));
 }
 
 TEST_CASE("a full disk is an error, a closed pipe is none") {

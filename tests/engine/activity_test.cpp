@@ -320,6 +320,38 @@ TEST_CASE("the same course gives the same fingerprint, also on an engine that wa
   CHECK(play(used, 1) == first);
 }
 
+TEST_CASE("an engine that starts again has its resources and pools idle, as new ones") {
+  Engine engine;
+  const Draw draw{engine.add_resource(10), 1};
+  const PoolId pool = engine.add_pool(3);
+  const auto play = [&] {
+    const Hold hold{pool, 2};
+    for (std::uint32_t i = 0; i < 5; ++i) {
+      ActivitySpec spec = transfer(1.0 + i, {&draw, 1}, i);
+      if (i == 0)
+        spec.holds = {&hold, 1};
+      engine.start(spec);
+    }
+    while (!engine.idle())
+      engine.advance();
+    CHECK(engine.drawn(draw.resource) == Approx(15));
+    return engine.fingerprint();
+  };
+  const std::uint64_t first = play();
+  const Hold hold{pool, 3};
+  ActivitySpec spec = transfer(1, {&draw, 1}, 9); // still running when the engine starts again
+  spec.holds = {&hold, 1};
+  engine.start(spec);
+  engine.start(transfer(2, {&draw, 1}, 10));
+  engine.update_rates();
+  engine.restart();
+  CHECK(engine.idle());
+  CHECK(engine.now() == Seconds{});
+  CHECK(engine.free(pool) == 3);
+  CHECK(engine.drawn(draw.resource) == 0);
+  CHECK(play() == first);
+}
+
 TEST_CASE("the mean flow time of an M/G/1 queue with processor sharing") {
   // Insensitivity (Kleinrock, Queueing Systems II, section 4.4): E[T] = E[S] / (1 - load), whatever
   // the law of S. Sizes here are 1/2 or 5/2, each second of a size-1 server; mean 1 with shares 3/4

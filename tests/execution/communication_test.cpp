@@ -101,3 +101,109 @@ TEST_CASE("exposed data communication is part of all, beside weak links too") {
         CHECK(step.breakdown.total() / step.duration == Approx(1).epsilon(1e-9));
       }
 }
+
+namespace {
+
+// Four stages, one on each node.
+StepQuestion tied_question(plan::Schedule schedule, int tensor, int zero_stage, bool tied) {
+  StepQuestion question(64);
+  question.pool = pool_of(4, 450 * gigabyte / second, 50 * gigabyte / second, 1e6 * gigabyte);
+  question.model.tied_embeddings = tied;
+  question.request.layout.pipeline = 4;
+  question.request.layout.tensor = tensor;
+  question.request.layout.zero_stage = zero_stage;
+  question.request.layout.schedule = schedule;
+  return question;
+}
+
+} // namespace
+
+TEST_CASE("a tied table's gradients are summed over the ends of the pipeline") {
+  const auto pipeline = static_cast<std::size_t>(plan::CommunicationDimension::Pipeline);
+  for (const int zero_stage : {0, 1, 2})
+    for (const int tensor : {1, 2})
+      for (const Detail detail : {Detail::Pass, Detail::Kernel, Detail::Message}) {
+        INFO("ZeRO " << zero_stage << ", tensor " << tensor << ", detail "
+                     << static_cast<int>(detail));
+        const auto step = [&](bool tied) {
+          return tied_question(plan::Schedule::OneForwardOneBackward, tensor, zero_stage, tied)
+              .play({detail, false});
+        };
+        const StepResult apart = step(false), tied = step(true);
+        // A ring of two over their NICs: 2 (n - 1)/n of the buffer each way, 4 bytes a parameter.
+        const double shards = zero_stage == 2 ? 8.0 / tensor : 1;
+        const double ring = 64000.0 * 4096 * 4 / tensor / shards / (50e9 * 0.95);
+        CHECK((tied.duration - apart.duration) / second == Approx(ring).epsilon(0.01));
+        // Two of four stages take part, the others wait for them.
+        CHECK((tied.communication[pipeline] - apart.communication[pipeline]) / second ==
+              Approx(ring / 2).epsilon(0.01));
+        const auto more = [&](Category category) {
+          return (tied.breakdown[category] - apart.breakdown[category]) / second;
+        };
+        CHECK(more(Category::ExposedPipeline) == Approx(ring / 2).epsilon(0.01));
+        CHECK(more(Category::Bubble) == Approx(ring / 2).epsilon(0.01));
+        CHECK(tied.breakdown.total() / tied.duration == Approx(1).epsilon(1e-9));
+      }
+}
+
+TEST_CASE("ends of a pipeline that no groups of two are like sum a tied table's gradients too") {
+  const auto step = [](bool tied) {
+    StepQuestion question(12);
+    question.pool = pool_of(3, 450 * gigabyte / second, 50 * gigabyte / second, 1e6 * gigabyte);
+    question.pool.node.spec.accelerators = question.pool.node.spec.nics = 1;
+    question.model.tied_embeddings = tied;
+    question.request.layout.pipeline = 3;
+    return question.play().duration;
+  };
+  CHECK((step(true) - step(false)) / second ==
+        Approx(64000.0 * 4096 * 4 / (50e9 * 0.95)).epsilon(0.01));
+}
+
+TEST_CASE("a table that one rank holds whole needs no sum") {
+  const auto same = [](const StepQuestion& tied, const StepQuestion& apart) {
+    return tied.play().duration == apart.play().duration;
+  };
+  const auto of = [](plan::Schedule schedule, bool tied) {
+    StepQuestion question = tied_question(schedule, 1, 1, tied);
+    question.stack.overlap.expert_pairs = true;
+    return question;
+  };
+  for (const plan::Schedule schedule :
+       {plan::Schedule::ZeroBubbleV, plan::Schedule::DualPipe, plan::Schedule::DualPipeV})
+    CHECK(same(of(schedule, true), of(schedule, false)));
+  CHECK_FALSE(
+      same(of(plan::Schedule::ZeroBubbleH1, true), of(plan::Schedule::ZeroBubbleH1, false)));
+  // In one stage the tied table is trained once; the optimizer has less to do.
+  StepQuestion whole = of(plan::Schedule::OneForwardOneBackward, true);
+  whole.request.layout.pipeline = 1;
+  const StepResult step = whole.play();
+  CHECK(step.communication[static_cast<std::size_t>(plan::CommunicationDimension::Pipeline)] ==
+        Seconds{});
+  CHECK(step.breakdown[Category::ExposedPipeline] == Seconds{});
+}
+
+TEST_CASE("passes and kernels agree where shards are reduced and gathered beside slow GPUs") {
+  struct Case {
+    int nodes, tensor, pipeline;
+  };
+  // In the first the middle node holds GPUs of both stages, whose reductions meet on its NICs.
+  for (const Case& given : {Case{3, 4, 2}, Case{4, 4, 2}, Case{3, 2, 3}, Case{4, 1, 4}})
+    for (const int zero_stage : {2, 3})
+      for (const double speed : {1.0, 0.8, 0.5}) {
+        INFO(given.nodes << " nodes, tensor " << given.tensor << ", pipeline " << given.pipeline
+                         << ", ZeRO " << zero_stage << ", a GPU at " << speed);
+        StepQuestion question(24 * given.nodes);
+        question.pool =
+            pool_of(given.nodes, 450 * gigabyte / second, 50 * gigabyte / second, 1e6 * gigabyte);
+        question.pool.slow_gpus = {{5, speed}};
+        question.stack.recompute = plan::Recompute::Full;
+        question.stack.communication_sms = 16;
+        question.request.sequence_length = 2048;
+        question.request.layout.tensor = given.tensor;
+        question.request.layout.pipeline = given.pipeline;
+        question.request.layout.zero_stage = zero_stage;
+        CHECK(question.play({Detail::Pass, false}).duration /
+                  question.play({Detail::Kernel, false}).duration ==
+              Approx(1).epsilon(0.02));
+      }
+}

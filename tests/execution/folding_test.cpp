@@ -5,6 +5,7 @@
 #include "sim/base/random.hpp"
 #include "sim/execution/machine_builder.hpp"
 #include "sim/execution/step.hpp"
+#include "sim/plan/schedule/schedule.hpp"
 #include "sim/topology/fabric.hpp"
 #include "tests/execution/setting.hpp"
 #include "tests/network/library.hpp"
@@ -350,6 +351,8 @@ Uneven draw(RandomStream& random, bool drawn_network) {
     layout.schedule = one_of(random, {plan::Schedule::DualPipe, plan::Schedule::DualPipe,
                                       plan::Schedule::GPipe, plan::Schedule::ZeroBubbleH1,
                                       plan::Schedule::ZeroBubbleV, plan::Schedule::DualPipeV});
+  uneven.stack.overlap.expert_pairs = plan::rule_of(layout.schedule).pairs;
+  uneven.model.tied_embeddings = random.below(2) == 0;
   uneven.request.mode =
       random.below(8) == 0 ? plan::StepMode::ForwardOnly : plan::StepMode::Training;
   uneven.request.sequence_length = 4096;

@@ -369,3 +369,64 @@ TEST_CASE("bytes per element") {
   CHECK(bytes_per_element(Precision::Fp8) == 1 * byte);
   CHECK(bytes_per_element(Precision::Fp4) == 0.5 * byte);
 }
+
+namespace {
+
+// What the factors say of a kernel is what its demand says.
+void check_factors(const KernelDemand& demand, const KernelFactors& factors, Flops executed,
+                   const AcceleratorSpec& chip) {
+  for (const double factor :
+       {factors.fraction, factors.products, factors.ramp, factors.tiles, factors.waves,
+        factors.sustained, factors.beside_traffic, factors.share, factors.ramp_of_size}) {
+    CHECK(factor > 0);
+    CHECK(factor <= 1 + 1e-9);
+  }
+  const Seconds memory = demand.traffic / chip.memory_bandwidth;
+  CHECK(factors.moved / (chip.memory_bandwidth * factors.of_bandwidth()) / second ==
+        Approx(memory / second).epsilon(1e-9));
+  if (executed > Flops{}) {
+    const FlopsPerSecond rate = executed / demand.compute_on(chip.streaming_multiprocessors);
+    CHECK(factors.rate() / (flop / second) == Approx(rate / (flop / second)).epsilon(1e-9));
+  } else {
+    CHECK(factors.peak == FlopsPerSecond{});
+  }
+}
+
+} // namespace
+
+TEST_CASE("the factors of a kernel multiply to its rate") {
+  AcceleratorSpec chip = h800();
+  chip.kernels.spec.sustained_fraction = 0.9;
+  for (auto& [precision, gemm] : chip.kernels.spec.gemm) {
+    gemm.half_tile_fraction = 0.9;
+    gemm.most_splits = 8;
+    gemm.grouped_fraction = 0.95;
+  }
+  std::mt19937_64 bits(11);
+  for (int i = 0; i < 300; ++i) {
+    const double groups = std::floor(uniform(bits, 1, 9));
+    const double m = std::floor(uniform(bits, 1, 9000)), n = std::floor(uniform(bits, 1, 9000)),
+                 k = std::floor(uniform(bits, 1, 20000));
+    GemmKernel kernel = kernel_of(groups, m, n, k, i % 2 == 0 ? Precision::Bf16 : Precision::Fp8);
+    kernel.direction = static_cast<GemmDirection>(i % 3);
+    kernel.own_weights = i % 5 == 0;
+    KernelFactors factors;
+    const KernelDemand made = demand(kernel, chip, &factors);
+    check_factors(made, factors, 2 * groups * m * n * k * flop, chip);
+    CHECK(made.compute == demand(kernel, chip).compute);
+    CHECK(factors.precision == kernel.precision);
+  }
+  for (const AttentionDirection direction :
+       {AttentionDirection::Forward, AttentionDirection::Backward}) {
+    AttentionKernel kernel = latent_core();
+    kernel.direction = direction;
+    kernel.traffic = 500 * megabyte;
+    KernelFactors factors;
+    check_factors(demand(kernel, chip, &factors), factors, kernel.flops, chip);
+  }
+  for (const MemoryKind kind : {MemoryKind::Norm, MemoryKind::Optimizer}) {
+    KernelFactors factors;
+    const KernelDemand made = demand(MemoryKernel{80 * megabyte, kind, 3}, chip, &factors);
+    check_factors(made, factors, Flops{}, chip);
+  }
+}

@@ -210,6 +210,37 @@ TEST_CASE("filling the pipeline costs its share of the window's time once") {
   CHECK(time(gibibyte) - large == Approx(0.5 * 16 * byte_time / second).epsilon(1e-6));
 }
 
+TEST_CASE("rings by Simple inside a node take the start and hops that were timed") {
+  const auto plan = [](int nodes, bool timed, CollectiveKind kind, Protocol protocol) {
+    hardware::PoolSpec pool = test::pool(FabricBuilder::MultiPlane, nodes);
+    auto& library = pool.node.spec.accelerator.spec.collectives.emplace().spec;
+    library = test::hopper_library();
+    library.simple_fill = {16 * mebibyte, 0.5};
+    if (timed)
+      library.simple_ring = {{23 * microsecond, 9 * microsecond},
+                             {26 * microsecond, 8 * microsecond},
+                             {22 * microsecond, 5 * microsecond}};
+    Net net(pool);
+    return net.seconds(
+        net.planner.plan(Algorithm::Ring, kind, 64 * mebibyte, {8 * nodes, 1}, protocol));
+  };
+  // n - 1 hops, twice as many of an all-reduce; the wire's own 0.6 us is a part of each.
+  const Seconds us = microsecond, transfer = 7.0 / 8 * 64 * mebibyte / scale_up;
+  const auto expect = [&](Seconds start, Seconds hop, int halves) {
+    return Approx((start + halves * (7 * (hop - 0.6 * us + in_node) + transfer)) / second)
+        .epsilon(exact);
+  };
+  CHECK(plan(1, true, CollectiveKind::AllGather, Protocol::Simple) == expect(23 * us, 9 * us, 1));
+  CHECK(plan(1, true, CollectiveKind::ReduceScatter, Protocol::Simple) ==
+        expect(26 * us, 8 * us, 1));
+  CHECK(plan(1, true, CollectiveKind::AllReduce, Protocol::Simple) == expect(22 * us, 5 * us, 2));
+  // Other protocols, and rings over nodes, as before.
+  for (const auto& [nodes, protocol] :
+       {std::pair{1, Protocol::LL128}, std::pair{2, Protocol::Simple}})
+    CHECK(plan(nodes, true, CollectiveKind::AllGather, protocol) ==
+          plan(nodes, false, CollectiveKind::AllGather, protocol));
+}
+
 TEST_CASE("without NVLS an H100 node reduces 1 GiB 2.2 times as fast as an H800 node") {
   const auto bus = [](double links) {
     hardware::PoolSpec pool = test::pool(FabricBuilder::MultiPlane, 1);

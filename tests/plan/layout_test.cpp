@@ -4,6 +4,7 @@
 #include "sim/base/diagnostics.hpp"
 #include "sim/plan/memory_plan.hpp"
 #include "sim/plan/resident.hpp"
+#include "sim/plan/schedule/schedule.hpp"
 #include "sim/workload/counts.hpp"
 
 #include <catch2/catch.hpp>
@@ -98,11 +99,36 @@ TEST_CASE_METHOD(Fixture, "degrees that cannot be are refused with the key to ch
   layout = {};
   layout.pipeline = 8;
   layout.schedule = Schedule::DualPipe;
+  stack.overlap.expert_pairs = true;
   setting.batch = 8 * 14; // 14 micro-batches, fewer than 2 * 8
   CHECK(refusal(layout) == "stages");
   layout.schedule = Schedule::OneForwardOneBackward;
   layout.virtual_stages = 2; // 14 is no multiple of 8
   CHECK(refusal(layout) == "parallelism.virtual_stages");
+}
+
+TEST_CASE_METHOD(Fixture, "schedules of pairs need a stack that overlaps the passes of a pair") {
+  ParallelismSpec layout;
+  layout.pipeline = 2;
+  for (const Schedule schedule : {Schedule::OneForwardOneBackward, Schedule::GPipe,
+                                  Schedule::ZeroBubbleH1, Schedule::ZeroBubbleV, Schedule::DualPipe,
+                                  Schedule::DualPipeV, Schedule::CombinedOneForwardOneBackward}) {
+    layout.schedule = schedule;
+    const PipelineProgram program = pipeline_program(schedule, {2, 8, 1, StepMode::Training});
+    bool pairs = false;
+    for (const auto& rank : program.ranks)
+      for (const ScheduledPass& pass : rank)
+        pairs = pairs || pass.pass.kind == PassKind::Pair;
+    INFO(rule_of(schedule).title);
+    CHECK(rule_of(schedule).pairs == pairs);
+    stack.overlap.expert_pairs = false;
+    CHECK(refusal(layout) == (pairs ? "stack.overlap.expert_pairs" : ""));
+    setting.mode = StepMode::ForwardOnly; // no pairs
+    CHECK(refusal(layout).empty());
+    setting.mode = StepMode::Training;
+    stack.overlap.expert_pairs = true;
+    CHECK(refusal(layout).empty());
+  }
 }
 
 TEST_CASE_METHOD(Fixture, "experts may lie on tensor, context and data ranks") {
@@ -201,6 +227,7 @@ TEST_CASE_METHOD(Fixture,
   CHECK_FALSE(refused({3, 4, 4, 4, 4, 4, 5, 4}));
   layout.virtual_stages = 1;
   layout.schedule = Schedule::DualPipeV;
+  stack.overlap.expert_pairs = true;
   CHECK_FALSE(refused({3, 4, 4, 4, 4, 4, 5, 4}));
   layout.schedule = Schedule::DualPipe; // chunk i on ranks i and 3 - i
   CHECK(refused({3, 4, 4, 4, 4, 4, 5, 4}));
@@ -484,6 +511,7 @@ TEST_CASE_METHOD(Fixture, "sharding that cannot be is refused with the key to ch
   layout = {};
   layout.pipeline = 2;
   layout.schedule = Schedule::DualPipe;
+  stack.overlap.expert_pairs = true;
   CHECK(refusal(layout).empty());
   for (const int stage : {2, 3}) {
     layout.zero_stage = stage;

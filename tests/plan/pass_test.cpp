@@ -6,6 +6,8 @@
 #include "sim/topology/fabric.hpp"
 #include "sim/workload/counts.hpp"
 
+#include "tests/network/library.hpp"
+
 #include <catch2/catch.hpp>
 
 #include <array>
@@ -147,6 +149,39 @@ TEST_CASE_METHOD(
         2 * m.layers + 1);
 }
 
+TEST_CASE_METHOD(Fixture, "fusing a part of tensor collectives starts none of them twice") {
+  const workload::ModelSpec m = model(false);
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  build(m, layout, PassKind::Forward); // completes `setting`
+  machines.node.spec.accelerator.spec.collectives.emplace().spec = test::hopper_library();
+  const auto timed = topology::build(machines);
+  network::CollectivePlanner with_library{*timed, machines};
+  const auto sums = [&](double fused) {
+    stack.overlap.tensor = fused;
+    std::array<double, 4> sum{}; // latency, overhead, bytes; how much of the second is exposed
+    PassBuilder builder(setting, chunks_of(m, setting.layout, setting.sequence_length),
+                        with_library);
+    const Pass pass = builder.build({PassKind::Forward, 0, 0});
+    for (const PassTask& task : pass.chains[0])
+      for (const network::Phase& phase : task.collective.phases) {
+        sum[0] += phase.latency / second;
+        sum[1] += phase.overhead / second;
+        sum[2] += phase.bytes_per_flow / byte;
+        sum[3] += task.background ? 0 : phase.overhead / second;
+      }
+    return sum;
+  };
+  const auto whole = sums(0), cut = sums(0.65), hidden = sums(1);
+  for (std::size_t i = 0; i < 3; ++i) {
+    CHECK(cut[i] == Approx(whole[i]).epsilon(1e-12));
+    CHECK(hidden[i] == Approx(whole[i]).epsilon(1e-12));
+  }
+  CHECK(whole[1] > 0);
+  CHECK(cut[3] == Approx(0.35 * whole[1]).epsilon(1e-12));
+  CHECK(hidden[3] == 0);
+}
+
 TEST_CASE_METHOD(Fixture, "only gathered multiplies make weight gradients beside a collective") {
   const workload::ModelSpec m = model(false);
   ParallelismSpec layout;
@@ -273,6 +308,7 @@ TEST_CASE_METHOD(
   layout.pipeline = 4;
   layout.expert = 8;
   layout.schedule = Schedule::DualPipe;
+  stack.overlap.expert_pairs = true;
   const Pass pair = build(m, layout, PassKind::Pair);
   REQUIRE(pair.chains.size() == 2);
   CHECK(waiting(pair.chains[0]) == 0);

@@ -112,6 +112,14 @@ TEST_CASE("a quantity may name a column of the row") {
   CHECK_THROWS_AS(quantity("stages.t.{release"), ScenarioError);
 }
 
+TEST_CASE("a row that is no evidence says so") {
+  const PublishedTable table = load_published_text(
+      table_text({{17, "  - {row: [8B, null, 1, b], evidence: false, note: idle hours}"}}),
+      "t.yaml");
+  CHECK(table.rows[0].evidence);
+  CHECK_FALSE(table.rows[1].evidence);
+}
+
 TEST_CASE("a table that one measured says on what and when") {
   const std::string where = "measured: {device: NVIDIA H100, driver: \"550.54\", date: 2026-11-25, "
                             "software: PyTorch 2.4}";
@@ -142,6 +150,8 @@ TEST_CASE("what is wrong in a table is told at its place") {
       {{{13, "  - {name: step, quantity: a, role: held}"}}, "13:37 role: 'held' is none"},
       {{{14, "  - {unit: s}"}}, "14:5 only a quantity has a unit"},
       {{{17, "  - {row: [8B, null, 1, b], what: 1}"}}, "17:29 unknown key 'what' in a row"},
+      {{{17, "  - {row: [8B, null, 1, b], evidence: false}"}},
+       "17:39 evidence: only false is said"},
       {{{17, "  - {with: {a: 1}}"}}, "17:5 the key 'row' of a row is missing"}};
   for (const auto& [changes, expected] : cases) {
     INFO(expected);

@@ -9,10 +9,10 @@ namespace {
 constexpr double bytes_per_parameter = 18; // of training state, before activations
 constexpr double room = 2.5;               // for them
 
-Tree random_stack(Choices& choices) {
+Tree random_stack(Choices& choices, bool pairs) {
   const char* name =
       choices.one_of({"megatron-core", "megatron-core", "llama-3", "deepseek-v3", "deepseek-r1"});
-  if (!choices.chance(40))
+  if (!choices.chance(40) && !pairs)
     return name;
   Tree stack;
   stack["extends"] = name;
@@ -29,6 +29,8 @@ Tree random_stack(Choices& choices) {
     overlap["tensor"] = choices.one_of({0.0, 0.5, 1.0});
     overlap["expert_pairs"] = choices.chance(50);
   }
+  if (pairs)
+    stack["overlap"]["expert_pairs"] = true;
   if (choices.chance(30))
     stack["jitter"] = choices.one_of({0.0, 0.01, 0.2});
   if (choices.chance(30))
@@ -140,12 +142,12 @@ Tree random_scenario(Choices& choices) {
   else
     scenario["cluster"] = pool_of(machine);
   scenario["model"] = model.tree;
-  scenario["stack"] = random_stack(choices);
   std::optional<Layout> layout;
   if (choices.chance(75))
     layout = random_layout(choices, model, machine);
   if (layout)
     scenario["parallelism"] = layout->tree;
+  scenario["stack"] = random_stack(choices, layout && layout->dual_pipe);
   const std::int64_t stages = choices.one_of({1, 1, 1, 2, 3});
   for (std::int64_t i = 0; i < stages; ++i) {
     Tree stage = random_stage(choices, "stage-" + std::to_string(i), machine, layout);

@@ -349,6 +349,7 @@ TEST_CASE("a batch too small for DualPipe runs 1F1B, and says so") {
   input.parallelism.given->pipeline = 4;
   input.parallelism.given->expert = 8;
   input.parallelism.given->schedule = plan::Schedule::DualPipe;
+  input.stack.spec.overlap.expert_pairs = true;
   StageSpec stage = pretraining("pre", 4e8, 128);
   stage.batch.start = 16; // 2 micro-batches on each of 8 data-parallel ranks, where 8 would fill it
   stage.batch.ramp_tokens = 2e8;

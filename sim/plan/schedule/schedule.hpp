@@ -51,6 +51,17 @@ struct Stored {
 // The moments that can need most memory, whatever the two take.
 using StoredPeaks = std::array<Stored, 3>;
 
+// Mean times of passes over one chunk; zero: the schedule has none of that kind.
+struct PassTimes {
+  Seconds forward{}, backward{}, input{}, weight{}, pair{}; // backward: both gradients
+};
+
+// Idle time of a rank by closed form, stages being equal and messages free (README.md).
+struct IdleForm {
+  std::string_view text;
+  Seconds (*idle)(const PipelineShape&, const PassTimes&) = nullptr;
+};
+
 struct ScheduleRule {
   Schedule schedule = Schedule::OneForwardOneBackward;
   std::string_view title;
@@ -58,9 +69,11 @@ struct ScheduleRule {
   bool interleaves = false;     // virtual_stages counts
   bool splits_backward = false; // weight gradients in passes of their own
   bool even = false;            // ranks and micro-batches
+  bool pairs = false;           // a forward and a backward pass run as one (OverlapSpec)
   int micro_batches_a_rank = 0; // least micro-batches over ranks
   PipelineProgram (*build)(const PipelineShape&) = nullptr;
   StoredPeaks (*stored)(const PipelineShape&, int rank) = nullptr;
+  IdleForm idle{};
 };
 const ScheduleRule& rule_of(Schedule schedule);
 
