@@ -253,6 +253,7 @@ Inventory LayoutPlay::inventory(std::int64_t batch) {
 
 // Idle times come from a play of its own; where that is large they are left out.
 void LayoutPlay::explain_idle(double passes, Inventory& inventory) {
+  learn_patterns(program()->index);
   constexpr double spans_a_pass = 64; // messages and loads of links beside it
   const double actors_a_rank =
       double(stage_for({}, {}).machine->actors.size()) / setting_.layout.pipeline;

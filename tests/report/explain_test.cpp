@@ -163,7 +163,10 @@ TEST_CASE("factors of kernels lead from the chip's peak to the rates of the tabl
     CHECK(alone / second == Approx(use.alone / second).epsilon(1e-12));
   }
   CHECK(multiplies > 10);
-  const std::string text = explanation_text(chain, {}, {});
+  std::string text; // with single blanks
+  for (const char c : explanation_text(chain, {}, {}))
+    if (const char blank = c == '\n' ? ' ' : c; blank != ' ' || text.empty() || text.back() != ' ')
+      text += blank;
   CHECK(text.find("989.4 TFLOP/s (bf16) x 0.8000 of the peak reached") != std::string::npos);
 }
 
@@ -187,10 +190,11 @@ TEST_CASE("every part of a step and of its memory says what it is made of") {
     FAIL(path + " has no term " + what);
     return 0.0;
   };
-  // The closed form is the idle time where stages are equal and messages short; here the first and
-  // the last stage have tables, so that it is near.
   const double bubble = stage.step.breakdown[execution::Category::Bubble].base();
-  CHECK(term("step_breakdown_s.bubble", "closed form") == Approx(bubble).epsilon(0.5));
+  const double closed = term("step_breakdown_s.bubble", "closed form");
+  const double forward = term("step_breakdown_s.bubble", "mean forward pass"),
+               backward = term("step_breakdown_s.bubble", "mean backward pass, both");
+  CHECK(closed == Approx(3 * (forward + backward)).epsilon(1e-9));
   const Explanation of_bubble = explain(result, prefix + "step_breakdown_s.bubble");
   REQUIRE(of_bubble.idle != nullptr);
   double idle = 0, step = 0;
@@ -200,7 +204,9 @@ TEST_CASE("every part of a step and of its memory says what it is made of") {
     CHECK(step == Approx((stage.step.duration - stage.step.jitter).base()).epsilon(1e-9));
   }
   const double waiting = bubble + stage.step.breakdown[execution::Category::ExposedPipeline].base();
-  CHECK(idle == Approx(waiting).epsilon(0.01));
+  CHECK(idle == Approx(waiting).epsilon(0.05));
+  // Unequal stages, of which the slowest sets the pace, wait longer than equal ones.
+  CHECK(idle >= 0.99 * closed);
   const double jitter = term("step_breakdown_s.straggler", "the slowest rank");
   CHECK(jitter ==
         Approx(term("step_breakdown_s.straggler", "jitter") * std::sqrt(2 * std::log(64.0)) *

@@ -100,7 +100,7 @@ TEST_CASE("distributions: type-7 quantiles, totals without their prefix") {
   CHECK(report::quantiles_of({3}).p95 == 3);
   CHECK(report::quantiles_of({0, 1}).p05 == Approx(0.05));
 
-  const report::Distributions d{{"failures"}, 21, false, {{"totals.cost_usd", "USD", q}}, 0xab};
+  const report::Distributions d{{"failures"}, 21, false, 0, {{"totals.cost_usd", "USD", q}}, 0xab};
   const Result r = hand_made::result();
   const json j = json::parse(report::write_json(r, {d, {}, {}, {}}));
   CHECK(j["distribution"]["cost_usd"]["p50"] == 10);
