@@ -48,18 +48,30 @@ Precision ported(Precision precision, const AcceleratorSpec& accelerator, const 
                  const std::string& path, std::vector<std::string>& substitutions) {
   if (multiplies_in(accelerator, precision))
     return precision;
-  const std::string lacks = fmt::format("{} has no {}", accelerator.title, name_of(precision));
+  const bool unmeasured = accelerator.peak.contains(precision);
+  const std::string lacks =
+      unmeasured
+          ? fmt::format("the kernels of {} have no gemm.{}", accelerator.title, name_of(precision))
+          : fmt::format("{} has no {}", accelerator.title, name_of(precision));
   for (const Precision candidate : port.precision)
     if (multiplies_in(accelerator, candidate)) {
       substitutions.push_back(
           fmt::format("{}: {} -> {} ({})", path, name_of(precision), name_of(candidate), lacks));
       return candidate;
     }
-  throw InfeasibleError("port.precision",
-                        fmt::format("{} and nothing stands in for it ({})", lacks,
-                                    port.precision.empty() ? "no substitutes are given"
-                                                           : "tried: " + list_of(port.precision)),
-                        "port: {precision: [...]} with a precision that the accelerator has");
+  std::string remedy = "a precision that the accelerator computes in: ";
+  for (const auto& [known, peak] : accelerator.peak)
+    if (multiplies_in(accelerator, known))
+      remedy += (remedy.back() == ' ' ? "" : ", ") + std::string(name_of(known));
+  remedy += ", here or in port: {precision: [...]}";
+  if (unmeasured)
+    remedy += fmt::format("; or gemm.{} among the accelerator's kernels", name_of(precision));
+  throw InfeasibleError(port.precision.empty() ? path : "port.precision",
+                        lacks + (port.precision.empty()
+                                     ? ", and no substitutes are given"
+                                     : ", and none of the substitutes is computed in either: " +
+                                           list_of(port.precision)),
+                        remedy);
 }
 
 hardware::NodeSpec ported(const hardware::NodeSpec& node, const PortSpec& port,
@@ -78,7 +90,7 @@ hardware::NodeSpec ported(const hardware::NodeSpec& node, const PortSpec& port,
 }
 
 StackSpec ported(const StackSpec& stack, const AcceleratorSpec& accelerator, const PortSpec& port,
-                 std::vector<std::string>& substitutions) {
+                 bool dispatches, std::vector<std::string>& substitutions) {
   StackSpec result = stack;
   PrecisionSpec& precision = result.precision;
   precision.gemm = ported(precision.gemm, accelerator, port, "stack.precision.gemm", substitutions);
@@ -93,12 +105,14 @@ StackSpec ported(const StackSpec& stack, const AcceleratorSpec& accelerator, con
       precision.weight_bytes = width;
     }
   }
+  cap_sms(result.communication_sms, "stack.communication_sms", accelerator, substitutions);
+  if (!dispatches)
+    return result;
   // What travels must be cast: a narrow type that the chip cannot compute in cannot be sent either.
   precision.dispatch =
       ported(precision.dispatch, accelerator, port, "stack.precision.dispatch", substitutions);
   precision.combine =
       ported(precision.combine, accelerator, port, "stack.precision.combine", substitutions);
-  cap_sms(result.communication_sms, "stack.communication_sms", accelerator, substitutions);
   cap_sms(result.dispatch_sms, "stack.dispatch_sms", accelerator, substitutions);
   return result;
 }

@@ -16,13 +16,14 @@ bool multiplies_in(const hardware::AcceleratorSpec& accelerator, hardware::Preci
 
 // The stack as it runs on the accelerator. A precision that the accelerator lacks becomes the first
 // of port.precision that it has; the working copy of the weights widens with the matrix multiplies;
-// communication kernels hold at most half of the SMs. Appends "stack.precision.gemm: fp8 -> bf16
-// (A800 has no fp8)" and the like to `substitutions`. Throws InfeasibleError("port.precision") when
-// nothing can stand in, and InfeasibleError("stack.communication_sms") or "stack.dispatch_sms" when
-// all SMs would be held. A replacement of the matrix multiplies says that it assumes equal loss:
-// how many tokens a loss takes is not simulated.
+// communication kernels hold at most half of the SMs. Dispatch and combine are carried only where
+// tokens travel to experts (`dispatches`). Appends "stack.precision.gemm: fp8 -> bf16 (A800 has no
+// fp8)" and the like to `substitutions`. Throws InfeasibleError at the stack's key, or at
+// port.precision where it names substitutes, when nothing can stand in, and at
+// stack.communication_sms or stack.dispatch_sms when all SMs would be held. A replacement of the
+// matrix multiplies says that it assumes equal loss: how many tokens a loss takes is not simulated.
 StackSpec ported(const StackSpec& stack, const hardware::AcceleratorSpec& accelerator,
-                 const PortSpec& port, std::vector<std::string>& substitutions);
+                 const PortSpec& port, bool dispatches, std::vector<std::string>& substitutions);
 
 // The node as its GPUs reach each other: without links of their own, over PCIe where the port rules
 // say so. Appends "node.scale_up: switch -> pcie (NVIDIA L20 has no links of its own)".

@@ -23,6 +23,21 @@ Seconds in_whole_steps(Seconds best, const CheckpointCost& cost, Seconds between
              : above;
 }
 
+// The longest interval that costs at most a thousandth more than this one.
+Seconds longest_alike(Seconds interval, const CheckpointCost& cost, Seconds between_failures) {
+  constexpr double alike = 1.001;
+  const auto slowdown = [&](Seconds t) { return expected_slowdown(t, cost, {}, between_failures); };
+  const double most = alike * slowdown(interval);
+  Seconds low = interval, high = 2 * interval;
+  for (; slowdown(high) <= most; high = 2 * high)
+    low = high;
+  for (int i = 0; i < 60; ++i) {
+    const Seconds middle = 0.5 * (low + high);
+    (slowdown(middle) <= most ? low : high) = middle;
+  }
+  return low;
+}
+
 } // namespace
 
 CheckpointCost checkpoint_cost(const CheckpointSpec& checkpoint, Bytes state, std::int64_t gpus,
@@ -83,6 +98,7 @@ Seconds checkpoint_interval(const CheckpointSpec& checkpoint, const CheckpointCo
   if (failures <= PerSecond{})
     return Seconds{};
   const Seconds between = 1.0 / failures;
+  const bool whole_steps = checkpoint.interval_rule == IntervalRule::Optimise;
   Seconds interval{};
   switch (checkpoint.interval_rule) {
   case IntervalRule::Daly:
@@ -92,12 +108,21 @@ Seconds checkpoint_interval(const CheckpointSpec& checkpoint, const CheckpointCo
     interval = young_interval(cost.stall, between);
     break;
   case IntervalRule::Optimise:
-    interval = in_whole_steps(std::max(optimal_interval(cost.stall, between), cost.persistence),
-                              cost, between, step);
+    interval = optimal_interval(cost.stall, between);
     break;
   }
   // A stall of nothing would ask for endless checkpoints; the run scale resolves a nanosecond.
-  return std::max({interval, cost.persistence, nanosecond});
+  interval = std::max({interval, cost.persistence, nanosecond});
+  if (whole_steps)
+    interval = in_whole_steps(interval, cost, between, step);
+  // Writes beside training use storage for nothing where fewer do as well.
+  if (cost.persistence > Seconds{}) {
+    const Seconds longest = longest_alike(interval, cost, between);
+    interval = whole_steps && step > Seconds{}
+                   ? std::max(interval, std::floor(longest / step) * step)
+                   : longest;
+  }
+  return std::max(interval, cost.persistence);
 }
 
 } // namespace sim::reliability

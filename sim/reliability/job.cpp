@@ -16,6 +16,21 @@ constexpr RunTime most_time{most_nanoseconds};
 
 bool corrupts(const JobFailureClass& c) { return c.effect == Effect::Corrupt; }
 
+std::vector<JobSize> sizes_of(const JobSpec& spec) {
+  std::vector<JobSize> sizes{{{},
+                              spec.nodes,
+                              spec.there,
+                              spec.work,
+                              spec.checkpoints,
+                              spec.recovery.replicas,
+                              spec.recovery.nodes_per_replica,
+                              {}}};
+  for (const JobFailureClass& c : spec.classes)
+    sizes[0].speeds.push_back(c.speed);
+  sizes.insert(sizes.end(), spec.growth.begin(), spec.growth.end());
+  return sizes;
+}
+
 } // namespace
 
 RunTime JobTimes::total() const {
@@ -37,52 +52,67 @@ JobTimes& JobTimes::operator+=(const JobTimes& other) {
 
 JobPlayer::JobPlayer(const JobSpec& spec, std::uint64_t seed, const std::string& purpose,
                      std::uint64_t replication)
-    : spec_(spec), checkpoints_(spec.checkpoints), replicas_(spec.recovery.replicas),
-      nodes_per_replica_(spec.recovery.nodes_per_replica), progress_(spec.work),
+    : spec_(spec), sizes_(sizes_of(spec)), progress_(spec.work),
       history_(spec.checkpoints.stall + spec.checkpoints.persistence, spec.checkpoints.keep,
                std::any_of(spec.classes.begin(), spec.classes.end(), corrupts)),
       shop_(spec.recovery.spares, spec.recovery.crews),
       writes_(seed, purpose + "/writes", replication) {
+  for (const JobSize& size : sizes_)
+    work_.emplace_back(size.work);
+  draw_lemons(RandomStream(seed, purpose + "/lemons", replication));
   for (const JobFailureClass& c : spec.classes) {
-    speeds_.push_back(c.speed);
-    clocks_.emplace_back(c.law, RandomStream(seed, purpose + "/" + c.name, replication));
+    FailureLaw law = c.law;
+    if (c.lemons > 0)
+      law.components *= double(lemons_of_size_[c.size].count) / c.lemons;
+    clocks_.emplace_back(law, RandomStream(seed, purpose + "/" + c.name, replication));
     choices_.emplace_back(seed, purpose + "/" + c.name + "/repair", replication);
   }
-  std::int64_t lemons = 0;
-  for (const JobFailureClass& c : spec.classes)
-    lemons = std::max(lemons, c.first_lemon + c.lemons);
-  lemons_.resize(static_cast<std::size_t>(lemons));
+  since_.resize(spec.classes.size());
   result_.causes.resize(spec.classes.size());
   result_.epochs.emplace_back();
 }
 
+// How many nodes of each size, beyond the one before, are lemons: for all classes alike.
+void JobPlayer::draw_lemons(RandomStream random) {
+  for (std::size_t size = 0; size < sizes_.size(); ++size) {
+    double mean = 0;
+    for (const JobFailureClass& c : spec_.classes)
+      if (c.size == size)
+        mean = std::max(mean, c.lemons);
+    const double whole = std::floor(mean);
+    const std::size_t more = mean > whole && random.uniform() < mean - whole ? 1 : 0;
+    lemons_of_size_.push_back({lemons_.size(), static_cast<std::size_t>(whole) + more});
+    lemons_.resize(lemons_.size() + lemons_of_size_.back().count);
+  }
+}
+
 void JobPlayer::check_spec() const {
-  const JobCheckpoints& c = spec_.checkpoints;
-  std::vector<RunTime> spans{c.stall,
-                             c.persistence,
-                             c.load,
-                             c.memory_load,
-                             spec_.recovery.swap,
-                             spec_.recovery.restart,
-                             spec_.recovery.replacement.value_or(RunTime{}),
-                             spec_.maintenance};
+  std::vector<RunTime> spans{spec_.recovery.swap, spec_.recovery.restart,
+                             spec_.recovery.replacement.value_or(RunTime{}), spec_.maintenance};
   for (const JobFailureClass& k : spec_.classes)
     spans.insert(spans.end(), {k.detection, k.restart});
+  for (const JobSize& size : sizes_) {
+    const JobCheckpoints& c = size.checkpoints;
+    spans.insert(spans.end(), {c.stall, c.persistence, c.load, c.memory_load});
+  }
   for (const RunTime span : spans)
     if (span.nanoseconds > most_nanoseconds / 8)
       throw InfeasibleError("reliability", "recovery or a checkpoint takes more than a decade",
                             "a shorter restart, less state or faster storage");
-  for (const JobGrowth& growth : spec_.growth)
-    SIM_ASSERT(growth.speeds.size() == spec_.classes.size() &&
-               Progress(growth.work).steps() == progress_.steps());
-  // One checkpoint has persisted before the next begins.
-  SIM_ASSERT(c.interval == RunTime{} || c.interval >= c.persistence);
-  if (c.write_failures > 0 && c.interval > RunTime{}) // then no cycle is like the next
-    require_within(limit::job_events,
-                   2 * std::min(double(progress_.steps()), double(progress_.end().nanoseconds) /
-                                                               double(c.interval.nanoseconds)),
-                   "events of work and checkpoints", "checkpoint.interval",
-                   "a longer interval between checkpoints");
+  for (std::size_t i = 0; i < sizes_.size(); ++i) {
+    const JobCheckpoints& c = sizes_[i].checkpoints;
+    const Progress& work = work_[i];
+    SIM_ASSERT(sizes_[i].speeds.size() == spec_.classes.size() &&
+               work.steps() == progress_.steps());
+    // One checkpoint has persisted before the next begins.
+    SIM_ASSERT(c.interval == RunTime{} || c.interval >= c.persistence);
+    if (c.write_failures > 0 && c.interval > RunTime{}) // then no cycle is like the next
+      require_within(limit::job_events,
+                     2 * std::min(double(work.steps()),
+                                  double(work.end().nanoseconds) / double(c.interval.nanoseconds)),
+                     "events of work and checkpoints", "checkpoint.interval",
+                     "a longer interval between checkpoints");
+  }
 }
 
 // The phase so far, for the timeline.
@@ -184,18 +214,18 @@ void JobPlayer::keep(std::int64_t steps) {
 void JobPlayer::aim() {
   const RunTime done = progress_.time_of(done_);
   target_ = progress_.steps();
-  if (checkpoints_.interval > RunTime{})
-    target_ =
-        std::max(done_ + 1, progress_.steps_in(done + std::min(checkpoints_.interval, most_time)));
+  if (size().checkpoints.interval > RunTime{})
+    target_ = std::max(done_ + 1,
+                       progress_.steps_in(done + std::min(size().checkpoints.interval, most_time)));
   segment_ = progress_.time_of(target_) - done;
 }
 
 // Equal cycles that end before anything else happens, all at once; the job's last one is played.
 bool JobPlayer::skip_cycles() {
-  if (checkpoints_.interval == RunTime{} || checkpoints_.write_failures > 0)
+  if (size().checkpoints.interval == RunTime{} || size().checkpoints.write_failures > 0)
     return false;
   const std::int64_t stride = target_ - done_, equal = progress_.equal_until(done_);
-  const RunTime work = wall_for(segment_), cycle = work + checkpoints_.stall;
+  const RunTime work = wall_for(segment_), cycle = work + size().checkpoints.stall;
   if (target_ > equal || cycle == RunTime{})
     return false;
   const RunTime next = events_.empty() ? most_time : std::min(most_time, events_.top_time());
@@ -208,7 +238,7 @@ bool JobPlayer::skip_cycles() {
     return false;
   history_.add(done_ + stride, now_ + work, count, stride, cycle);
   charge_excess(work - segment_, count);
-  times().checkpoint_stall += count * checkpoints_.stall;
+  times().checkpoint_stall += count * size().checkpoints.stall;
   result_.checkpoints += count;
   done_ += count * stride;
   note(now_ + count * cycle, count);
@@ -224,7 +254,7 @@ void JobPlayer::begin_segment() {
   settled_ = {};
   segment_ = {};
   if (delivery_due_)
-    delivery_due_ = pays(checkpoints_.stall + checkpoints_.persistence);
+    delivery_due_ = best_size_by_stop() != size_;
   if (const Stop due = pending_stop(); due != Stop::None)
     return plan_stop(due);
   do
@@ -237,7 +267,7 @@ void JobPlayer::set_speed() {
   double slow = 1;
   for (std::size_t cause = 0; cause < slow_of_class_.size(); ++cause)
     if (slow_of_class_[cause] > 0)
-      slow = std::min(slow, speeds_[cause]);
+      slow = std::min(slow, size().speeds[cause]);
   const double speed = slow * share_;
   if (speed == speed_)
     return;
@@ -254,8 +284,8 @@ void JobPlayer::set_speed() {
 void JobPlayer::saved() {
   const RunTime snapshot = phase_start_;
   leave_phase();
-  const bool failed =
-      checkpoints_.write_failures > 0 && writes_.uniform() < checkpoints_.write_failures;
+  const bool failed = size().checkpoints.write_failures > 0 &&
+                      writes_.uniform() < size().checkpoints.write_failures;
   result_.failed_writes += failed ? 1 : 0;
   if (!failed)
     history_.add(done_, snapshot);
@@ -275,8 +305,8 @@ void JobPlayer::end_phase() {
     settled_ = segment_ = {};
     if (closing_)
       return plan_stop(Stop::Delivery);
-    if (checkpoints_.interval > RunTime{})
-      return begin(Phase::Saving, checkpoints_.stall);
+    if (size().checkpoints.interval > RunTime{})
+      return begin(Phase::Saving, size().checkpoints.stall);
     finished_ = true;
     return;
   case Phase::Saving:
@@ -335,12 +365,28 @@ void JobPlayer::start() {
     events_.push(spec_.duration, engine::Priority::Measure, {EventKind::Deadline, 0});
   if (spec_.maintenance_every > RunTime{})
     events_.push(spec_.maintenance_every, engine::Priority::Change, {EventKind::Maintenance, 0});
-  for (std::size_t i = 0; i < spec_.growth.size(); ++i)
-    events_.push(spec_.growth[i].at, engine::Priority::Change,
+  for (std::size_t i = 1; i < sizes_.size(); ++i)
+    events_.push(sizes_[i].at, engine::Priority::Change,
                  {EventKind::Delivery, static_cast<std::uint32_t>(i)});
   for (std::size_t cause = 0; cause < spec_.classes.size(); ++cause)
-    draw_failure(cause);
+    if (spec_.classes[cause].size == 0)
+      draw_failure(cause);
   begin_segment();
+}
+
+// Of a job that hardly advances. Checkpoints from before a corruption are gone before it is noticed
+// where storage keeps too few: the oftener they are taken, the sooner.
+const char* JobPlayer::remedy() const {
+  const JobCheckpoints& c = size().checkpoints;
+  const double kept = double(c.keep) * double((c.interval + c.stall).nanoseconds);
+  const bool forgotten =
+      c.keep > 0 &&
+      std::any_of(spec_.classes.begin(), spec_.classes.end(), [&](const JobFailureClass& k) {
+        return corrupts(k) && double(k.detection.nanoseconds) > kept;
+      });
+  return forgotten ? "a larger checkpoint.keep: a corruption is noticed after all checkpoints from "
+                     "before it are gone"
+                   : "fewer failures, more frequent checkpoints, or a shorter restart";
 }
 
 JobResult JobPlayer::run() {
@@ -355,7 +401,7 @@ JobResult JobPlayer::run() {
     now_ = event.time;
     if (now_.nanoseconds > most_nanoseconds)
       throw InfeasibleError("reliability", "the job hardly advances: it takes more than a century",
-                            "fewer failures, more frequent checkpoints, or a shorter restart");
+                            remedy());
     result_.fingerprint = fnv1a(static_cast<std::uint64_t>(now_.nanoseconds), result_.fingerprint);
     result_.fingerprint =
         fnv1a(static_cast<std::uint64_t>(event.payload.kind) << 32 | event.payload.index,

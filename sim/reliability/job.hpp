@@ -28,12 +28,13 @@ struct JobFailureClass {
   RunTime detection{}, restart{}; // restart: loading comes on top
   RunTime notice{};
   double replace = 0;
-  std::int64_t nodes = 0;       // that it takes down
+  std::int64_t nodes = 0;       // that it takes down, of a larger job
   bool memory_survives = false; // copies in the memory of other nodes do
   RepairSpec repair;
-  RunTime from{}; // its components are new then
-  // Of lemon nodes: as many, counted from the first on; none: of all nodes.
-  std::int64_t lemons = 0, first_lemon = 0;
+  std::size_t size = 0; // of the job that first has its components: they are new then
+  // Of lemon nodes: how many there are on average, each run has the whole part or one more by
+  // chance. Zero: of all nodes.
+  double lemons = 0;
 };
 
 struct JobCheckpoints {
@@ -54,15 +55,16 @@ struct JobRecovery {
   std::int64_t evict_lemons_after = 0; // failures of one; 0: never
   std::optional<RunTime> replacement;
   bool elastic = false;
-  std::int64_t replicas = 1, nodes_per_replica = 1;
+  std::int64_t replicas = 1, nodes_per_replica = 1; // of the first size
   double evict_below = 0;
   RunTime restart{}; // after a planned stop
 };
 
-// The job on more nodes, from a time on.
-struct JobGrowth {
-  RunTime at{};
-  std::vector<Work> work; // the same steps, each in its new time
+// The job on so many nodes.
+struct JobSize {
+  RunTime at{};                      // its nodes are there
+  std::int64_t nodes = 0, there = 0; // that it uses, and that there are; zero: not known
+  std::vector<Work> work;            // the same steps, each in its time
   JobCheckpoints checkpoints;
   std::int64_t replicas = 1, nodes_per_replica = 1;
   std::vector<double> speeds; // by class, as JobFailureClass::speed
@@ -72,13 +74,14 @@ struct JobGrowth {
 enum class Phase { Working, Saving, Detecting, Waiting, Restarting, Maintaining };
 
 struct JobSpec {
-  std::vector<Work> work; // in order
-  RunTime duration{};     // of wall-clock time; zero: until the work is done
+  std::vector<Work> work;            // in order
+  std::int64_t nodes = 0, there = 0; // as JobSize has them
+  RunTime duration{};                // of wall-clock time; zero: until the work is done
   std::vector<JobFailureClass> classes;
   JobCheckpoints checkpoints;
   JobRecovery recovery;
   RunTime maintenance_every{}, maintenance{}; // zero: none
-  std::vector<JobGrowth> growth;              // in order; none is taken that does not pay
+  std::vector<JobSize> growth;                // in order; none is taken that does not pay
   bool timeline = false;                      // note what it does when
 };
 

@@ -22,7 +22,7 @@ enum class EventKind : std::uint32_t {
   Exposed,  // corruption `index`
   Repaired, // a node, with a crew (index 1) or without
   Maintenance,
-  Delivery, // of the nodes of growth `index`
+  Delivery, // of the nodes of size `index`
   Deadline
 };
 struct JobEvent {
@@ -65,6 +65,8 @@ private:
   void begin(Phase phase, RunTime duration);
   void begin_segment();
   void aim();
+  void draw_lemons(RandomStream random);
+  [[nodiscard]] const char* remedy() const;
   bool skip_cycles();
   void settle(bool finished);
   void saved();
@@ -106,26 +108,32 @@ private:
   [[nodiscard]] double healthy_share() const;
 
   // player_growth.cpp
-  void deliver(std::size_t growth);
-  [[nodiscard]] bool pays(RunTime stop) const;
+  void deliver(std::size_t size);
+  [[nodiscard]] std::int64_t idle_nodes() const;
+  [[nodiscard]] std::int64_t nodes_lacking(std::size_t size) const;
+  [[nodiscard]] double share_on(std::size_t size) const;
+  [[nodiscard]] std::size_t best_size(RunTime staying, RunTime changing, bool memory) const;
+  [[nodiscard]] std::size_t best_size_by_stop() const;
+  void serve_waiters();
+  void returned();
   void close_step();
-  void grow();
+  void grow(std::size_t next);
   void splice();
   void lose(std::int64_t kept);
   void close_epochs();
 
-  const JobSpec& spec_;
-  // As the job is now.
-  std::size_t size_ = 0; // 0: as it began
-  JobCheckpoints checkpoints_;
-  std::int64_t replicas_, nodes_per_replica_;
-  std::vector<double> speeds_; // by class
+  [[nodiscard]] const JobSize& size() const { return sizes_[size_]; }
 
-  Progress progress_; // the steps that are kept as they were done, the others at this size
+  const JobSpec& spec_;
+  std::vector<JobSize> sizes_; // the first as the job begins
+  std::vector<Progress> work_; // of each, all steps
+  std::size_t size_ = 0;       // that the job has
+  Progress progress_;          // the steps that are kept as they were done, the others at this size
   CheckpointHistory history_;
   RepairShop shop_;
   engine::EventQueue<RunTime, JobEvent> events_;
   std::vector<FailureClock> clocks_;
+  std::vector<RunTime> since_; // by class: that clock's time zero
   std::vector<RandomStream>
       choices_; // by class: whether nodes are exchanged, how long repairs take
   RandomStream writes_;
@@ -141,8 +149,9 @@ private:
   bool down_ = false;      // because of a failure, not a plan
   Stop stop_ = Stop::None; // after this checkpoint
   bool maintenance_due_ = false;
-  std::size_t delivered_ = 0;            // growths whose nodes are there
-  bool delivery_due_ = false;            // of which the last is not decided on
+  std::size_t delivered_ = 0;            // the last size whose nodes are there
+  bool delivery_due_ = false;            // they are not decided on
+  std::int64_t lent_ = 0;                // of them stand in for nodes that are being repaired
   bool closing_ = false;                 // the step in work is the last at this size
   std::vector<std::size_t> to_exchange_; // classes whose nodes are, once the job stands
   std::int64_t awaited_ = 0;             // nodes that it waits for
@@ -159,6 +168,10 @@ private:
     std::optional<RunTime> evicted;
   };
   std::vector<Lemon> lemons_;
+  struct Lemons {
+    std::size_t first = 0, count = 0;
+  };
+  std::vector<Lemons> lemons_of_size_;
   struct Corruption {
     std::size_t cause;
     RunTime since;

@@ -9,8 +9,7 @@
 namespace sim::reliability {
 
 void JobPlayer::draw_failure(std::size_t cause) {
-  const double at =
-      clocks_[cause].next() / nanosecond + double(spec_.classes[cause].from.nanoseconds);
+  const double at = clocks_[cause].next() / nanosecond + double(since_[cause].nanoseconds);
   if (at < double(most_nanoseconds)) // later ones are never seen
     events_.push(std::max(now_, RunTime{static_cast<std::int64_t>(at)}), engine::Priority::Failure,
                  {EventKind::Failure, static_cast<std::uint32_t>(cause)});
@@ -21,15 +20,13 @@ void JobPlayer::count_failure(std::size_t cause) {
   const bool slow = spec_.classes[cause].effect == Effect::Slow;
   result_.failures += slow ? 0 : 1;
   if (std::max(of_cause, result_.failures) > limit::failures)
-    fail_limit(limit::failures, "failures: the job hardly advances", "reliability",
-               "fewer failures, more frequent checkpoints, or a shorter restart");
+    fail_limit(limit::failures, "failures: the job hardly advances", "reliability", remedy());
 }
 
 // Which of the lemons fails; those that are gone fail no more.
 JobPlayer::LemonFailure JobPlayer::lemon_failure(std::size_t cause) {
-  const JobFailureClass& c = spec_.classes[cause];
-  Lemon& lemon = lemons_[static_cast<std::size_t>(c.first_lemon) +
-                         choices_[cause].below(static_cast<std::uint64_t>(c.lemons))];
+  const Lemons& all = lemons_of_size_[spec_.classes[cause].size];
+  Lemon& lemon = lemons_[all.first + choices_[cause].below(all.count)];
   if (lemon.evicted)
     return LemonFailure::Gone;
   if (++lemon.failures != spec_.recovery.evict_lemons_after)
@@ -39,18 +36,22 @@ JobPlayer::LemonFailure JobPlayer::lemon_failure(std::size_t cause) {
   return LemonFailure::Evicted;
 }
 
-// Failures of a class by its hazard; lemons go through theirs while they are there.
+// Failures of a class by its hazard, from when the job has its components; lemons go through theirs
+// while they are there.
 double JobPlayer::expected(std::size_t cause) const {
   const JobFailureClass& c = spec_.classes[cause];
+  if (c.size > size_)
+    return 0;
   const auto until = [&](RunTime end) {
-    return clocks_[cause].expected(to_seconds(std::max(RunTime{}, end - c.from)));
+    return clocks_[cause].expected(to_seconds(end - since_[cause]));
   };
   if (c.lemons == 0)
     return until(now_);
+  const Lemons& all = lemons_of_size_[c.size];
   double sum = 0;
-  for (std::int64_t i = c.first_lemon; i < c.first_lemon + c.lemons; ++i)
-    sum += until(lemons_[static_cast<std::size_t>(i)].evicted.value_or(now_));
-  return sum / double(c.lemons);
+  for (std::size_t i = all.first; i < all.first + all.count; ++i)
+    sum += until(lemons_[i].evicted.value_or(now_));
+  return all.count == 0 ? 0 : sum / double(all.count);
 }
 
 void JobPlayer::failure(std::size_t cause) {
@@ -67,7 +68,7 @@ void JobPlayer::failure(std::size_t cause) {
   if (lemon == LemonFailure::Evicted || c.replace >= 1 ||
       (c.replace > 0 && choices_[cause].uniform() < c.replace))
     to_exchange_.push_back(cause);
-  const RunTime save = checkpoints_.stall + checkpoints_.persistence;
+  const RunTime save = size().checkpoints.stall + size().checkpoints.persistence;
   if (phase_ == Phase::Working && c.notice > RunTime{} && save <= c.notice) {
     cause_ = cause;
     return plan_stop(Stop::Notice);
@@ -87,7 +88,7 @@ void JobPlayer::interrupt(std::size_t cause, RunTime state, bool memory) {
   maintenance_due_ = closing_ = false;
   restart_ = spec_.classes[cause].restart;
   std::int64_t kept = history_.fall_back(now_, state);
-  const std::int64_t every = checkpoints_.memory_steps;
+  const std::int64_t every = size().checkpoints.memory_steps;
   from_memory_ = false;
   if (memory && every > 0) {
     const std::int64_t copied =
@@ -186,7 +187,7 @@ double JobPlayer::healthy_share() const {
   std::int64_t missing = 0;
   for (const Gap& gap : gaps_)
     missing += gap.replicas;
-  return double(replicas_ - missing) / double(replicas_);
+  return double(size().replicas - missing) / double(size().replicas);
 }
 
 // What came up while the job was busy otherwise.
@@ -208,7 +209,7 @@ void JobPlayer::plan_stop(Stop reason) {
   result_.planned += reason == Stop::Notice ? 0 : 1;
   stop_ = reason;
   maintenance_due_ = closing_ = false;
-  begin(Phase::Saving, checkpoints_.stall + checkpoints_.persistence);
+  begin(Phase::Saving, size().checkpoints.stall + size().checkpoints.persistence);
 }
 
 void JobPlayer::stopped() {
@@ -250,17 +251,23 @@ std::int64_t JobPlayer::take_spare(std::size_t cause, bool& found) {
   return tried;
 }
 
-// Spares first, then nodes from outside; without either the job shrinks, or waits for the repair.
+// Spares first, then nodes that are there and in no size yet, then nodes from outside; without
+// these the job shrinks, or waits for the repair.
 void JobPlayer::exchange(std::size_t cause) {
   const JobFailureClass& c = spec_.classes[cause];
   const JobRecovery& recovery = spec_.recovery;
   std::int64_t broken = 0, missing = 0;
-  for (std::int64_t i = 0; i < c.nodes; ++i) {
+  const std::int64_t nodes = size().nodes > 0 ? std::min(c.nodes, size().nodes) : c.nodes;
+  for (std::int64_t i = 0; i < nodes; ++i) {
     bool found = false;
     const std::int64_t spares = take_spare(cause, found);
     RunTime time = spares * recovery.swap;
     broken += spares; // the node and the spares that were broken too, less the one that was not
-    if (!found && recovery.replacement) {
+    if (!found && idle_nodes() > 0) {
+      time += recovery.swap;
+      ++lent_;
+      ++broken;
+    } else if (!found && recovery.replacement) {
       time += *recovery.replacement;
     } else if (!found) {
       ++broken;
@@ -280,8 +287,8 @@ void JobPlayer::exchange(std::size_t cause) {
 }
 
 bool JobPlayer::shrink(std::int64_t nodes) {
-  const std::int64_t each = nodes_per_replica_, lost = (nodes + each - 1) / each;
-  std::int64_t left = replicas_;
+  const std::int64_t each = size().nodes_per_replica, lost = (nodes + each - 1) / each;
+  std::int64_t left = size().replicas;
   for (const Gap& gap : gaps_)
     left -= gap.replicas;
   if (lost >= left)
@@ -308,7 +315,7 @@ void JobPlayer::repaired(bool crew) {
     return;
   }
   if (gaps_.empty())
-    return;
+    return returned();
   shop_.take(now_);
   if (--gaps_.front().nodes > 0)
     return;
@@ -318,10 +325,15 @@ void JobPlayer::repaired(bool crew) {
 }
 
 void JobPlayer::restart() {
-  if (delivery_due_ && pays({}))
-    grow();
-  const JobCheckpoints& c = checkpoints_;
-  const RunTime duration = exchange_ + restart_ + (from_memory_ ? c.memory_load : c.load);
+  const RunTime start = exchange_ + restart_;
+  const auto load = [this] {
+    return from_memory_ ? size().checkpoints.memory_load : size().checkpoints.load;
+  };
+  delivery_due_ = false;
+  if (delivered_ > size_)
+    if (const std::size_t best = best_size(start + load(), start, from_memory_); best != size_)
+      grow(best);
+  const RunTime duration = start + load();
   exchange_ = {};
   begin(Phase::Restarting, duration);
 }

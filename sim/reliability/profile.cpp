@@ -13,7 +13,8 @@
 namespace sim::reliability {
 namespace {
 
-// The machine room as failures see it. The fabric is built only where a class asks for its parts.
+// The machine room as failures see it. The fabric is built only where a class asks for its parts;
+// one node uses none.
 class Room {
 public:
   Room(const ReliabilitySpec& reliability, const hardware::PoolSpec& pool)
@@ -29,9 +30,9 @@ public:
     case Component::Nic:
       return double(nodes() * pool_.node->nics);
     case Component::Link:
-      return double(nodes() * pool_.node->nics + counts(path).switch_links);
+      return nodes() < 2 ? 0 : double(nodes() * pool_.node->nics + fabric().counts().switch_links);
     case Component::Switch:
-      return double(counts(path).switches);
+      return nodes() < 2 ? 0 : double(fabric().counts().switches);
     case Component::Node:
       return double(nodes());
     case Component::Rack:
@@ -51,7 +52,7 @@ public:
     case Scope::Node:
       return 1;
     case Scope::Leaf:
-      return std::min(nodes(), leaf_nodes(path));
+      return nodes() < 2 ? 1 : std::min(nodes(), leaf_nodes(path));
     case Scope::Rack:
       return std::min<std::int64_t>(nodes(), reliability_.rack_nodes);
     case Scope::PowerDomain:
@@ -74,17 +75,13 @@ private:
                             "write reference_gpus, or scaling: 0");
     return portable_pow(double(gpus()) / double(c.reference_gpus), c.scaling);
   }
-  const topology::Fabric& fabric(const std::string& path) {
-    if (nodes() < 2)
-      throw InfeasibleError(path + ".component", "one node has no fabric whose parts could fail",
-                            "more nodes, or another component and scope");
+  const topology::Fabric& fabric() {
     if (!fabric_)
       fabric_ = topology::build(pool_);
     return *fabric_;
   }
-  topology::Counts counts(const std::string& path) { return fabric(path).counts(); }
   std::int64_t leaf_nodes(const std::string& path) {
-    const topology::Layout* layout = fabric(path).uniform();
+    const topology::Layout* layout = fabric().uniform();
     if (layout == nullptr)
       throw InfeasibleError(path + ".scope",
                             "this fabric does not say which nodes are under a leaf",
@@ -165,29 +162,31 @@ bool in_lemons(const FailureClassSpec& c) {
 
 // Splits the failures of `all` so that those of lemon nodes beyond a healthy node's are a class of
 // their own. `all.law.rate` is the mean of both.
-JobFailureClass split_lemons(JobFailureClass& all, const LemonSpec& lemons, std::int64_t count,
-                             double nodes) {
+JobFailureClass split_lemons(JobFailureClass& all, const LemonSpec& lemons, double nodes) {
   const double excess = lemons.factor - 1;
   JobFailureClass of_lemons = all;
-  all.law.rate /= 1 + excess * double(count) / nodes;
+  all.law.rate /= 1 + excess * lemons.share;
   of_lemons.name = lemon_name(all.name);
-  of_lemons.law = {all.law.components / nodes * double(count), excess * all.law.rate, 1, 1, {}};
+  of_lemons.law = {all.law.components * lemons.share, excess * all.law.rate, 1, 1, {}};
   of_lemons.nodes = std::max<std::int64_t>(1, of_lemons.nodes);
-  of_lemons.lemons = count;
+  of_lemons.lemons = lemons.share * nodes;
   return of_lemons;
 }
 
 void add_lemons(const ReliabilitySpec& reliability, const Room& room,
                 std::vector<JobFailureClass>& classes) {
-  const LemonSpec& lemons = *reliability.lemons;
-  const auto nodes = double(room.nodes());
-  const auto count = static_cast<std::int64_t>(lemons.share * nodes + 0.5);
+  const std::size_t without = classes.size();
   std::size_t i = 0;
   for (const auto& [name, spec] : reliability.classes) {
     if (in_lemons(spec))
-      classes.push_back(split_lemons(classes[i], lemons, count, nodes));
+      classes.push_back(split_lemons(classes[i], *reliability.lemons, double(room.nodes())));
     ++i;
   }
+  if (classes.size() == without)
+    throw InfeasibleError("reliability.lemons",
+                          "no class that stops the job counts GPUs, NICs or nodes: nothing is left "
+                          "that lemons could fail oftener in",
+                          "write such a class, or leave out lemons");
 }
 
 } // namespace

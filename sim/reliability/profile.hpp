@@ -20,7 +20,7 @@ std::string lemon_name(const std::string& name);
 // The classes of a profile for a job on all nodes of a pool, by name, then those of lemon nodes,
 // then what has no class (`unclassified`, `unclassified-job`). Slow parts slow the whole step until
 // somebody knows better (JobFailureClass::speed). Throws
-// InfeasibleError("reliability.classes....").
+// InfeasibleError("reliability.classes....") and InfeasibleError("reliability.lemons").
 std::vector<JobFailureClass> job_classes(const ReliabilitySpec& reliability,
                                          const hardware::PoolSpec& pool);
 

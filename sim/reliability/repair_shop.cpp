@@ -50,6 +50,11 @@ bool RepairShop::finish(RunTime now, bool crew, std::vector<Begun>& begun) {
       counts_.crew_wait += now - next.since;
       begun.push_back({next.duration, true});
     });
+  return join(now);
+}
+
+bool RepairShop::join(RunTime now) {
+  pass(now);
   bool waited_for = false;
   spares_.add(1, [&](int) { waited_for = true; });
   return waited_for;

@@ -40,6 +40,8 @@ public:
   bool take(RunTime now);
   // A node breaks; its repair begins now, or once a crew is free.
   void repair(RunTime now, RunTime duration, bool crew, std::vector<Begun>& begun);
+  // A node joins the spares. Whether it goes to a job that waited for one.
+  bool join(RunTime now);
   // A repair ends. Whether the node goes to a job that waited for it.
   bool finish(RunTime now, bool crew, std::vector<Begun>& begun);
   // Counts until `now`.

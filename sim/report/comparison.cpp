@@ -105,7 +105,7 @@ std::vector<std::string> precisions_of(const std::vector<Compared>& compared) {
     });
     precisions.emplace_back(
         trains && !chip.kernels->gemm.empty()
-            ? name_of(plan::ported(s.stack.spec, chip, s.port, told).precision.gemm)
+            ? name_of(plan::ported(s.stack.spec, chip, s.port, false, told).precision.gemm)
             : "");
   }
   return precisions;

@@ -83,12 +83,18 @@ std::vector<scenario::Input> inputs_of(const Explanation& explanation, const Res
   const std::string stage =
       of_step ? explanation.path.substr(7, explanation.path.size() - 8 - column.size()) : "";
   const Kernels kernels(result, stage);
+  // Clocks hang on a chip's power where it is limited.
+  const bool limited = std::any_of(inputs.begin(), inputs.end(), [](const scenario::Input& input) {
+    return input.path.ends_with(".power_limit");
+  });
   std::vector<scenario::Input> kept;
   for (const scenario::Input& input : inputs) {
     const bool run = below(input.path, "reliability") || below(input.path, "checkpoint");
     const bool price = below(input.path, "price") || input.path.ends_with("_price") ||
                        input.path.ends_with("cost");
-    const bool power = below(input.path, "price.energy") || input.path.ends_with("power");
+    const bool clock = limited && input.path.find(".accelerator.") != std::string::npos;
+    const bool power =
+        below(input.path, "price.energy") || (input.path.ends_with("power") && !clock);
     const bool other = below(input.path, "published") || below(input.path, "assert");
     // Of a product, what the time of a step hangs on is how it is joined to its host.
     const std::string product = key_after(input.path, ".accelerator.product.");

@@ -437,6 +437,10 @@ void check(const Scenario& scenario, const Node& root,
   if (const Node* stages = root.find("stages"))
     checker.stages(*stages);
   checker.reliability();
+  if (sound("checkpoint") && scenario.checkpoint.interval.given &&
+      root.find("checkpoint")->find("interval_rule") != nullptr)
+    checker.say("checkpoint.interval_rule", "it chooses an interval, and one is given",
+                "leave out one of interval and interval_rule");
   if (sound("probes"))
     checker.probes();
   const auto say = [&](const auto&... texts) { checker.say(texts...); };

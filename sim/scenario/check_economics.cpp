@@ -46,7 +46,13 @@ void check_accelerator(const hardware::NodeSpec& node, const plan::PortSpec& por
   if (chip.kernels.spec.gemm.empty())
     say(place + "kernels.gemm",
         "no precision is given: nobody measured kernels of the accelerator" + name,
-        "write kernels: name of the catalogue's kernels, or gemm: {bf16: {peak_fraction: ...}}");
+        "write kernels: unmeasured, the bounds over all measured chips: accelerator: {extends: " +
+            (node.accelerator.name.find_first_of(" ") == std::string::npos &&
+                     !node.accelerator.name.empty()
+                 ? node.accelerator.name
+                 : "...") +
+            ", kernels: unmeasured}; or those of a measured chip by name; or gemm: {bf16: "
+            "{peak_fraction: ...}}");
   need(chip.streaming_multiprocessors > 0, "streaming_multiprocessors", "132");
   need(chip.special_function_peak > FlopsPerSecond{}, "special_function_peak", "3.9 TFLOP/s");
   const bool carried = port.scale_up == plan::PortScaleUp::Pcie && node.pcie &&

@@ -78,7 +78,7 @@ private:
   [[nodiscard]] const Node* written(const std::vector<const char*>& names) const {
     for (const char* name : names)
       if (const Node* found = config_.find(name);
-          found != nullptr && found->is_scalar() && !found->is_word("null"))
+          found != nullptr && found->is_scalar() && !found->is_null())
         return found;
     return nullptr;
   }

@@ -46,8 +46,11 @@ struct Node {
   [[nodiscard]] bool is_scalar() const { return kind == Kind::Scalar; }
   [[nodiscard]] bool is_map() const { return kind == Kind::Map; }
   [[nodiscard]] bool is_sequence() const { return kind == Kind::Sequence; }
-  [[nodiscard]] bool is_word(std::string_view word) const {
-    return is_scalar() && !quoted && text == word;
+  // One of the named values of a key, in quotes or not: JSON has no other way to write it.
+  [[nodiscard]] bool is_word(std::string_view word) const { return is_scalar() && text == word; }
+  // In quotes it is a text of four letters.
+  [[nodiscard]] bool is_null() const {
+    return kind == Kind::Null || (!quoted && (is_word("null") || is_word("~")));
   }
   // The value under a key of a map, or null.
   [[nodiscard]] const Node* find(std::string_view key) const;

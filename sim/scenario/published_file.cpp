@@ -226,7 +226,7 @@ private:
 
   void cell(const Column& column, const Node& node, std::optional<PublishedRole> own_role,
             TableRow& row) {
-    if (node.kind == Node::Kind::Null || node.is_word("null") || node.is_word("~"))
+    if (node.is_null())
       return;
     switch (column.kind) {
     case Column::Kind::Note:

@@ -124,7 +124,8 @@ report::ResourceEffect effect_of(Resource resource, const scenario::Loaded& load
       scenario::Loaded changed = loaded;
       change(changed.scenario);
       const Means means = means_of(changed, request);
-      effect.hours_percent = percent(means.hours, base.hours, times);
+      if (base.hours > 0)
+        effect.hours_percent = percent(means.hours, base.hours, times);
       if (base.dollars > 0)
         effect.cost_percent = percent(means.dollars, base.dollars, times);
       return true;

@@ -101,6 +101,8 @@ void add_beyond(const std::vector<MeasuredGroup>& groups, const Setup& setup,
     workload = workload || same_workload;
     together = together || (same_chip && same_workload);
     stack = stack || g.stack == setup.subject.stack;
+    if (!same_workload)
+      continue;
     most_gpus = std::max(most_gpus, double(g.most_gpus));
     most_parameters = std::max(most_parameters, g.most_parameters);
   }
@@ -114,11 +116,25 @@ void add_beyond(const std::vector<MeasuredGroup>& groups, const Setup& setup,
   if (!stack)
     add_once(list, "no measured run with the stack " + setup.subject.stack);
   if (setup.gpus > beyond * most_gpus && most_gpus > 0)
-    add_once(list, fmt::format("{:.1f}x the largest measured cluster, {:.0f} GPUs",
-                               setup.gpus / most_gpus, most_gpus));
+    add_once(list, fmt::format("{:.1f}x the largest measured cluster of {}, {:.0f} GPUs",
+                               setup.gpus / most_gpus, what, most_gpus));
   if (setup.parameters > beyond * most_parameters && most_parameters > 0)
-    add_once(list, fmt::format("{:.1f}x the largest measured model, {:.0f}B parameters",
-                               setup.parameters / most_parameters, most_parameters / 1e9));
+    add_once(list, fmt::format("{:.1f}x the largest measured model of {}, {:.0f}B parameters",
+                               setup.parameters / most_parameters, what, most_parameters / 1e9));
+}
+
+// "chip and stack known", and where from if not from runs of this workload.
+std::string familiarity_text(const ModelError& error, const Subject& subject) {
+  const Familiarity familiarity = error.familiarity_of(subject);
+  std::string text(name_of(familiarity));
+  const auto own = [&](const MeasuredGroup& group) {
+    return group.chip == subject.chip && group.stack == subject.stack &&
+           group.workload == subject.workload;
+  };
+  if (familiarity == Familiarity::KnownStack &&
+      std::none_of(error.groups().begin(), error.groups().end(), own))
+    text += " from other workloads";
+  return text;
 }
 
 // Of a stage of training that lasts as long as its work does.
@@ -161,7 +177,7 @@ report::Validity validity_of(const Result& result, const ModelError& error) {
       validity.stages.push_back({stage.name, stage.step_time, stage.step_time / *factor,
                                  stage.step_time * *factor, *factor,
                                  fmt::format("{}, {}: {} famil{}", words_of(setup.subject.workload),
-                                             name_of(error.familiarity_of(setup.subject)), families,
+                                             familiarity_text(error, setup.subject), families,
                                              families == 1 ? "y" : "ies")});
     }
     if (auto hours = hours_of(result, i, setup.subject, error))

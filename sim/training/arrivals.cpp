@@ -38,6 +38,14 @@ Arrivals::Arrivals(const hardware::PoolSpec& pool, Date start)
   }
 }
 
+std::int64_t Arrivals::nodes_at(RunTime time) const {
+  std::int64_t nodes = 0;
+  for (const Arrival& arrival : list_)
+    if (arrival.at <= time)
+      nodes = arrival.nodes;
+  return nodes;
+}
+
 GpuNanoseconds Arrivals::present(RunTime begin, RunTime end) const {
   GpuNanoseconds time = 0;
   std::int64_t before = 0;

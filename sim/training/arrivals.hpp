@@ -25,6 +25,9 @@ public:
   [[nodiscard]] const std::vector<Arrival>& list() const { return list_; }
   // When all nodes are there.
   [[nodiscard]] RunTime complete() const { return list_.empty() ? RunTime{} : list_.back().at; }
+  [[nodiscard]] std::int64_t gpus_in_node() const { return gpus_in_node_; }
+  // How many are there.
+  [[nodiscard]] std::int64_t nodes_at(RunTime time) const;
   // GPU time that there is from `begin` to `end`.
   [[nodiscard]] GpuNanoseconds present(RunTime begin, RunTime end) const;
 

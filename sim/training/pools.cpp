@@ -32,6 +32,23 @@ const hardware::PoolSpec& pool_spec(const RunInput& input, const StageSpec& stag
       fmt::format("one of: {}", fmt::join(names, ", ")));
 }
 
+// Whether tokens may travel to experts on other GPUs.
+bool dispatches(const RunInput& input) {
+  const auto spreads = [](const Auto<plan::ParallelismSpec>& layout) {
+    return !layout.given || layout.given->expert > 1;
+  };
+  bool experts = input.model->experts.has_value(), spread = spreads(input.parallelism);
+  for (const StageSpec& stage : input.stages) {
+    spread = spread || (stage.parallelism && spreads(*stage.parallelism)) ||
+             stage.kind == StageKind::Inference || stage.reinforcement;
+    if (stage.reinforcement)
+      for (const CompanionSpec* beside :
+           {&stage.reinforcement->reward.companion, &stage.reinforcement->critic})
+        experts = experts || (beside->model && beside->model->spec.experts);
+  }
+  return experts && spread;
+}
+
 StagePool make_pool(const RunInput& input, const hardware::PoolSpec& spec, const std::string& name,
                     std::int64_t spares, std::vector<std::string>& substitutions) {
   StagePool pool;
@@ -46,7 +63,8 @@ StagePool make_pool(const RunInput& input, const hardware::PoolSpec& spec, const
   own.node.spec = plan::ported(spec.node.spec, input.port, substitutions);
   pool.spec = std::make_unique<const hardware::PoolSpec>(std::move(own));
   pool.gpus = std::int64_t{pool.spec->nodes} * spec.node->accelerators;
-  pool.stack = plan::ported(input.stack.spec, pool.accelerator(), input.port, substitutions);
+  pool.stack = plan::ported(input.stack.spec, pool.accelerator(), input.port, dispatches(input),
+                            substitutions);
   pool.simulator = std::make_unique<execution::StepSimulator>(*pool.spec, input.model.spec,
                                                               pool.stack, input.fidelity);
   return pool;

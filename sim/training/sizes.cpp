@@ -4,9 +4,12 @@
 
 #include "sim/base/diagnostics.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <optional>
+#include <string_view>
 #include <tuple>
 
 namespace sim::training {
@@ -32,13 +35,37 @@ std::int64_t common_batch(const std::vector<BatchLevel>& levels) {
   return common;
 }
 
+// Fewer nodes cannot hold the stage, or are no such fabric: more of them may. Anything else is
+// wrong whatever their number.
+bool more_nodes_may_do(const InfeasibleError& error) {
+  for (const std::string_view key :
+       {"parallelism", "stages", "cluster", "stack.optimizer_offload", "stack.offload_layers"})
+    if (error.path().starts_with(key))
+      return true;
+  return false;
+}
+
 class PartOfPool {
 public:
   PartOfPool(Pools& pools, const StageContext& context, const PreparedStage& whole, Prepare prepare)
       : pools_(pools), context_(context), whole_(whole), prepare_(prepare) {}
 
-  // The stage on at most so many nodes, spares among them; empty where they cannot run it.
-  std::optional<PreparedStage> on(std::int64_t nodes) {
+  // The stage on at most so many nodes, spares among them, and on more GPUs than `before`; empty,
+  // and told, where they cannot run it.
+  std::optional<PreparedStage> on(std::int64_t nodes, std::int64_t before) {
+    reason_ = "no data parallelism of this layout fills whole nodes and divides the batch";
+    std::optional<PreparedStage> found = largest_on(nodes);
+    if (found && found->result.gpus > before)
+      return found;
+    context_.substitutions.push_back(fmt::format(
+        "stages.{}: {} nodes -> {} ({})", context_.stage.name, nodes,
+        before == 0 ? "waits for more" : fmt::format("{} GPUs as before", before),
+        found ? fmt::format("the largest layout has {} GPUs", found->result.gpus) : reason_));
+    return std::nullopt;
+  }
+
+private:
+  std::optional<PreparedStage> largest_on(std::int64_t nodes) {
     const std::int64_t spares = context_.input.reliability.recovery.spares,
                        each = context_.pool.spec->node->accelerators;
     plan::ParallelismSpec layout = whole_.layout;
@@ -61,7 +88,6 @@ public:
     return found;
   }
 
-private:
   std::optional<PreparedStage> attempt(std::int64_t nodes, const plan::ParallelismSpec* layout) {
     std::vector<std::string> told;
     try {
@@ -72,7 +98,10 @@ private:
       PreparedStage prepared = prepare_(part);
       context_.substitutions.insert(context_.substitutions.end(), told.begin(), told.end());
       return prepared;
-    } catch (const InfeasibleError&) { // the nodes wait for others
+    } catch (const InfeasibleError& error) {
+      if (!more_nodes_may_do(error))
+        throw;
+      reason_ = error.message();
       return std::nullopt;
     }
   }
@@ -81,6 +110,7 @@ private:
   const StageContext& context_;
   const PreparedStage& whole_;
   Prepare prepare_;
+  std::string reason_; // why the last attempt failed
 };
 
 // Stages of given duration have work for all of it at every size, and as many steps at each.
@@ -124,18 +154,16 @@ StagePlan plan_sizes(Pools& pools, StageContext& context, Prepare prepare) {
   const RunTime complete = std::max(plan.pool.complete(), plan.rollout_pool.complete());
   SizedStage whole{complete, prepare(context)};
   std::vector<SizedStage>& sizes = plan.sizes;
-  const auto add = [&sizes](SizedStage&& size) {
-    if (sizes.empty() || size.prepared.result.gpus > sizes.back().prepared.result.gpus)
-      sizes.push_back(std::move(size));
-  };
+  const auto gpus = [&sizes] { return sizes.empty() ? 0 : sizes.back().prepared.result.gpus; };
   const auto& arrivals = plan.pool.list();
   if (grows(context.stage.kind)) {
     PartOfPool part(pools, context, whole.prepared, prepare);
     for (std::size_t i = 0; i + 1 < arrivals.size(); ++i)
-      if (auto prepared = part.on(arrivals[i].nodes))
-        add({arrivals[i].at, std::move(*prepared)});
+      if (auto prepared = part.on(arrivals[i].nodes, gpus()))
+        sizes.push_back({arrivals[i].at, std::move(*prepared)});
   }
-  add(std::move(whole));
+  if (whole.prepared.result.gpus > gpus())
+    sizes.push_back(std::move(whole));
   if (sizes.size() > 1)
     lengthen(sizes);
   return plan;

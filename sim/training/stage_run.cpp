@@ -22,34 +22,49 @@ void add(engine::Fingerprint& course, const Ledger& ledger) {
   }
 }
 
-// What a larger job has more of: components of its own, new when they come.
-JobFailureClass added(const JobFailureClass& larger, const JobFailureClass& smaller, RunTime from,
+// What a larger job has more of: components of its own.
+JobFailureClass added(const JobFailureClass& larger, const JobFailureClass& smaller,
                       std::size_t size) {
   JobFailureClass more = larger;
   more.name += "/" + std::to_string(size);
   more.law.components = std::max(0.0, larger.law.components - smaller.law.components);
-  more.lemons = larger.lemons - smaller.lemons;
-  more.first_lemon = smaller.lemons;
-  more.from = from;
+  more.lemons = std::max(0.0, larger.lemons - smaller.lemons);
+  more.size = size;
   return more;
 }
 
-// The job from size `first` on, from `start` of the run.
-reliability::JobSpec growing(const std::vector<SizedStage>& sizes, std::size_t first,
+reliability::JobSize size_of(const StagePlan& plan, const SizedStage& sized, RunTime from,
                              RunTime start) {
+  const reliability::JobSpec& job = sized.prepared.job;
+  const StageResult& result = sized.prepared.result;
+  const std::int64_t in_node = plan.pool.gpus_in_node();
+  return {from - start,
+          result.gpus / in_node,
+          plan.pool.nodes_at(from) - result.spare_gpus / in_node,
+          job.work,
+          job.checkpoints,
+          job.recovery.replicas,
+          job.recovery.nodes_per_replica,
+          {}};
+}
+
+// The job from size `first` on, from `start` of the run.
+reliability::JobSpec growing(const StagePlan& plan, std::size_t first, RunTime start) {
+  const std::vector<SizedStage>& sizes = plan.sizes;
   reliability::JobSpec job = sizes[first].prepared.job;
+  const reliability::JobSize begins = size_of(plan, sizes[first], start, start);
+  job.nodes = begins.nodes;
+  job.there = begins.there;
   const std::size_t classes = job.classes.size();
+  for (std::size_t i = 0; i < classes; ++i) // the job takes no more down than it has
+    job.classes[i].nodes = sizes.back().prepared.job.classes[i].nodes;
   for (std::size_t k = first + 1; k < sizes.size(); ++k) {
     const reliability::JobSpec& larger = sizes[k].prepared.job;
-    const RunTime at = sizes[k].from - start;
-    job.growth.push_back({at,
-                          larger.work,
-                          larger.checkpoints,
-                          larger.recovery.replicas,
-                          larger.recovery.nodes_per_replica,
-                          {}});
+    job.growth.push_back(size_of(plan, sizes[k], sizes[k].from, start));
     for (std::size_t i = 0; i < classes; ++i) {
-      job.classes.push_back(added(larger.classes[i], sizes[k - 1].prepared.job.classes[i], at, k));
+      job.classes.push_back(
+          added(larger.classes[i], sizes[k - 1].prepared.job.classes[i], k - first));
+      job.classes.back().nodes = job.classes[i].nodes;
       job.classes.back().speed = job.classes[i].speed; // as long as the job has its first size
     }
   }
@@ -92,7 +107,7 @@ void count_failures(const Played& played, StageResult& result) {
   f.failures = job.failures;
   f.planned = job.planned;
   // Bulk generation stores its answers as they come: those are no checkpoints.
-  f.checkpoints = f.checkpoint_interval > Seconds{} ? job.checkpoints : 0;
+  f.checkpoints = result.kind == StageKind::Inference ? 0 : job.checkpoints;
   f.failed_writes = job.failed_writes;
   f.rollbacks = job.rollbacks;
   f.memory_restores = job.memory_restores;
@@ -182,22 +197,29 @@ void charge_job(const Played& played, StageResult& result) {
   charge_spares(played.stage(played.job.epochs.back()), played.job, result);
 }
 
-// What is there and does nothing, so that the ledger holds all GPUs that are there.
-void charge_idle(const StagePlan& plan, RunTime begin, StageResult& result) {
-  const RunTime end = begin + result.wall;
-  if (!plan.rollout_pool.list().empty()) {
-    const GpuNanoseconds idle =
-        plan.rollout_pool.present(begin, end) - result.rollout_ledger.total();
-    SIM_ASSERT(idle >= 0);
-    result.rollout_ledger.charge(idle, Category::Idle);
+// What is there from `begin` on and does nothing: all of it until the first size that can run, then
+// what is in no layout and no spare. With it the ledger holds all GPUs that are there.
+void charge_idle(const StagePlan& plan, const Played& played, RunTime begin, StageResult& result) {
+  const RunTime start = begin + result.waiting;
+  GpuNanoseconds idle = plan.pool.present(begin, start);
+  for (std::size_t epoch = 0; epoch < played.job.epochs.size(); ++epoch) {
+    const StageResult& size = played.stage(played.job.epochs[epoch]).result;
+    const RunTime from = start + played.job.epochs[epoch].begin,
+                  until = epoch + 1 < played.job.epochs.size()
+                              ? start + played.job.epochs[epoch + 1].begin
+                              : begin + result.wall;
+    std::int64_t gpus = size.gpus + size.spare_gpus;
+    if (!plan.rollout_pool.list().empty())
+      gpus -= size.rollout_gpus + size.rollout_spare_gpus;
+    idle += plan.pool.present(from, until) - GpuNanoseconds{(until - from).nanoseconds} * gpus;
   }
-  result.ledger += result.rollout_ledger;
-  const GpuNanoseconds there =
-                           plan.pool.present(begin, end) + plan.rollout_pool.present(begin, end),
-                       idle = there - result.ledger.total();
   SIM_ASSERT(idle >= 0);
-  SIM_ASSERT(idle == 0 || plan.pool.list().size() > 1 || result.waiting > RunTime{});
   result.ledger.charge(idle, Category::Idle);
+  result.rollout_ledger.charge(plan.rollout_pool.present(begin, start), Category::Idle);
+  result.ledger += result.rollout_ledger;
+  const RunTime end = begin + result.wall;
+  SIM_ASSERT(result.ledger.total() ==
+             plan.pool.present(begin, end) + plan.rollout_pool.present(begin, end));
 }
 
 void note_sizes(const Played& played, StageResult& result) {
@@ -233,7 +255,7 @@ StageResult run_stage(const StagePlan& plan, RunTime begin, std::uint64_t seed,
   const bool alone = first + 1 == sizes.size();
   const Played played{
       sizes, first,
-      reliability::simulate_job(alone ? sizes[first].prepared.job : growing(sizes, first, start),
+      reliability::simulate_job(alone ? sizes[first].prepared.job : growing(plan, first, start),
                                 seed, purpose, replication)};
   const JobResult& job = played.job;
   const PreparedStage& last = played.stage(job.epochs.back());
@@ -242,7 +264,7 @@ StageResult run_stage(const StagePlan& plan, RunTime begin, std::uint64_t seed,
   result.wall = result.waiting + job.wall;
   result.useful = job.times.useful;
   charge_job(played, result);
-  charge_idle(plan, begin, result);
+  charge_idle(plan, played, begin, result);
   if (last.job.duration > RunTime{} || job.epochs.size() > 1)
     count_work(played, result);
   count_failures(played, result);

@@ -33,7 +33,7 @@ plan::StackSpec fp8_stack() {
 TEST_CASE("a stack that the chip can run stays as it is") {
   std::vector<std::string> told;
   const auto stack =
-      plan::ported(fp8_stack(), chip_with({Precision::Bf16, Precision::Fp8}), {}, told);
+      plan::ported(fp8_stack(), chip_with({Precision::Bf16, Precision::Fp8}), {}, true, told);
   CHECK(told.empty());
   CHECK(stack.precision.gemm == Precision::Fp8);
 }
@@ -44,7 +44,7 @@ TEST_CASE("a missing precision becomes the first substitute that the chip has, w
   port.precision = {Precision::Fp8, Precision::Fp4, Precision::Bf16, Precision::Fp16};
   std::vector<std::string> told;
   const auto stack =
-      plan::ported(fp8_stack(), chip_with({Precision::Bf16, Precision::Fp16}), port, told);
+      plan::ported(fp8_stack(), chip_with({Precision::Bf16, Precision::Fp16}), port, true, told);
   CHECK(stack.precision.gemm == Precision::Bf16);
   CHECK(stack.precision.dispatch == Precision::Bf16);
   CHECK(stack.precision.combine == Precision::Bf16);
@@ -58,15 +58,56 @@ TEST_CASE("a missing precision becomes the first substitute that the chip has, w
 TEST_CASE("without a substitute the run is infeasible") {
   std::vector<std::string> told;
   plan::PortSpec port;
-  CHECK_THROWS_AS(plan::ported(fp8_stack(), chip_with({Precision::Bf16}), port, told),
+  CHECK_THROWS_AS(plan::ported(fp8_stack(), chip_with({Precision::Bf16}), port, true, told),
                   InfeasibleError);
   port.precision = {Precision::Fp4};
-  CHECK_THROWS_AS(plan::ported(fp8_stack(), chip_with({Precision::Bf16}), port, told),
+  CHECK_THROWS_AS(plan::ported(fp8_stack(), chip_with({Precision::Bf16}), port, true, told),
                   InfeasibleError);
   // A peak without kernels is not enough: nobody knows how fast it would be.
   auto chip = chip_with({Precision::Bf16});
   chip.peak[Precision::Fp8] = 1e15 * (flop / second);
   CHECK_FALSE(plan::multiplies_in(chip, Precision::Fp8));
+}
+
+TEST_CASE("what is missing is told where the stack asks for it") {
+  std::vector<std::string> told;
+  const auto refusal = [&](const hardware::AcceleratorSpec& chip, const plan::PortSpec& port) {
+    try {
+      plan::ported(fp8_stack(), chip, port, true, told);
+    } catch (const InfeasibleError& error) {
+      return error.path() + ": " + error.what();
+    }
+    return std::string();
+  };
+  auto chip = chip_with({Precision::Bf16, Precision::Fp16});
+  plan::PortSpec port;
+  const std::string nothing = refusal(chip, port);
+  CHECK(nothing.rfind("stack.precision.gemm: ", 0) == 0);
+  CHECK(nothing.find("A800 has no fp8, and no substitutes are given") != nothing.npos);
+  CHECK(nothing.find("kernels") == nothing.npos);
+  // The data sheet has a rate; what is missing are kernels.
+  chip.peak[Precision::Fp8] = 1e15 * (flop / second);
+  const std::string kernels = refusal(chip, port);
+  CHECK(kernels.rfind("stack.precision.gemm: ", 0) == 0);
+  CHECK(kernels.find("the kernels of A800 have no gemm.fp8") != kernels.npos);
+  CHECK(kernels.find("has no fp8") == kernels.npos);
+  // Where substitutes are named, they are what to change.
+  port.precision = {Precision::Fp4};
+  CHECK(refusal(chip, port).rfind("port.precision: ", 0) == 0);
+}
+
+TEST_CASE("without expert parallelism, what only dispatch and combine use is left as it is") {
+  auto stack = fp8_stack();
+  stack.precision.gemm = Precision::Bf16;
+  stack.dispatch_sms = 24;
+  stack.communication_sms = 4;
+  auto chip = chip_with({Precision::Bf16});
+  chip.streaming_multiprocessors = 24;
+  std::vector<std::string> told;
+  const auto result = plan::ported(stack, chip, {}, false, told);
+  CHECK(told.empty());
+  CHECK(result.dispatch_sms == stack.dispatch_sms);
+  CHECK_THROWS_AS(plan::ported(stack, chip, {}, true, told), InfeasibleError);
 }
 
 TEST_CASE("communication holds at most half of the SMs") {
@@ -76,12 +117,12 @@ TEST_CASE("communication holds at most half of the SMs") {
   stack.dispatch_sms = 20;
   stack.communication_sms = 15;
   std::vector<std::string> told;
-  const auto result = plan::ported(stack, chip, {}, told);
+  const auto result = plan::ported(stack, chip, {}, true, told);
   CHECK(result.dispatch_sms == 15);
   CHECK(result.communication_sms == 15);
   CHECK(told.size() == 1);
   stack.communication_sms = 30;
-  CHECK_THROWS_AS(plan::ported(stack, chip, {}, told), InfeasibleError);
+  CHECK_THROWS_AS(plan::ported(stack, chip, {}, true, told), InfeasibleError);
 }
 
 TEST_CASE("GPUs without links of their own are joined over PCIe, where the rules say so") {

@@ -82,6 +82,33 @@ TEST_CASE("optimise: whole steps, within a thousandth of the closed form's optim
         500 * second);
 }
 
+TEST_CASE("beside training: the longest interval that costs a thousandth more than the rule's") {
+  CheckpointSpec spec;
+  for (const IntervalRule rule : {IntervalRule::Daly, IntervalRule::Young, IntervalRule::Optimise})
+    for (const double stall : {0.0, 0.007, 0.5, 30.0})
+      for (const double mean : {3000.0, 11124.0, 88920.0}) {
+        spec.interval_rule = rule;
+        const CheckpointCost at_once{stall * second, {}, {}},
+            beside{stall * second, 3 * second, {}};
+        const auto slowdown = [&](Seconds t) {
+          return expected_slowdown(t, beside, {}, mean * second);
+        };
+        const Seconds ruled = std::max(checkpoint_interval(spec, at_once, 1.0 / (mean * second)),
+                                       3 * second),
+                      chosen = checkpoint_interval(spec, beside, 1.0 / (mean * second));
+        CAPTURE(stall, mean, ruled / second, chosen / second);
+        CHECK(slowdown(chosen) <= 1.001 * slowdown(ruled) * (1 + 1e-12));
+        CHECK(slowdown(1.01 * chosen) > 1.001 * slowdown(ruled));
+        CHECK(chosen > ruled);
+      }
+  // Whole steps where the rule counts them.
+  spec.interval_rule = IntervalRule::Optimise;
+  const double steps = checkpoint_interval(spec, {0.007 * second, 3 * second, {}},
+                                           1.0 / (11124 * second), 6.2 * second) /
+                       (6.2 * second);
+  CHECK(steps == Approx(std::floor(steps + 0.5)).epsilon(1e-12));
+}
+
 TEST_CASE("Young's interval is the square root") {
   CHECK(young_interval(30 * second, 11124 * second) / second == Approx(816.97).epsilon(1e-5));
   CheckpointSpec spec;

@@ -76,7 +76,7 @@ TEST_CASE("cycles that are skipped are cycles that would have been played") {
     JobSpec job = random_job(random);
     const auto writes_fail = [&job](double share) {
       job.checkpoints.write_failures = share;
-      for (JobGrowth& growth : job.growth)
+      for (JobSize& growth : job.growth)
         growth.checkpoints.write_failures = share;
     };
     writes_fail(0);

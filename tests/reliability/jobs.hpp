@@ -55,9 +55,11 @@ inline JobFailureClass random_class(RandomStream& random, const char* name) {
 inline void add_growth(RandomStream& random, JobSpec& job) {
   RunTime at{};
   const std::size_t base = job.classes.size();
+  std::int64_t nodes = job.nodes = job.there =
+      job.recovery.replicas * job.recovery.nodes_per_replica;
   for (std::uint64_t n = 1 + random.below(2); n > 0; --n) {
     at += seconds(8000 * random.uniform());
-    JobGrowth growth;
+    JobSize growth;
     growth.at = at;
     for (const Work& part : job.work)
       growth.work.push_back({part.steps, to_run_time(random.uniform() * to_seconds(part.step))});
@@ -65,17 +67,19 @@ inline void add_growth(RandomStream& random, JobSpec& job) {
     growth.checkpoints.stall = seconds(5 * random.uniform());
     growth.checkpoints.persistence =
         to_run_time(random.uniform() * to_seconds(job.checkpoints.interval));
-    growth.replicas = job.recovery.replicas + static_cast<std::int64_t>(random.below(8));
+    growth.replicas = static_cast<std::int64_t>(1 + random.below(16)); // fewer too
+    growth.nodes = nodes += static_cast<std::int64_t>(1 + random.below(4));
+    growth.there = growth.nodes + static_cast<std::int64_t>(random.below(2));
     growth.nodes_per_replica = job.recovery.nodes_per_replica;
     for (std::size_t i = 0; i < base; ++i) {
       JobFailureClass more = job.classes[i];
       more.name += "/" + std::to_string(n);
-      more.from = at;
+      more.size = job.growth.size() + 1;
       job.classes.push_back(more);
     }
     job.growth.push_back(growth);
   }
-  for (JobGrowth& growth : job.growth)
+  for (JobSize& growth : job.growth)
     for (const JobFailureClass& c : job.classes)
       growth.speeds.push_back(c.speed);
 }

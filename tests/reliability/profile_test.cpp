@@ -83,9 +83,26 @@ TEST_CASE("lemon nodes take their share of the failures that a class has in the 
   CHECK(classes[2].law.rate / classes[0].law.rate == Approx(9));
   CHECK(stop_rate(classes) / without == Approx(1));
   CHECK(class_names(profile) == std::vector<std::string>{"gpu", "job", "gpu-of-lemons"});
-  // Of ten nodes none is one.
+  // Of ten nodes a fifth of one, on average: the mean rate is the same.
   CHECK(stop_rate(job_classes(profile, pool_of(10))) / per_hour == Approx(81));
-  CHECK(job_classes(profile, pool_of(10)).size() == 3);
+  CHECK(job_classes(profile, pool_of(10))[2].lemons == Approx(0.2));
+  CHECK(job_classes(profile, pool_of(10))[0].law.rate == classes[0].law.rate);
+  // Nothing is left that they could fail oftener in.
+  profile.classes.erase("gpu");
+  profile.failures = 1e-5 * PerGpuSecond::from_base(1);
+  CHECK_THROWS_WITH(job_classes(profile, pool_of(10)),
+                    Catch::Matchers::StartsWith("reliability.lemons: "));
+}
+
+TEST_CASE("one node uses no fabric: no link and no switch of it fails") {
+  ReliabilitySpec profile;
+  profile.classes["link"] = counted(Component::Link);
+  profile.classes["switch"] = counted(Component::Switch);
+  profile.classes["switch"].replace = 1;
+  for (const JobFailureClass& c : job_classes(profile, pool_of(1))) {
+    CHECK(c.law.components == 0);
+    CHECK(c.nodes == (c.name == "switch" ? 1 : 0));
+  }
 }
 
 TEST_CASE("failures without a class add up over GPUs and the job") {

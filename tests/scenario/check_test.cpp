@@ -14,6 +14,19 @@ std::string with_stage(const std::string& stage) {
   return joined(text);
 }
 
+TEST_CASE("an interval is given or chosen by a rule, not both") {
+  const auto with = [](const std::string& keys) {
+    std::vector<std::string> text = lines();
+    text.push_back("checkpoint: {" + keys + "}");
+    return message_of(joined(text));
+  };
+  CHECK(with("interval: 1 h").empty());
+  CHECK(with("interval: auto, interval_rule: optimise").empty());
+  CHECK(with("interval: 1 h, interval_rule: optimise")
+            .find("checkpoint.interval_rule: it chooses an interval, and one is given") !=
+        std::string::npos);
+}
+
 TEST_CASE("rules across the keys of a stage") {
   const std::string sft = "name: s, kind: sft, sequence_length: 4096, batch: 8, ";
   const std::string response =
@@ -87,6 +100,36 @@ TEST_CASE("rules across the keys of a stage") {
     INFO(c.stage);
     CHECK_THAT(message_of(with_stage(c.stage)), Catch::Contains(c.expected));
   }
+}
+
+TEST_CASE("no text is longer than the positions that a model has learned") {
+  // gpt-22b learned 2048.
+  const auto told = [](const std::string& stage) {
+    std::string text = with_stage(stage);
+    text.replace(text.find("model: deepseek-v3"), 18, "model: gpt-22b");
+    return message_of(text);
+  };
+  const std::string sft = "name: s, kind: sft, batch: 8, ";
+  const auto rl = [](const std::string& model, int cap) {
+    return "name: r, kind: rl, steps: 5, sequence_length: 4096, batch: 8, reinforcement: "
+           "{outputs_per_rollout: 8, prompt_tokens: 48, reward: {kind: model, model: " +
+           model + "}, response: {mean: [{step: 0, tokens: 9}], cap: [{until_step: 9, tokens: " +
+           std::to_string(cap) + "}]}}";
+  };
+  CHECK(told(sft + "steps: 5, sequence_length: 2048").empty());
+  CHECK_THAT(told(sft + "steps: 5, sequence_length: 2049"),
+             Catch::StartsWith("6:63 stages.s.sequence_length: a text of 2049 tokens, and the "
+                               "model has learned 2048 positions; at most 2048"));
+  // Texts that are packed into a sequence begin at position 0 each.
+  CHECK(told(sft + "samples: 5, tokens_per_sample: 900, sequence_length: 8192").empty());
+  CHECK_THAT(told(sft + "samples: 5, tokens_per_sample: 3000, sequence_length: 8192"),
+             Catch::Contains("stages.s.tokens_per_sample: a text of 3000 tokens"));
+  CHECK(told(rl("llama-3.1-8b", 2000)).empty());
+  CHECK_THAT(told(rl("llama-3.1-8b", 2001)),
+             Catch::Contains("stages.r.reinforcement.response.cap: a text of 2049 tokens"));
+  CHECK_THAT(message_of(with_stage(rl("gpt-22b", 2001))),
+             Catch::Contains("stages.r.reinforcement.response.cap: a text of 2049 tokens"));
+  CHECK(message_of(with_stage(rl("llama-3.1-8b", 2001))).empty());
 }
 
 TEST_CASE("rules across the keys of a class of failures") {

@@ -22,7 +22,8 @@ const std::string gpt2 = R"({"model_type": "gpt2", "n_embd": 768, "n_head": 12, 
  "n_positions": 1024, "vocab_size": 50257})";
 
 workload::ModelSpec model_of(const Folder& folder, const std::string& keys) {
-  const std::string file = folder.write("run.yaml", with({{3, "model: {" + keys + "}"}}));
+  const std::string file = folder.write(
+      "run.yaml", with({{3, "model: {" + keys + "}"}, {9, "    sequence_length: 1024"}}));
   return load(file).scenario.model.spec;
 }
 

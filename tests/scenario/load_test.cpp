@@ -224,5 +224,24 @@ TEST_CASE("places of keys, for later complaints") {
   CHECK(loaded.locate("parallelism.pipeline") == Location{"t.yaml", 1, 1});
 }
 
+TEST_CASE("a named value in quotes is as good as without") {
+  const auto canonical = [](const std::string& quote) {
+    const auto q = [&](const std::string& word) { return quote + word + quote; };
+    return load_text(with({{4, "stack: {extends: " + q("deepseek-v3") +
+                                   ", recompute: " + q("selective") + ", recompute_modules: [" +
+                                   q("norm") + "], fused_loss: " + q("true") + "}"},
+                           {12, "parallelism: " + q("auto")},
+                           {13, "checkpoint: {interval: " + q("auto") + "}"},
+                           {14, "reliability: " + q("none")}}),
+                     "t.yaml")
+        .canonical;
+  };
+  CHECK(canonical("\"") == canonical(""));
+  CHECK(canonical("'") == canonical(""));
+  // Numbers are not words.
+  CHECK_THAT(message_of(with({{10, "    batch: '1024'"}})),
+             Catch::Contains("the number '1024' stands in quotes; leave them out"));
+}
+
 } // namespace
 } // namespace sim::scenario

@@ -408,6 +408,7 @@ TEST_CASE("a chip without kernels loads, and simulating it is an error that name
   CHECK(
       mi300x.find("accelerator.kernels.gemm: no precision is given: nobody measured kernels of the "
                   "accelerator 'mi300x'") != std::string::npos);
+  CHECK(mi300x.find("accelerator: {extends: mi300x, kernels: unmeasured}") != std::string::npos);
   CHECK(message("gaudi2").find("streaming_multiprocessors: it is not known") != std::string::npos);
   CHECK(message("rtx-4090").find("scale_up_bandwidth") != std::string::npos);
 }

@@ -8,6 +8,7 @@
 
 #include <catch2/catch.hpp>
 
+#include <algorithm>
 #include <cmath>
 
 using namespace sim;
@@ -304,6 +305,37 @@ TEST_CASE("validity: the interval, the nearest runs, and what lies beyond them")
   CHECK(told("no measured run with the stack " + subject.stack));
   CHECK(told("x the largest measured cluster"));
   CHECK_FALSE(told("no measured run on"));
+}
+
+TEST_CASE("validity: size is held against runs of the same workload") {
+  const scenario::Loaded loaded = scenario::load(SOURCE_DIR "/scenarios/minimal.yaml");
+  const Result result = simulate(loaded);
+  const study::Subject subject = study::subject_of(loaded.scenario, loaded.scenario.stages.front());
+  REQUIRE(subject.workload == Workload::Dense);
+  MeasuredGroup dense = group("dense", "x", "s", {0.2}),
+                experts = group("experts", subject.chip.c_str(), subject.stack.c_str(), {0.2},
+                                Workload::MixtureOfExperts);
+  dense.most_gpus = result.run.stages[0].gpus / 2;
+  dense.most_parameters = result.parameters.total / 4;
+  experts.most_gpus = 100 * result.run.stages[0].gpus;
+  experts.most_parameters = 100 * result.parameters.total;
+  const report::Validity far = study::validity_of(result, ModelError({dense, experts}));
+  const auto told = [](const report::Validity& validity, const std::string& text) {
+    return std::any_of(validity.beyond.begin(), validity.beyond.end(),
+                       [&](const std::string& line) { return line.rfind(text, 0) == 0; });
+  };
+  CHECK(told(far, "2.0x the largest measured cluster of dense training"));
+  CHECK(told(far, "4.0x the largest measured model of dense training"));
+  REQUIRE(far.stages.size() == 1);
+  CHECK(far.stages[0].evidence.find("chip and stack known from other workloads") !=
+        std::string::npos);
+  // Of the same workload: nothing to say, at the same interval.
+  experts.workload = Workload::Dense;
+  const report::Validity near = study::validity_of(result, ModelError({dense, experts}));
+  CHECK_FALSE(told(near, "2.0x"));
+  CHECK_FALSE(told(near, "4.0x"));
+  CHECK(near.stages[0].evidence.find("chip and stack known: ") != std::string::npos);
+  CHECK(near.stages[0].factor == far.stages[0].factor);
 }
 
 TEST_CASE("hours and dollars of a run lie between all stages fast and all stages slow") {

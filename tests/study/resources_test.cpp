@@ -87,6 +87,22 @@ TEST_CASE("the binding limit is what there is least of", "[threads]") {
         "HBM bandwidth");
 }
 
+TEST_CASE("a scenario of probes alone has no hours that could change", "[threads]") {
+  const scenario::Loaded loaded =
+      scenario::load_text("name: probes\n"
+                          "cluster: {node: hgx-h100, nodes: 1, fabric: rail-optimized-400g}\n"
+                          "model: llama-3.1-8b\n"
+                          "stack: megatron-core\n"
+                          "stages: []\n"
+                          "price: {rental: 2.50 USD/GPU-hour}\n"
+                          "probes: [{name: k, matrix_multiply: {m: 1024, n: 1024, k: 1024}}]\n",
+                          "probes.yaml");
+  const auto effects = study::resource_effects(loaded, {});
+  REQUIRE(effects);
+  for (const report::ResourceEffect& effect : effects->effects)
+    CHECK_FALSE(effect.hours_percent);
+}
+
 TEST_CASE("failures cost hours in proportion to their rate", "[threads]") {
   const report::ResourceEffects effects =
       effects_of({"reliability.extends=none", "reliability.failures=2e-4 failures/GPU-hour",

@@ -57,14 +57,17 @@ private:
 
   void times(const StageResult& stage) {
     require(stage.gpus > 0 && stage.wall > RunTime{}, stage, "it takes time on GPUs");
-    const GpuNanoseconds idle = stage.ledger.charged[static_cast<std::size_t>(Category::Idle)],
-                         at_end = GpuNanoseconds{stage.wall.nanoseconds} *
-                                  (stage.gpus + stage.spare_gpus);
-    // Before they are delivered nodes are charged to nobody; those in no layout are idle.
-    if (stage.sizes.size() < 2 && stage.waiting == RunTime{})
-      require(stage.ledger.total() - idle == at_end, stage, "the ledger sums to wall-clock x GPUs");
-    else
-      require(stage.ledger.total() - idle <= at_end, stage, "no more is charged than there is");
+    const GpuNanoseconds idle = stage.ledger.charged[static_cast<std::size_t>(Category::Idle)];
+    // Nodes that are in no layout are idle, and so is all that there is before the first size.
+    GpuNanoseconds used = 0;
+    for (std::size_t i = 0; i < stage.sizes.size(); ++i) {
+      const RunTime end = i + 1 < stage.sizes.size() ? stage.sizes[i + 1].begin : stage.wall;
+      used += GpuNanoseconds{(end - stage.sizes[i].begin).nanoseconds} *
+              (stage.sizes[i].gpus + stage.spare_gpus);
+    }
+    if (stage.sizes.empty())
+      used = GpuNanoseconds{stage.wall.nanoseconds} * (stage.gpus + stage.spare_gpus);
+    require(stage.ledger.total() - idle == used, stage, "the ledger sums to wall-clock x GPUs");
     for (const GpuNanoseconds charged : stage.ledger.charged)
       require(charged >= 0, stage, "no category is negative");
     const training::FailureCounts& f = stage.failures;

@@ -8,6 +8,7 @@
 #include <catch2/catch.hpp>
 
 #include <array>
+#include <cmath>
 
 using namespace sim;
 using namespace sim::training;
@@ -99,6 +100,9 @@ TEST_CASE("a size that the batch does not divide over uses the largest that it d
   REQUIRE(stage.sizes.size() == 2);
   CHECK(stage.sizes[0].gpus == 16);
   CHECK(stage.sizes[1].gpus == 32);
+  CHECK(run.substitutions ==
+        std::vector<std::string>{
+            "stages.main: 3 nodes -> 16 GPUs as before (the largest layout has 16 GPUs)"});
   const GpuNanoseconds idle = charged(run.ledger, Category::Idle);
   CHECK((idle == GpuNanoseconds{8} * (stage.sizes[1].begin - 3 * whole_day).nanoseconds +
                      GpuNanoseconds{8} * (stage.sizes[1].begin - 5 * whole_day).nanoseconds));
@@ -145,6 +149,11 @@ TEST_CASE("nodes too few to hold the model wait for others, and are paid for") {
   const RunResult run = simulate_run(input);
   check_sums(run);
   CHECK(run.waiting == 2 * whole_day);
+  CHECK(
+      run.substitutions ==
+      std::vector<std::string>{
+          "stages.main: 1 nodes -> waits for more (no data parallelism of this layout fills whole "
+          "nodes and divides the batch)"});
   CHECK((charged(run.ledger, Category::Idle) == GpuNanoseconds{8} * (2 * whole_day).nanoseconds));
 }
 
@@ -216,6 +225,63 @@ TEST_CASE("failures follow the GPUs that are there") {
   REQUIRE(stage.sizes.size() == 2);
   CHECK(stage.steps == stage.sizes[0].steps + stage.sizes[1].steps);
   CHECK(stage.tokens == Approx(double(stage.steps) * 64 * 2048));
+}
+
+TEST_CASE("one node of a pool runs before the others come, whatever of the fabric can fail") {
+  RunInput input = month();
+  input.cluster.main = small_pool(2);
+  input.cluster.main.deliveries = {{{2024, 3, 9}, 1}};
+  reliability::FailureClassSpec link;
+  link.component = reliability::Component::Link;
+  link.rate = 1 / (1000 * hour);
+  input.reliability.classes = {{"link", link}};
+  input.stages[0].steps.reset();
+  input.stages[0].duration = 16 * 24 * hour;
+  const RunResult run = simulate_run(input);
+  check_sums(run);
+  const StageResult& stage = run.stages[0];
+  REQUIRE(stage.sizes.size() == 2);
+  CHECK(stage.sizes[0].gpus == 8);
+  CHECK(run.waiting == RunTime{});
+  // 16 NICs from the eighth day on, and cables between switches, if any.
+  CHECK(stage.failures.causes[0].count.expected >= 24.0 * 16 * 7.9 / 1000);
+}
+
+TEST_CASE("delivered nodes that are not taken fail nobody; those that are bring lemons") {
+  RunInput input = month();
+  input.cluster.main.deliveries = {{{2024, 3, 9}, 2}};
+  input.stages[0].steps.reset();
+  input.stages[0].duration = 16 * 24 * hour;
+  reliability::FailureClassSpec gpu;
+  gpu.rate = 1 / (1000 * hour);
+  input.reliability.classes = {{"gpu", gpu}};
+  input.reliability.restart = 10 * 24 * hour; // longer than what is left
+  const StageResult small = simulate_run(input).stages[0];
+  CHECK(small.sizes.size() == 1);
+  CHECK(small.failures.expected == Approx(24.0 * 16 * 16 / 1000));
+  // A quarter of the nodes are lemons: one half of a node of the first two, on average.
+  input.reliability.restart = {};
+  input.reliability.lemons = reliability::LemonSpec{0.25, 5, 0};
+  const PreparedRun prepared(input);
+  double expected = 0;
+  constexpr int replications = 300;
+  for (std::uint64_t i = 0; i < replications; ++i)
+    expected += prepared.run(1, i).stages[0].failures.expected;
+  // The mean of the class is kept. Of either two nodes 0.5 lemons, a deviation of 0.5, each worth
+  // (5 - 1) / 2 of a node's failures: 8 GPUs for 16 days, and for 8.
+  const double mean = 24.0 * (16 * 16 + 16 * 8) / 1000,
+               deviation = 0.5 * 2 * 24.0 * 8 * std::sqrt(16.0 * 16 + 8 * 8) / 1000;
+  CHECK(std::fabs(expected / replications - mean) < 4 * deviation / std::sqrt(replications));
+  CHECK(simulate_run(input).stages[0].sizes.size() == 2);
+}
+
+TEST_CASE("checkpoints of planned stops are counted, whether any are taken beside them") {
+  RunInput input = month();
+  input.reliability.maintenance = reliability::MaintenanceSpec{24 * hour, hour};
+  const StageResult stage = simulate_run(input).stages[0];
+  CHECK(stage.failures.checkpoint_interval == Seconds{});
+  REQUIRE(stage.failures.planned > 0);
+  CHECK(stage.failures.checkpoints == stage.failures.planned);
 }
 
 TEST_CASE("deliveries that cannot be are refused") {

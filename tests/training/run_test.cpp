@@ -389,6 +389,17 @@ TEST_CASE("a chip without FP8 runs an FP8 stack by the port rules") {
   CHECK(bf16.wall > fp8.wall);
 }
 
+TEST_CASE("dispatch of experts that a model does not have is no substitution and no obstacle") {
+  RunInput input = small_run();
+  REQUIRE_FALSE(input.model->experts);
+  const RunResult run = simulate_run(input);
+  input.stack->dispatch_sms = input.cluster.main.node->accelerator->streaming_multiprocessors;
+  input.stack->precision.dispatch = hardware::Precision::Fp4;
+  const RunResult unused = simulate_run(input);
+  CHECK(unused.wall == run.wall);
+  CHECK(unused.substitutions == run.substitutions);
+}
+
 TEST_CASE("pools by name") {
   RunInput input = small_run();
   input.cluster.pools["big"] = small_pool(4);
