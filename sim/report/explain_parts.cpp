@@ -127,8 +127,9 @@ private:
     link_.formula = "host work at the end of a step that nothing hides (stack.synchronisation), + "
                     "the optimizer's update on the host where it lies there";
     term("stack.synchronisation", stack_.synchronisation.base(), "s");
-    term("update on the host", spent(Category::Synchronisation) - stack_.synchronisation.base(),
-         "s");
+    if (stack_.optimizer_offload)
+      term("update on the host", spent(Category::Synchronisation) - stack_.synchronisation.base(),
+           "s");
   }
 
   void launch() {

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 
 namespace sim::report {
 namespace {
@@ -66,7 +67,8 @@ std::string set_in(const std::string& lines, const std::string& margin) {
 
 // " x 0.80 of the peak", where the factor applies.
 std::string factor(double value, const char* what) {
-  return value == 1 ? std::string() : " x " + significant(value) + " " + what;
+  constexpr double shown = 5e-5; // of what is written
+  return std::abs(value - 1) < shown ? std::string() : " x " + significant(value) + " " + what;
 }
 
 // "989.4 TFLOP/s of bf16 x 0.8 of the peak reached x ... = 642.8 TFLOP/s".
