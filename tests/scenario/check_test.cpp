@@ -200,7 +200,7 @@ TEST_CASE("rules across the keys of models, nodes and pools") {
   CHECK(limit("h800-sxm", "power_limit: 500 W").empty());
   CHECK(limit("h800-sxm", "power_limit: 700 W").empty());
   CHECK_THAT(limit("h800-sxm", "power_limit: 800 W"),
-             Catch::StartsWith("2:77 " + chip + "power_limit: the limit is not between"));
+             Catch::StartsWith("2:83 " + chip + "power_limit: the limit is not between"));
   CHECK_THAT(limit("h800-sxm", "power_limit: 75 W"),
              Catch::Contains("must be above idle_power and not above power"));
   CHECK_THAT(limit("h800-sxm", "power: 0 W, idle_power: 0 W, power_limit: 500 W"),

@@ -98,7 +98,8 @@ TEST_CASE(
   const report::AttributionTable two = attributed(first, both);
   check_exact(two, first, both);
   CHECK(two.simulated == 4);
-  const Result ampere = run("minimal.yaml", {"cluster.node=hgx-a100"});
+  const Result ampere =
+      run("minimal.yaml", {"cluster.node={extends: hgx-a100, nic: {bandwidth: 400 Gb/s}}"});
   const report::AttributionTable across = attributed(other, ampere);
   check_exact(across, other, ampere);
   CHECK(shares_of(across, hours).at("power") < 0);
