@@ -26,8 +26,12 @@ Seconds in_whole_steps(Seconds best, const CheckpointCost& cost, Seconds between
 // The longest interval that costs at most a thousandth more than this one.
 Seconds longest_alike(Seconds interval, const CheckpointCost& cost, Seconds between_failures) {
   constexpr double alike = 1.001;
-  const auto slowdown = [&](Seconds t) { return expected_slowdown(t, cost, {}, between_failures); };
+  const auto slowdown = [&](Seconds t) {
+    return expected_slowdown(t, {cost.stall, {}, {}}, {}, between_failures);
+  };
   const double most = alike * slowdown(interval);
+  if (!std::isfinite(most)) // such a job does not advance
+    return interval;
   Seconds low = interval, high = 2 * interval;
   for (; slowdown(high) <= most; high = 2 * high)
     low = high;

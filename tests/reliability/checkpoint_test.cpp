@@ -101,6 +101,8 @@ TEST_CASE("beside training: the longest interval that costs a thousandth more th
         CHECK(slowdown(1.01 * chosen) > 1.001 * slowdown(ruled));
         CHECK(chosen > ruled);
       }
+  // Writes that take far longer than the machine lives: one after the other.
+  CHECK(checkpoint_interval(spec, {second, 1e6 * second, {}}, 1.0 / (10 * second)) == 1e6 * second);
   // Whole steps where the rule counts them.
   spec.interval_rule = IntervalRule::Optimise;
   const double steps = checkpoint_interval(spec, {0.007 * second, 3 * second, {}},
