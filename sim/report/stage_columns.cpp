@@ -131,8 +131,7 @@ void add_time_and_money(StageTable& t) {
   t.add(Applies::Inference, "tokens_per_second_per_user", "",
         "How fast the tokens of one response come; 0 where prompts alone are read.",
         [](const StageResult& s) { return s.tokens_per_user_second; });
-  t.add(Applies::Inference, "time_per_token_s", "s",
-        "Mean time between two tokens of a response.",
+  t.add(Applies::Inference, "time_per_token_s", "s", "Mean time between two tokens of a response.",
         [](const StageResult& s) { return ratio(1, s.tokens_per_user_second); });
 }
 
