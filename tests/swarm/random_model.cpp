@@ -6,12 +6,17 @@
 namespace sim::swarm {
 namespace {
 
+constexpr int positions = 16384; // no stage reads longer texts
+
 Model catalogue_model(Choices& choices) {
+  Tree gpt;
+  gpt["extends"] = "gpt-3-175b";
+  gpt["learned_positions"] = positions;
   return choices.one_of<Model>({{"llama-3.1-8b", 32, 32, 0, 8e9},
                                 {"llama-3.1-70b", 64, 80, 0, 70e9},
                                 {"qwen3-32b", 64, 64, 0, 32e9},
                                 {"qwen3-30b-a3b", 32, 48, 128, 30e9},
-                                {"gpt-3-175b", 96, 96, 0, 175e9},
+                                {gpt, 96, 96, 0, 175e9},
                                 {"deepseek-v3", 128, 61, 256, 671e9}});
 }
 
@@ -86,7 +91,7 @@ Model written_model(Choices& choices) {
   if (choices.chance(20))
     tree["biases"] = true;
   if (choices.chance(20))
-    tree["learned_positions"] = 2048;
+    tree["learned_positions"] = positions;
   if (choices.chance(30))
     tree["norm"] = "layernorm";
   if (model.routed == 0 && choices.chance(20))
