@@ -437,7 +437,7 @@ void check(const Scenario& scenario, const Node& root,
   if (const Node* stages = root.find("stages"))
     checker.stages(*stages);
   checker.reliability();
-  // The canonical text has every key: what is not the default was asked for.
+  // The canonical text has both, the rule as it is by itself.
   if (sound("checkpoint") && scenario.checkpoint.interval.given &&
       scenario.checkpoint.interval_rule != reliability::CheckpointSpec{}.interval_rule)
     checker.say("checkpoint.interval_rule", "it chooses an interval, and one is given",
