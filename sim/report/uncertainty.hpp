@@ -48,7 +48,7 @@ struct HoursInterval {
 
 // 90 % interval of what the run takes, all stages erring together.
 struct TotalInterval {
-  double low_hours = 0, high_hours = 0;
+  Seconds low_time{}, high_time{}; // wall-clock
   Dollars low_cost{}, high_cost{};
 };
 

@@ -105,8 +105,8 @@ std::string total_interval_text(const Validity& validity) {
   if (validity.totals) {
     const TotalInterval& t = *validity.totals;
     text += wrapped(fmt::format("  90 % by the errors of measured runs: {}; {} to {}",
-                                time_range(t.low_hours, t.high_hours), dollars(t.low_cost / dollar),
-                                dollars(t.high_cost / dollar)),
+                                time_range(t.low_time / hour, t.high_time / hour),
+                                dollars(t.low_cost / dollar), dollars(t.high_cost / dollar)),
                     4);
   }
   return validity.inputs ? text + input_interval_text(*validity.inputs) : text;
@@ -179,7 +179,7 @@ ordered_json to_json(const Validity& validity) {
     object["totals"] = {
         {"level", 0.9},
         {"wall_clock_hours",
-         {{"low", validity.totals->low_hours}, {"high", validity.totals->high_hours}}},
+         {{"low", validity.totals->low_time / hour}, {"high", validity.totals->high_time / hour}}},
         {"cost_usd",
          {{"low", validity.totals->low_cost / dollar},
           {"high", validity.totals->high_cost / dollar}}}};

@@ -196,8 +196,8 @@ report::Validity validity_of(const Simulation& simulation, const Result& result,
     return validity;
   const ErrorRange range = error_range(error, result.scenario, level);
   const Result slow = simulation.run(0, range.slow), fast = simulation.run(0, range.fast);
-  const auto hours = [](const Result& r) { return to_seconds(r.run.wall) / hour; };
-  validity.totals = {hours(fast), hours(slow), fast.bill.total, slow.bill.total};
+  validity.totals = {to_seconds(fast.run.wall), to_seconds(slow.run.wall), fast.bill.total,
+                     slow.bill.total};
   return validity;
 }
 

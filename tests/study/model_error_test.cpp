@@ -348,8 +348,8 @@ TEST_CASE("hours and dollars of a run lie between all stages fast and all stages
   REQUIRE(validity.totals);
   // Nothing fails and the rent is by the hour: both are proportional to the step. Times are whole
   // nanoseconds.
-  CHECK(validity.totals->high_hours == Approx(hours * std::exp(0.5)).epsilon(1e-7));
-  CHECK(validity.totals->low_hours == Approx(hours / std::exp(0.5)).epsilon(1e-7));
+  CHECK(validity.totals->high_time / hour == Approx(hours * std::exp(0.5)).epsilon(1e-7));
+  CHECK(validity.totals->low_time / hour == Approx(hours / std::exp(0.5)).epsilon(1e-7));
   CHECK(validity.totals->high_cost / dollar == Approx(cost * std::exp(0.5)).epsilon(1e-7));
   CHECK(validity.totals->low_cost / dollar == Approx(cost / std::exp(0.5)).epsilon(1e-7));
   CHECK_FALSE(study::validity_of(simulation, result, ModelError({})).totals);
