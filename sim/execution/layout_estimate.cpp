@@ -24,6 +24,10 @@ using plan::StepSetting;
 // dependencies keep from being hidden: where estimates meet the play (README.md).
 constexpr double unhidden_share = 0.15;
 
+bool runs_pairs(Schedule schedule) {
+  return schedule == Schedule::DualPipe || schedule == Schedule::CombinedOneForwardOneBackward;
+}
+
 Seconds above_zero(Seconds time) { return std::max(time, Seconds{}); }
 
 // Of a pass, what data-parallel traffic beside it has of the NIC: what is left, at least a fair
@@ -136,7 +140,7 @@ const LayoutEstimate::Parts& LayoutEstimate::parts_of(const StepSetting& setting
   const auto known = parts_.find(shape);
   const bool fresh = known == parts_.end(), training = setting.mode == StepMode::Training;
   Parts parts = fresh ? Parts{} : known->second;
-  const bool pairs = training && layout.schedule == Schedule::DualPipe && !parts.with_pairs;
+  const bool pairs = training && runs_pairs(layout.schedule) && !parts.with_pairs;
   if (!fresh && !pairs)
     return known->second;
   parts.with_pairs |= pairs;
@@ -301,11 +305,16 @@ Seconds LayoutEstimate::dual_pipe_time(const Trial& trial) {
 // that unequal chunks of a turn cost more than unequal ranks do (half way between the two).
 Seconds LayoutEstimate::pace(const Trial& trial) {
   const auto p = static_cast<std::size_t>(trial.setting.layout.pipeline);
+  const bool pairs =
+      trial.setting.mode == StepMode::Training && runs_pairs(trial.setting.layout.schedule);
+  const auto time = [&](std::size_t i) {
+    return pairs ? trial.chunk(i).pair : trial.chunk(i).both();
+  };
   Seconds slowest{}, before{}, turns{};
   for (std::size_t r = 0; r < p; ++r) {
     Seconds rank{};
     for (std::size_t i = r; i < trial.chunks(); i += p)
-      rank += trial.chunk(i).both();
+      rank += time(i);
     slowest = std::max(slowest, rank);
     if (trial.chunks() == p && r > 0)
       slowest = std::max(slowest, (before + rank) / 2 + trial.message);
@@ -316,14 +325,15 @@ Seconds LayoutEstimate::pace(const Trial& trial) {
   for (std::size_t turn = 0; turn < trial.chunks(); turn += p) {
     Seconds longest{};
     for (std::size_t i = turn; i < turn + p; ++i)
-      longest = std::max(longest, trial.chunk(i).both());
+      longest = std::max(longest, time(i));
     turns += longest;
   }
   return (slowest + turns) / 2;
 }
 
 // All micro-batches at the pace of the busiest rank, and filling and draining the pipeline: the
-// first micro-batch of a chunk per rank.
+// first micro-batch of a chunk per rank. Combined, the last rank has (v - 1) p + 1 passes of a
+// chunk each way that are no pairs, and waits for p - 1 of each of the others'.
 Seconds LayoutEstimate::passes(const Trial& trial) {
   const double p = trial.setting.layout.pipeline;
   const double m = static_cast<double>(trial.setting.micro_batches());
@@ -335,6 +345,9 @@ Seconds LayoutEstimate::passes(const Trial& trial) {
   for (std::size_t i = 0; i < trial.chunks(); ++i)
     once += trial.chunk(i).both();
   const double v = static_cast<double>(trial.chunks()) / p;
+  if (trial.setting.layout.schedule == Schedule::CombinedOneForwardOneBackward &&
+      trial.setting.mode == StepMode::Training)
+    return once + (m - ((v - 1) * p + 1) / v) * pace(trial) + travel;
   return once / v + (m - 1 / v) * pace(trial) + travel;
 }
 

@@ -156,11 +156,27 @@ private:
         consider(trial.layout);
       }
     trial.layout.virtual_stages = 1;
-    trial.layout.schedule = Schedule::DualPipe;
     if (setting_.stack->overlap.expert_pairs && setting_.stack->offload_layers == 0 &&
-        given.expert > 1 && pipeline % 2 == 0 && micro_batches % 2 == 0 &&
-        micro_batches >= std::int64_t{2} * pipeline)
-      consider(trial.layout);
+        given.expert > 1)
+      with_pairs(trial.layout, micro_batches);
+  }
+
+  // Forward and backward passes of two micro-batches beside one another.
+  void with_pairs(ParallelismSpec layout, std::int64_t micro_batches) {
+    const int pipeline = layout.pipeline;
+    layout.schedule = Schedule::DualPipe;
+    if (pipeline % 2 == 0 && micro_batches % 2 == 0 && micro_batches >= std::int64_t{2} * pipeline)
+      consider(layout);
+    layout.schedule = Schedule::CombinedOneForwardOneBackward;
+    if (layout.zero_stage >= 2)
+      return;
+    consider(layout);
+    for (const int virtual_stages : virtual_stages_tried)
+      if (micro_batches % pipeline == 0 &&
+          pipeline * virtual_stages <= setting_.model->layers + 2) {
+        layout.virtual_stages = virtual_stages;
+        consider(layout);
+      }
   }
 
   void consider(const ParallelismSpec& layout) {

@@ -239,7 +239,8 @@ template <class V> void fields(V& v, OverlapSpec& s) {
     "A forward and a backward pass of two micro-batches run as one, so that dispatch and combine "
     "of "
     "each run under the computation of the other: the schedules dualpipe, dualpipe-v and "
-    "1f1b-combined are made of such pairs and need true; searches for a layout then try dualpipe.");
+    "1f1b-combined are made of such pairs and need true; searches for a layout then try dualpipe "
+    "and 1f1b-combined.");
 }
 template <class V> void fields(V& v, ShardingSpec& s) {
   v("zero_stage", s.zero_stage, zero_stages,

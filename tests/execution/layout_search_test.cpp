@@ -66,9 +66,13 @@ struct Case {
                 p.schedule = Schedule::DualPipe;
                 p.virtual_stages = 1;
                 attempt(p);
-                p.schedule = Schedule::OneForwardOneBackward;
-                for (; p.virtual_stages * p.pipeline <= model.layers + 2; ++p.virtual_stages)
-                  attempt(p);
+                for (const Schedule schedule :
+                     {Schedule::OneForwardOneBackward, Schedule::CombinedOneForwardOneBackward}) {
+                  p.schedule = schedule;
+                  for (p.virtual_stages = 1; p.virtual_stages * p.pipeline <= model.layers + 2;
+                       ++p.virtual_stages)
+                    attempt(p);
+                }
               }
   }
 };
