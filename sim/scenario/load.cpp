@@ -131,6 +131,7 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
   Loaded loaded;
   loaded.file = file;
   loaded.cases = std::move(composed->cases);
+  loaded.changed_after_published = std::move(composed->changed_after_published);
   record_places(composed->root, "", loaded.locations);
   loaded.scenario.reliability.name = "none";
   loaded.scenario.reliability.spec.title = "none";
