@@ -269,6 +269,7 @@ struct Simulation::State {
     base.scenario = loaded.scenario;
     base.parameters = workload::parameters(loaded.scenario.model.spec);
     base.weak_inputs = loaded.weak_inputs;
+    base.changed_after_published = loaded.changed_after_published;
     base.export_controls = controls_of(loaded.scenario);
     base.h100 = h100_equivalents(loaded.scenario.cluster, options.catalog_directory);
     if (!loaded.scenario.probes.empty())

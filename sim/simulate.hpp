@@ -44,6 +44,7 @@ struct Result {
   std::vector<economics::PoolControl> export_controls; // where the scenario asks
   Date finish_date;                                    // unknown without calendar.start
   std::vector<scenario::WeakInput> weak_inputs;
+  std::vector<std::string> changed_after_published; // keys: the run is not the published one
   // The run this one builds on, simulated too; not counted. Null without builds_on.
   std::shared_ptr<const Result> builds_on;
 };

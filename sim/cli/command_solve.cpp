@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/cli/options.hpp"
 #include "sim/report/goal_writer.hpp"
-#include "sim/report/table_writer.hpp"
 #include "sim/study/goal_seek.hpp"
 
 namespace sim::cli {
@@ -53,14 +52,22 @@ Outcome solve_command(const Command& command, const std::vector<std::string>& ar
 
   const scenario::Loaded loaded = scenario::load(request.file, request.load);
   const study::GoalOutcome found = located(loaded, [&] { return study::seek(request); });
-  const std::string& until = request.goal.until;
-  const report::GoalAnswer answer{
-      loaded.scenario.name, report::scope_text(loaded.scenario, found.convention),
-      request.goal.vary,    until,
-      found.solution,       found.quantity,
-      found.unit,           found.value,
-      found.limit,          found.beyond,
-      found.value_beyond,   found.simulated};
+  report::GoalAnswer answer;
+  answer.scenario = loaded.scenario.name;
+  answer.scope = found.scope;
+  answer.vary = request.goal.vary;
+  answer.until = request.goal.until;
+  answer.solution = found.solution;
+  answer.quantity = found.quantity;
+  answer.unit = found.unit;
+  answer.value = found.value;
+  answer.limit = found.limit;
+  answer.beyond = found.beyond;
+  answer.value_beyond = found.value_beyond;
+  answer.passed_over = found.passed_over;
+  answer.nearest_passed_over = found.nearest_passed_over;
+  answer.why_not = found.why_not;
+  answer.simulated = found.simulated;
   Outcome outcome;
   outcome.text = format == Format::Json ? report::goal_json(answer) : report::goal_text(answer);
   return outcome;

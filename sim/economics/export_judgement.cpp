@@ -129,6 +129,20 @@ void add_caps(const RuleFinding& finding, const ExportFigures& chip, Judgement& 
   }
 }
 
+// Unknown where a rule with a surcharge may cover the chip.
+void set_surcharge(Judgement& judgement) {
+  judgement.surcharge = 0;
+  for (const auto* findings : {&judgement.law_findings, &judgement.in_practice})
+    for (const RuleFinding& finding : *findings) {
+      if (!finding.rule.surcharge || finding.covers == Verdict::No)
+        continue;
+      if (finding.covers == Verdict::Unknown || !judgement.surcharge)
+        judgement.surcharge.reset();
+      else
+        *judgement.surcharge += *finding.rule.surcharge;
+    }
+}
+
 void set_purchasable(const ExportFigures& chip, Date date, Judgement& judgement) {
   const auto of_law = [&] {
     switch (judgement.law) {
@@ -219,10 +233,7 @@ Judgement judge(const RuleBook& book, const ExportFigures& chip, const ExportQue
   decide(judgement);
   for (const RuleFinding& finding : judgement.law_findings)
     add_caps(finding, chip, judgement);
-  for (const auto* findings : {&judgement.law_findings, &judgement.in_practice})
-    for (const RuleFinding& finding : *findings)
-      if (finding.covers == Verdict::Yes)
-        judgement.surcharge += finding.rule.surcharge.value_or(0);
+  set_surcharge(judgement);
   if (const Date oldest = oldest_rule(book); question.date < oldest)
     judgement.why =
         "the oldest rule of the book is of " + to_text(oldest) + "; what held before is not in it";
@@ -230,6 +241,8 @@ Judgement judge(const RuleBook& book, const ExportFigures& chip, const ExportQue
     judgement.law = LawStatus::Unknown;
     judgement.rule.clear();
     judgement.why = "the newest rule of the book is of " + to_text(newest);
+    judgement.surcharge.reset();
+    judgement.after_newest_rule = true;
   }
   if (const std::string why = not_modelled(book, chip, question); !why.empty()) {
     judgement.law = LawStatus::NotModelled;

@@ -48,7 +48,8 @@ struct Judgement {
   std::vector<RuleFinding> in_practice, buyer_side; // those that cover the chip
   std::vector<CapFinding> caps;
   Purchasable purchasable = Purchasable::Yes;
-  double surcharge = 0; // sum over rules that cover the chip
+  std::optional<double> surcharge = 0; // sum over rules that cover the chip; empty: unknown
+  bool after_newest_rule = false;      // the day: what is found held when the book ended
 };
 
 bool includes(const PlacesSpec& places, const std::string& country);

@@ -48,6 +48,8 @@ ordered_json compared_json(const Compared& c) {
                               {"simulated", row.simulated}};
     if (row.error_percent)
       published["error_percent"] = *row.error_percent;
+    if (!row.changed.empty())
+      published["changed"] = row.changed;
     object["published"].push_back(std::move(published));
   }
   if (c.validity)

@@ -165,14 +165,19 @@ std::string chips_text(const std::vector<Compared>& compared) {
 std::string published_text(const std::vector<Compared>& compared) {
   TextTable table({"Published", "run", "published", "simulated", "error", "role"}, 2);
   bool any = false;
-  for (const Compared& c : compared)
-    for (const PublishedRow& row : published_rows(c.result)) {
+  std::string notes;
+  for (const Compared& c : compared) {
+    const std::vector<PublishedRow> rows = published_rows(c.result);
+    if (const std::string other_run = other_run_text(rows); !other_run.empty())
+      notes += wrapped("  " + c.label + ": " + other_run, 4);
+    for (const PublishedRow& row : rows) {
       any = true;
       table.add({row.quantity, c.label, significant(row.published), significant(row.simulated),
                  row.error_percent ? percent(*row.error_percent) : "",
                  std::string(name_of(row.role))});
     }
-  return any ? "\n" + table.text() : "";
+  }
+  return any ? "\n" + table.text() + notes : "";
 }
 
 // What export rules say of each, where it asks.

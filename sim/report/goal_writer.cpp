@@ -27,6 +27,11 @@ std::string goal_text(const GoalAnswer& a) {
     out += wrapped("  at " + a.beyond + " it is " + with_unit(*a.value_beyond, a.unit), 4);
   else
     out += wrapped("  nothing beyond can be", 4);
+  if (a.passed_over > 0)
+    out += wrapped("  " + std::to_string(a.passed_over) +
+                       (a.value_beyond ? " in between" : " others") + " cannot be; " +
+                       a.nearest_passed_over + ": " + a.why_not,
+                   4);
   if (a.unit == "USD")
     out += wrapped("  USD: " + a.scope, 4);
   return out + "  " + std::to_string(a.simulated) + " runs\n";
@@ -42,6 +47,9 @@ std::string goal_json(const GoalAnswer& a) {
     object["beyond"] = a.beyond;
     object["value_beyond"] = *a.value_beyond;
   }
+  if (a.passed_over > 0)
+    object["passed_over"] = {
+        {"count", a.passed_over}, {"nearest", a.nearest_passed_over}, {"why", a.why_not}};
   return json_text(object);
 }
 

@@ -15,6 +15,8 @@ struct GoalAnswer {
   double value = 0, limit = 0;
   std::string beyond; // empty: nothing beyond can be
   std::optional<double> value_beyond;
+  std::size_t passed_over = 0; // between the two, or beyond the solution: cannot be
+  std::string nearest_passed_over, why_not;
   std::size_t simulated = 0;
 };
 std::string goal_text(const GoalAnswer& answer);

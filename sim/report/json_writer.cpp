@@ -4,6 +4,7 @@
 #include "sim/report/quantities.hpp"
 #include "sim/report/rules_writer.hpp"
 #include "sim/report/uncertainty_writer.hpp"
+#include "sim/report/warnings.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -134,6 +135,8 @@ ordered_json published_of(const Result& result) {
                           {"simulated", row.simulated}};
     if (row.error_percent)
       entry["error_percent"] = *row.error_percent;
+    if (!row.changed.empty())
+      entry["changed"] = row.changed;
     entry["source"] = row.source;
     rows.push_back(std::move(entry));
   }
@@ -209,6 +212,8 @@ ordered_json to_json(const Result& result) {
   if (result.builds_on)
     object["builds_on"] = builds_on_of(*result.builds_on);
   object["published"] = published_of(result);
+  if (const std::vector<std::string> all = warnings(result); !all.empty())
+    object["warnings"] = all;
   object["weak_inputs"] = weak_inputs_of(result);
   object["substitutions"] = result.run.substitutions;
   if (!result.export_controls.empty())

@@ -238,6 +238,42 @@ void check_quantities(const scenario::Loaded& loaded) {
     throw ScenarioError(std::move(diagnostics));
 }
 
+namespace {
+
+// Of the keys that were changed after a value was published, those that it may hang on.
+std::vector<std::string> changes_of(const std::string& quantity,
+                                    const std::vector<std::string>& changed) {
+  const auto about = [&](const char* word) { return quantity.find(word) != std::string::npos; };
+  const bool priced = about("usd") || about("energy") || about("carbon");
+  std::vector<std::string> found;
+  for (const std::string& key : changed) {
+    const std::string root = key.substr(0, key.find('.'));
+    bool matters = priced && (root == "price" || root == "calendar");
+    for (const char* part : {"cluster", "model", "stack", "parallelism", "stages", "probes",
+                             "reliability", "checkpoint"})
+      matters = matters || root == part;
+    if (matters && std::find(found.begin(), found.end(), key) == found.end())
+      found.push_back(key);
+  }
+  return found;
+}
+
+} // namespace
+
+std::string other_run_text(const std::vector<PublishedRow>& rows) {
+  std::vector<std::string> keys;
+  for (const PublishedRow& row : rows)
+    for (const std::string& key : row.changed)
+      if (std::find(keys.begin(), keys.end(), key) == keys.end())
+        keys.push_back(key);
+  std::string list;
+  for (const std::string& key : keys)
+    list += (list.empty() ? "" : ", ") + key;
+  return list.empty() ? ""
+                      : "not the published run in what hangs on " + list +
+                            ", changed since: no error is given there";
+}
+
 std::vector<PublishedRow> published_rows(const Result& result) {
   std::vector<PublishedRow> rows;
   for (const scenario::PublishedSpec& p : result.scenario.published) {
@@ -247,10 +283,15 @@ std::vector<PublishedRow> published_rows(const Result& result) {
                             "remove the row, or give what it needs");
     const ConvertedText published = convert(p.value, *simulated->column);
     SIM_ASSERT(published.value.has_value());
-    PublishedRow row{p.quantity,  p.source,         simulated->column->unit,
-                     p.role,      *published.value, simulated->value,
-                     std::nullopt};
-    if (p.role != scenario::PublishedRole::BackSolved && row.published != 0)
+    PublishedRow row{p.quantity,
+                     p.source,
+                     simulated->column->unit,
+                     p.role,
+                     *published.value,
+                     simulated->value,
+                     std::nullopt,
+                     changes_of(p.quantity, result.changed_after_published)};
+    if (p.role != scenario::PublishedRole::BackSolved && row.published != 0 && row.changed.empty())
       row.error_percent = 100 * (row.simulated - row.published) / row.published;
     rows.push_back(row);
   }
@@ -259,7 +300,7 @@ std::vector<PublishedRow> published_rows(const Result& result) {
 
 int held_out_rows(const std::vector<PublishedRow>& rows) {
   return static_cast<int>(std::count_if(rows.begin(), rows.end(), [](const PublishedRow& r) {
-    return r.role == scenario::PublishedRole::HeldOut;
+    return r.role == scenario::PublishedRole::HeldOut && r.changed.empty();
   }));
 }
 

@@ -47,9 +47,12 @@ struct PublishedRow {
   scenario::PublishedRole role = scenario::PublishedRole::HeldOut;
   double published = 0, simulated = 0;
   // 100 (simulated - published) / published. Empty for back-solved rows: an input was chosen to
-  // meet them.
+  // meet them; and where the run is another than the published one.
   std::optional<double> error_percent;
+  std::vector<std::string> changed; // keys that make it another run; empty: it is the published one
 };
+// "not the published run in what hangs on cluster.node, ..."; empty where it is that run.
+std::string other_run_text(const std::vector<PublishedRow>& rows);
 // Requires check_quantities. Throws InfeasibleError for a quantity without a value.
 std::vector<PublishedRow> published_rows(const Result& result);
 int held_out_rows(const std::vector<PublishedRow>& rows);

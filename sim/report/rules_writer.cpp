@@ -172,17 +172,22 @@ std::string chip_text(const RulesAnswer& answer, const RulesRow& row) {
     text += line("stock in place", "acquired " + to_text(*answer.acquired) + ": " +
                                        status_text(*row.law_when_acquired) +
                                        "; owning and using it is no export");
-  if (judgement.surcharge > 0)
-    text += line("surcharge", percent(100 * judgement.surcharge) + " of the price");
-  text += rows_text("in practice", judgement.in_practice);
-  text += rows_text("buyer's side", judgement.buyer_side);
+  if (judgement.surcharge != 0.0)
+    text += line("surcharge", judgement.surcharge
+                                  ? percent(100 * *judgement.surcharge) + " of the price"
+                                  : "unknown");
+  const bool later = judgement.after_newest_rule; // what follows held when the book ended
+  text += rows_text(later ? "last in practice" : "in practice", judgement.in_practice);
+  text += rows_text(later ? "buyer's side, last" : "buyer's side", judgement.buyer_side);
   text += caps_text(judgement.caps) + figures_text(judgement.figures);
   if (!row.uncertain.empty())
     text += line("uncertain", joined(row.uncertain, ", ") + "; " + draws_text(row));
   if (!row.assumed.empty())
     text += line("not published", joined(row.assumed, ", "));
   for (const RuleFinding& finding : judgement.law_findings)
-    text += line(&finding == &judgement.law_findings.front() ? "rules in force" : "",
+    text += line(&finding != &judgement.law_findings.front() ? ""
+                 : later                                     ? "newest known rules"
+                                                             : "rules in force",
                  finding.id + " (" + cover_text(finding) + "): " + finding.arithmetic);
   return text + not_advice + "\n";
 }
@@ -301,7 +306,7 @@ void add_judgement(const Judgement& judgement, ordered_json& object) {
   if (!judgement.why.empty())
     object["why"] = judgement.why;
   object["purchasable"] = name_of(judgement.purchasable);
-  object["surcharge"] = judgement.surcharge;
+  object["surcharge"] = optional_json(judgement.surcharge);
   object["figures"] = figures_json(judgement.figures);
   object["law"] = rules_json(judgement.law_findings);
   object["in_practice"] = rules_json(judgement.in_practice);

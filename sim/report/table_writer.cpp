@@ -8,6 +8,7 @@
 #include "sim/report/rules_writer.hpp"
 #include "sim/report/text_table.hpp"
 #include "sim/report/uncertainty_writer.hpp"
+#include "sim/report/warnings.hpp"
 
 #include <fmt/format.h>
 
@@ -266,9 +267,13 @@ std::string published_text(const Result& r) {
   }
   std::string out = table.text();
   const int held_out = held_out_rows(rows);
-  out += held_out == 0 ? "  calibrated reconstruction, 0 held-out quantities\n"
-                       : fmt::format("  {} held-out {}\n", held_out,
-                                     held_out == 1 ? "quantity" : "quantities");
+  if (held_out > 0)
+    out += fmt::format("  {} held-out {}\n", held_out, held_out == 1 ? "quantity" : "quantities");
+  else if (std::any_of(rows.begin(), rows.end(),
+                       [](const PublishedRow& row) { return row.changed.empty(); }))
+    out += "  calibrated reconstruction, 0 held-out quantities\n";
+  if (const std::string other_run = other_run_text(rows); !other_run.empty())
+    out += wrapped("  " + other_run, 4);
   for (const std::string& source : sources)
     out += wrapped("  source: " + source, 4);
   return out;
@@ -423,6 +428,7 @@ std::string write_table(const Result& result, const Uncertainty& uncertainty) {
       uncertainty.distributions ? distribution_text(result, *uncertainty.distributions) : "",
       uncertainty.sensitivity ? sensitivity_text(*uncertainty.sensitivity) : "",
       uncertainty.resources ? resources_text(*uncertainty.resources) : "",
+      list_text("Warnings", warnings(result)),
       published_text(result),
       uncertainty.validity ? validity_text(*uncertainty.validity) : "",
       weak_inputs_text(result.weak_inputs),

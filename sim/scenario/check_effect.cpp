@@ -24,6 +24,16 @@ bool met(const std::vector<std::string>& changed, const std::string& path) {
                      [&](const std::string& one) { return meets(one, path); });
 }
 
+// A section that is written out whole, as the canonical text does it, has keys that a person leaves
+// out: the title of an entry of the catalogue, the epochs of a stage without samples.
+bool is_whole(const std::map<std::string, Location>& places, const std::string& key) {
+  const bool entry = places.contains("stack.title") && !places.contains("stack.extends");
+  if (!key.starts_with("stages."))
+    return entry;
+  const std::size_t name = std::string("stages.").size();
+  return entry && places.contains(key.substr(0, key.find('.', name)) + ".epochs");
+}
+
 std::string key_of(const std::string& argument) { return argument.substr(0, argument.find('=')); }
 
 std::string list_of(const std::vector<std::string>& words) {
@@ -251,18 +261,22 @@ Written::Written(const std::map<std::string, Location>& places, const LoadOption
     : places_(places) {
   for (const std::string& set : options.sets)
     sets_.push_back(key_of(set));
-  for (const PlacedSet& set : options.placed_sets)
+  for (const PlacedSet& set : options.placed_sets) {
     axes_.push_back(key_of(set.argument));
+    axis_places_.push_back(set.place);
+  }
 }
 
 bool Written::by_axis(const std::string& key) const { return met(axes_, key); }
 
 bool Written::stands(const std::string& key, const std::vector<std::string>& depends_on) const {
-  if (!places_.contains(key))
+  const auto place = places_.find(key);
+  if (place == places_.end())
     return false;
-  const bool own_set = met(sets_, key) || met(axes_, key);
-  const bool whole = places_.contains("stack.title") && !places_.contains("stack.extends");
-  if (whole && !own_set)
+  const bool own_set =
+      place->second.file == "--set" ||
+      std::find(axis_places_.begin(), axis_places_.end(), place->second) != axis_places_.end();
+  if (is_whole(places_, key) && !own_set)
     return false;
   return std::none_of(depends_on.begin(), depends_on.end(), [&](const std::string& path) {
     return met(axes_, path) || (!own_set && met(sets_, path));

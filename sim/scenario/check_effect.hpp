@@ -33,6 +33,7 @@ public:
 private:
   const std::map<std::string, Location>& places_;
   std::vector<std::string> sets_, axes_; // key paths
+  std::vector<Location> axis_places_;
 };
 
 // Also refuses texts longer than the positions that a model has learned, unless an axis or a row

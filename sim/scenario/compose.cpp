@@ -33,6 +33,21 @@ void lay_over(Node& base, const Node& over) {
     list->items.insert(list->items.begin(), records.begin(), records.end());
 }
 
+// What `over` changes of the run whose published values stand in `base`; its own ones, or null, are
+// those of the run as changed.
+void note_changes(const Node& over, std::vector<std::string>& changed) {
+  if (over.find("published") != nullptr) {
+    changed.clear();
+    return;
+  }
+  for (const Member& member : over.members) {
+    if (!member.value.is_map())
+      changed.push_back(member.key);
+    for (const Member& inner : member.value.members)
+      changed.push_back(member.key + "." + inner.key);
+  }
+}
+
 void mark_provenance(Node& root, ProvenanceBook& book, Findings& findings) {
   if (const Node* list = root.find("provenance")) {
     const Node copy = *list;
@@ -73,10 +88,15 @@ public:
     }
     std::optional<Node> base_root = read_document(base_file, findings_, &from.location);
     std::optional<Node> base = base_root ? whole(std::move(*base_root), base_file) : std::nullopt;
-    if (base)
+    if (base) {
+      note_changes(root, changed_);
       lay_over(*base, root);
+    }
     return base;
   }
+
+  // After `published` was written, by the files that extend that one.
+  [[nodiscard]] const std::vector<std::string>& changed() const { return changed_; }
 
   void set_first_file(const std::string& file) {
     first_directory_ = std::filesystem::path(file).parent_path();
@@ -98,11 +118,12 @@ private:
   Findings& findings_;
   std::vector<std::string> chain_; // files that extend the current one
   std::filesystem::path first_directory_;
+  std::vector<std::string> changed_;
 };
 
 // Takes the cases out of the tree and lays the chosen one over it.
 std::vector<std::string> take_cases(Node& root, const std::string& chosen, ProvenanceBook& book,
-                                    Findings& findings) {
+                                    Findings& findings, std::vector<std::string>& changed) {
   std::vector<std::string> names;
   Node cases;
   if (const Node* found = root.find("cases")) {
@@ -125,6 +146,7 @@ std::vector<std::string> take_cases(Node& root, const std::string& chosen, Prove
                  "write {key: value}");
   else {
     mark_provenance(*overlay, book, findings);
+    note_changes(*overlay, changed);
     lay_over(root, *overlay);
   }
   return names;
@@ -146,12 +168,24 @@ std::optional<Composed> compose(Node document, const std::string& file, const Lo
   std::optional<Node> root = composer.whole(std::move(document), file);
   if (!root)
     return std::nullopt;
-  Composed composed{std::move(*root), {}};
-  composed.cases = take_cases(composed.root, options.case_name, book, findings);
-  for (const std::string& argument : options.sets)
+  Composed composed{std::move(*root), {}, composer.changed()};
+  std::vector<std::string>& changed = composed.changed_after_published;
+  composed.cases = take_cases(composed.root, options.case_name, book, findings, changed);
+  const auto note = [&](const std::string& argument) {
+    const std::string key = argument.substr(0, argument.find('='));
+    if (key == "published" || key.starts_with("published."))
+      changed.clear();
+    else
+      changed.push_back(key);
+  };
+  for (const std::string& argument : options.sets) {
     set_value(composed.root, argument, findings);
-  for (const PlacedSet& set : options.placed_sets)
+    note(argument);
+  }
+  for (const PlacedSet& set : options.placed_sets) {
     set_value(composed.root, set.argument, findings, &set);
+    note(set.argument);
+  }
   if (findings.empty()) // otherwise a path that leads nowhere has been reported where it stands
     drop_stale_provenance(composed.root);
   return composed;

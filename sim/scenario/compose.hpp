@@ -16,6 +16,9 @@ namespace sim::scenario {
 struct Composed {
   Node root;                      // without the keys `extends` and `cases`
   std::vector<std::string> cases; // names, in the order written
+  // Keys that were changed after `published` was written: by a file that extends that one, a case,
+  // --set or an axis.
+  std::vector<std::string> changed_after_published;
 };
 
 // Empty when no tree can be made. Lists of provenance and nothing else are joined across files; a

@@ -6,6 +6,7 @@
 #include "sim/scenario/catalogue.hpp"
 #include "sim/scenario/check.hpp"
 #include "sim/scenario/check_effect.hpp"
+#include "sim/scenario/check_loop_effect.hpp"
 #include "sim/scenario/compose.hpp"
 #include "sim/scenario/document.hpp"
 #include "sim/scenario/entries.hpp"
@@ -130,6 +131,7 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
   Loaded loaded;
   loaded.file = file;
   loaded.cases = std::move(composed->cases);
+  loaded.changed_after_published = std::move(composed->changed_after_published);
   record_places(composed->root, "", loaded.locations);
   loaded.scenario.reliability.name = "none";
   loaded.scenario.reliability.spec.title = "none";
@@ -142,12 +144,15 @@ Loaded load_document(std::optional<Node> document, const std::string& file,
       loaded.scenario, composed->root, [&](const std::string& path) { return loaded.locate(path); },
       findings);
   check_builds_on(loaded, findings);
-  if (findings.empty())
-    check_effects(
-        loaded.scenario, Written(loaded.locations, options),
-        [&](const std::string& path, const std::string& message, const std::string& remedy) {
-          findings.add(loaded.locate(path), path + ": " + message, remedy);
-        });
+  if (findings.empty()) {
+    const Written written(loaded.locations, options);
+    const Say say = [&](const std::string& path, const std::string& message,
+                        const std::string& remedy) {
+      findings.add(loaded.locate(path), path + ": " + message, remedy);
+    };
+    check_effects(loaded.scenario, written, say);
+    check_loop_effects(loaded.scenario, written, say);
+  }
   if (findings.empty())
     read_economics(loaded.scenario, catalogue, entries, loaded, book, findings);
   findings.raise();

@@ -64,6 +64,7 @@ struct Loaded {
   std::vector<WeakInput> weak_inputs;
   std::vector<Input> inputs;      // in the order read, where LoadOptions asked for them
   std::vector<std::string> cases; // names that LoadOptions::case_name can take
+  std::vector<std::string> changed_after_published; // keys, compose.hpp
   // Uncertain numbers: "model.layers", or with the entry they stand in "accelerators/h20-96:
   // power".
   std::vector<std::string> uncertain_inputs; // each once, in the order read

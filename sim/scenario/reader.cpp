@@ -74,7 +74,9 @@ void Reader::note(const Node& leaf, bool number, const std::string& path) {
 
 void Reader::missing(const Node& map, const std::string& path, const std::string& key,
                      const std::string& help) {
-  findings_.add(map.location, "the key '" + join_path(path, key) + "' is missing", help);
+  const std::string meaning = help.substr(0, help.size() - (help.ends_with('.') ? 1 : 0));
+  findings_.add(map.location, "the key '" + join_path(path, key) + "' is missing",
+                "write " + key + ": ..." + (meaning.empty() ? "" : " (" + meaning + ")"));
 }
 
 void Reader::check_keys(const Node& map, const std::string& path,

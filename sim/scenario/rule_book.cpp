@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/scenario/rule_book.hpp"
 
+#include "sim/base/country.hpp"
 #include "sim/economics/spec.hpp"
 #include "sim/scenario/reader.hpp"
 
@@ -27,13 +28,76 @@ std::string without_mark(const std::string& name) {
   return name.ends_with(changed) ? name.substr(0, name.size() - changed.size()) : name;
 }
 
+// What a rule of the scenario cannot mean: places and chips that nobody knows, or none at all.
+class RuleChecker {
+public:
+  RuleChecker(const Scenario& scenario, const Catalogue& catalogue, const Loaded& loaded,
+              Findings& findings)
+      : scenario_(scenario), chips_(catalogue.names("accelerators")), loaded_(loaded),
+        findings_(findings) {}
+
+  void check(const economics::ExportRuleSpec& rule, const std::string& path) {
+    const auto empty = [](const economics::PlacesSpec& places) {
+      return !places.everywhere && places.groups.empty() && places.countries.empty();
+    };
+    if (empty(rule.destinations) && empty(rule.buyer_headquarters))
+      say(path, "it is about no place, so it covers nothing",
+          "write destinations: {countries: [CN]}, or {everywhere: true}");
+    countries(rule.destinations, path + ".destinations");
+    countries(rule.buyer_headquarters, path + ".buyer_headquarters");
+    for (std::size_t i = 0; i < rule.effect_at.size(); ++i)
+      countries(rule.effect_at[i].places, path + ".effect_at." + std::to_string(i) + ".places");
+    predicate(rule.predicate, path + ".predicate");
+    for (const economics::ExceptionSpec& exception : rule.exceptions)
+      predicate(exception.predicate, path + ".exceptions." + exception.name + ".predicate");
+    std::vector<std::string> rules;
+    for (const auto& entry : scenario_.rule_book.rules)
+      rules.push_back(entry.first);
+    for (std::size_t i = 0; i < rule.replaces.size(); ++i)
+      if (!scenario_.rule_book.rules.contains(rule.replaces[i]))
+        say(path + ".replaces." + std::to_string(i),
+            "there is no export rule '" + rule.replaces[i] + "'",
+            suggestion(rule.replaces[i], rules));
+  }
+
+private:
+  void say(const std::string& path, const std::string& message, const std::string& remedy) {
+    findings_.add(loaded_.locate(path), path + ": " + message, remedy);
+  }
+
+  void countries(const economics::PlacesSpec& places, const std::string& path) {
+    for (const auto& [key, list] : {std::pair{".countries.", &places.countries},
+                                    std::pair{".except_countries.", &places.except_countries}})
+      for (std::size_t i = 0; i < list->size(); ++i)
+        if (!is_country((*list)[i]))
+          say(path + key + std::to_string(i), "'" + (*list)[i] + "' is no country code",
+              "write two letters of ISO 3166, such as CN");
+  }
+
+  void predicate(const economics::PredicateSpec& predicate, const std::string& path) {
+    for (const auto& [key, list] :
+         {std::pair{".all_of.", &predicate.all_of}, std::pair{".any_of.", &predicate.any_of},
+          std::pair{".exempt.", &predicate.exempt}})
+      for (std::size_t i = 0; i < list->size(); ++i)
+        for (const std::string& chip : (*list)[i].chips)
+          if (std::find(chips_.begin(), chips_.end(), chip) == chips_.end())
+            say(path + key + std::to_string(i) + ".chips",
+                "the catalogue has no accelerator '" + chip + "'", suggestion(chip, chips_));
+  }
+
+  const Scenario& scenario_;
+  std::vector<std::string> chips_;
+  const Loaded& loaded_;
+  Findings& findings_;
+};
+
 // The scenario's own rules; one of the same name takes a rule's place.
 void lay_over(Scenario& scenario, const Loaded& loaded, Findings& findings) {
   const auto& own = scenario.export_controls->rules;
   for (std::size_t i = 0; i < own.size(); ++i) {
     if (own[i].name.empty())
       findings.add(loaded.locate("export_controls.rules." + std::to_string(i)),
-                   "export_controls.rules: a rule without name",
+                   "export_controls.rules." + std::to_string(i) + ": a rule without name",
                    "write {name: what-if, title: ...}, or {extends: rule of the catalogue, ...}");
     else
       scenario.rule_book.rules[without_mark(own[i].name)] = own[i].spec;
@@ -120,6 +184,10 @@ void read_economics(Scenario& scenario, const Catalogue& catalogue, Entries& ent
   if (scenario.export_controls) {
     scenario.rule_book = read_rule_book(catalogue, entries, findings);
     lay_over(scenario, loaded, findings);
+    RuleChecker checker(scenario, catalogue, loaded, findings);
+    const auto& own = scenario.export_controls->rules;
+    for (std::size_t i = 0; i < own.size(); ++i)
+      checker.check(own[i].spec, "export_controls.rules." + std::to_string(i));
   }
   if (scenario.price.market.empty())
     return;

@@ -3,13 +3,16 @@
 
 #include "sim/base/quantity_text.hpp"
 #include "sim/report/quantities.hpp"
+#include "sim/report/table_writer.hpp"
 #include "sim/report/text_table.hpp"
 #include "sim/simulate.hpp"
 #include "sim/study/monotone_search.hpp"
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
+#include <vector>
 
 namespace sim::study {
 namespace {
@@ -97,12 +100,18 @@ public:
     outcome.solution = now_.with(crossing.meets);
     outcome.value = search.value(crossing.meets);
     outcome.quantity = until_.quantity;
-    outcome.convention = convention_;
+    outcome.scope = report::scope_text(
+        scenario::load(request_.file, varied(crossing.meets)).scenario, convention_);
     outcome.limit = limit_;
     outcome.unit = column_->unit;
     if (crossing.fails) {
       outcome.beyond = now_.with(*crossing.fails);
       outcome.value_beyond = search.value(*crossing.fails);
+    }
+    if (const std::vector<double> none = search.passed_over(); !none.empty()) {
+      outcome.passed_over = none.size();
+      outcome.nearest_passed_over = now_.with(none.front());
+      outcome.why_not = why_not_.at(none.front());
     }
     outcome.simulated = search.asked();
     return outcome;
@@ -137,12 +146,16 @@ private:
   // Empty: out of the key's range, or no such run can be.
   std::optional<double> value_at(double x) {
     try {
-      return value_of(varied(x));
+      const std::optional<double> value = value_of(varied(x));
+      if (value)
+        return value;
+      last_why_not_ = until_.quantity + " has no value there";
     } catch (const ScenarioError& error) {
-      why_not_ = error.diagnostics().front().message;
+      last_why_not_ = error.diagnostics().front().message;
     } catch (const InfeasibleError& error) {
-      why_not_ = error.path() + ": " + error.message();
+      last_why_not_ = error.path() + ": " + error.message();
     }
+    why_not_[x] = last_why_not_;
     return std::nullopt;
   }
 
@@ -200,12 +213,12 @@ private:
   [[noreturn]] void fail(SearchEnd end, const MonotoneSearch& search) {
     switch (end) {
     case SearchEnd::NoValue:
-      throw InfeasibleError(goal_.vary,
-                            "no run can be at or around " + now_.with(now_.value) + ": " + why_not_,
-                            "another start, or another step");
+      throw InfeasibleError(
+          goal_.vary, "no run can be at or around " + now_.with(now_.value) + ": " + last_why_not_,
+          "another start, or another step");
     case SearchEnd::Alone:
       throw InfeasibleError(
-          goal_.vary, "no run can be around " + now_.with(now_.value) + ": " + why_not_,
+          goal_.vary, "no run can be around " + now_.with(now_.value) + ": " + last_why_not_,
           "leave to the program what follows from the key (parallelism: {data: null}, or auto), or "
           "give a step");
     case SearchEnd::Constant:
@@ -233,7 +246,8 @@ private:
   const report::ColumnText* column_ = nullptr;
   Number now_;
   double limit_ = 0;
-  std::string convention_, why_not_;
+  std::string convention_, last_why_not_;
+  std::map<double, std::string> why_not_; // by value of the key
 };
 
 } // namespace

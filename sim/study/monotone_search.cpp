@@ -152,6 +152,18 @@ void MonotoneSearch::narrow() {
     }
 }
 
+std::vector<double> MonotoneSearch::passed_over() const {
+  const double met = crossing_.meets, failed = crossing_.fails.value_or(met);
+  std::vector<double> found;
+  for (const auto& [argument, value] : values_)
+    if (!value && (!crossing_.fails ||
+                   (argument > std::min(met, failed) && argument < std::max(met, failed))))
+      found.push_back(argument);
+  std::stable_sort(found.begin(), found.end(),
+                   [&](double a, double b) { return std::abs(a - met) < std::abs(b - met); });
+  return found;
+}
+
 // Over everything that was asked.
 bool MonotoneSearch::monotone() {
   std::vector<std::pair<double, double>> known;

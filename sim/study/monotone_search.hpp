@@ -8,6 +8,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <vector>
 
 namespace sim::study {
 
@@ -41,6 +42,9 @@ public:
   [[nodiscard]] const Crossing& crossing() const { return crossing_; }
   [[nodiscard]] double last() const { return last_; }       // OutOfReach: the nearest
   [[nodiscard]] double culprit() const { return culprit_; } // NotMonotone
+  // What was asked without getting a value: between the two sides of the crossing, or, with nothing
+  // on the other, anywhere; the nearest to `meets` first.
+  [[nodiscard]] std::vector<double> passed_over() const;
   [[nodiscard]] std::size_t asked() const { return values_.size(); }
   [[nodiscard]] double value(double argument) const { return *values_.at(argument); }
 

@@ -38,6 +38,33 @@ void add(engine::Fingerprint& course, const UnitWork& work) {
       course.add(share);
 }
 
+// Whether the given layout fills the GPUs that spares leave, and divides the batch of a stage whose
+// batches are not rounded up.
+bool divides(const StageContext& context) {
+  const Auto<plan::ParallelismSpec>& given =
+      context.stage.parallelism.value_or(context.input.parallelism);
+  if (!given.given || context.stage.kind == StageKind::Inference)
+    return true;
+  const plan::ParallelismSpec& layout = *given.given;
+  const std::int64_t degrees = std::int64_t{layout.tensor} * layout.pipeline * layout.context;
+  const std::int64_t data = context.pool.gpus / std::max<std::int64_t>(1, degrees);
+  if (data == 0 || data * degrees != context.pool.gpus || (layout.data > 0 && layout.data != data))
+    return false;
+  return context.stage.kind == StageKind::ReinforcementLearning ||
+         context.stage.batch.end % (data * layout.micro_batch) == 0;
+}
+
+// What spares leave may be the reason that something does not divide.
+InfeasibleError beside_spares(const StageContext& context, const InfeasibleError& error) {
+  const std::int64_t spares = context.pool.spare_nodes;
+  if (spares == 0 || divides(context))
+    return error;
+  return {error.path(),
+          fmt::format("{}, as {} of {} nodes {} set aside", error.message(), spares,
+                      context.pool.spec->nodes + spares, spares == 1 ? "is" : "are"),
+          error.remedy() + ", or other reliability.recovery.spares"};
+}
+
 // Rooms below know no stages: their "stages" becomes this stage's key.
 PreparedStage prepare_named(StageContext& context) {
   try {
@@ -54,9 +81,10 @@ PreparedStage prepare_named(StageContext& context) {
     prepared.job.timeline = context.input.timeline;
     prepared.fingerprint = context.course.value();
     return prepared;
-  } catch (const InfeasibleError& error) {
+  } catch (const InfeasibleError& found) {
+    const InfeasibleError error = beside_spares(context, found);
     if (error.path() != "stages" && !error.path().empty())
-      throw;
+      throw InfeasibleError(error);
     throw InfeasibleError("stages." + context.stage.name,
                           fmt::format("stage {}: {}", context.stage.name, error.message()),
                           error.remedy());

@@ -180,7 +180,7 @@ template <class V> void placement_fields(V& v, ReinforcementSpec& s) {
   v("rollout_nodes", s.rollout_nodes, non_negative,
     "Nodes of the stage's own pool that generate, instead of rollout_pool.");
   v("max_staleness", s.max_staleness, Rule{.low = 1, .high = 1e6},
-    "asynchronous: versions of the weights that a rollout may run ahead.");
+    "asynchronous, with partial_rollouts: versions of the weights that a rollout may run ahead.");
   v("partial_rollouts", s.partial_rollouts, anything,
     "Responses go on under newer weights, their keys and values computed anew.");
   v("over_provisioning", s.over_provisioning, Rule{.low = 0, .high = 100},

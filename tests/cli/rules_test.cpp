@@ -72,7 +72,15 @@ TEST_CASE("questions of a rule: headquarters, stock in place, network, what-ifs,
   CHECK(stock["chips"][0]["stock_in_place"]["status_then"] == "no-licence-found");
   CHECK(rules("h100-sxm --date 2024-06-01 --destination CN --access cloud")["chips"][0]["status"] ==
         "not-modelled");
-  CHECK(rules("h20-96 --date 2027-01-01 --destination CN")["chips"][0]["status"] == "unknown");
+  const json far = rules("h20-96 --date 2027-01-01 --destination CN");
+  CHECK(far["chips"][0]["status"] == "unknown");
+  CHECK(far["chips"][0]["surcharge"].is_null());
+  const std::string far_text = trainfare("rules h20-96 --date 2027-01-01 --destination CN").out;
+  CHECK(contains(far_text, "  surcharge             unknown\n"));
+  CHECK_FALSE(contains(far_text, "15.0 %"));
+  CHECK_FALSE(contains(far_text, "in force"));
+  CHECK(contains(trainfare("rules h20-96 --date 2026-05-31 --destination CN").out,
+                 "  surcharge             15.0 % of the price\n"));
   CHECK(
       rules("h20-96 --date 2027-01-01 --destination CN --assume-unchanged")["chips"][0]["short"] ==
       "licence");

@@ -125,7 +125,14 @@ TEST_CASE("solve: a closed form from the command line, and its errors") {
   CHECK(std::strtod(j["solution"].get<std::string>().c_str(), nullptr) ==
         Approx(1e5 / gpu_hours["gpu_hours"].get<double>()).epsilon(2e-6));
   CHECK(j["value_beyond"].get<double>() > 1e5);
+  CHECK(contains(j["scope"].get<std::string>(),
+                 "rental at " + j["solution"].get<std::string>().substr(0, 8)));
   CHECK(trainfare("solve '" + minimal + "' --vary price.rental").exit_code == 2);
+  // From 8 nodes: the next fewer that divide the batch take too long.
+  const Ran nodes = trainfare("solve '" + minimal +
+                              "' --vary cluster.nodes --until 'totals.wall_clock_hours <= 100 h'");
+  CHECK(contains(nodes.out, "cluster.nodes = 64\n"));
+  CHECK(contains(nodes.out, "  31 in between cannot be; 63: "));
   const Ran reach = trainfare("solve '" + minimal +
                               "' --vary cluster.node.accelerator.memory_bandwidth --until "
                               "'totals.wall_clock_hours <= 1 h'");

@@ -217,7 +217,27 @@ TEST_CASE("practice and the buyer's side never change what the law says") {
   CHECK(judgement.law == LawStatus::NoLicenceFound);
   CHECK(judgement.in_practice.size() == 1);
   CHECK(judgement.buyer_side.size() == 1);
-  CHECK(judgement.surcharge == Approx(0.15)); // practice only
+  REQUIRE(judgement.surcharge);
+  CHECK(*judgement.surcharge == Approx(0.15)); // practice only
+}
+
+TEST_CASE("surcharges of rules that cover a chip add up; one that may cover it makes it unknown") {
+  RuleBook book;
+  book.rules["duty"] = rule(start, {tpp_at_least(100)}, LawStatus::NoLicenceFound);
+  book.rules["duty"].surcharge = 0.25;
+  book.rules["share"] = book.rules["duty"];
+  book.rules["share"].track = Track::InPractice;
+  book.rules["share"].surcharge = 0.15;
+  const auto surcharge = [&](const ExportQuestion& asked) {
+    return judge(book, figures(300, 600), asked).surcharge;
+  };
+  CHECK(surcharge(question(start)) == std::optional(0.25 + 0.15));
+  CHECK_FALSE(surcharge(question(after)).has_value()); // beyond the newest rule
+  ExportQuestion unchanged = question(after);
+  unchanged.assume_unchanged = true;
+  CHECK(surcharge(unchanged) == std::optional(0.25 + 0.15));
+  book.rules["duty"].conditions.sold_in_us = true; // not known of the chip
+  CHECK_FALSE(surcharge(question(start)).has_value());
 }
 
 TEST_CASE("caps count whole chips of what the rule controls, and nothing else") {

@@ -2,6 +2,7 @@
 #include "sim/base/quantity_text.hpp"
 #include "sim/report/columns.hpp"
 #include "sim/report/quantities.hpp"
+#include "sim/report/warnings.hpp"
 #include "tests/report/hand_made_result.hpp"
 
 #include <catch2/catch.hpp>
@@ -156,6 +157,47 @@ TEST_CASE("published rows: held-out and fitted have an error, back-solved has no
   CHECK(rows[2].published == 0.5);
   CHECK(rows[2].error_percent.value() == Approx(100));
   CHECK(report::held_out_rows(rows) == 1);
+  CHECK(report::other_run_text(rows).empty());
+}
+
+TEST_CASE("of another run than the published one no error is given, and what was changed is told") {
+  Result r = hand_made::result_with_publications();
+  r.changed_after_published = {"description", "price.rental"};
+  auto rows = report::published_rows(r);
+  CHECK(rows[0].changed.empty()); // GPU-hours have no price
+  CHECK(rows[0].error_percent.has_value());
+  CHECK(rows[1].changed == std::vector<std::string>{"price.rental"});
+  r.changed_after_published = {"cluster.node", "cluster.node", "stack.precision.gemm"};
+  rows = report::published_rows(r);
+  for (const report::PublishedRow& row : rows) {
+    CHECK(row.changed == std::vector<std::string>{"cluster.node", "stack.precision.gemm"});
+    CHECK_FALSE(row.error_percent.has_value());
+  }
+  CHECK(report::held_out_rows(rows) == 0);
+  CHECK(report::other_run_text(rows) ==
+        "not the published run in what hangs on cluster.node, stack.precision.gemm, changed since: "
+        "no error is given there");
+}
+
+TEST_CASE("a loop that keeps the first responses to end is warned of with the means of both") {
+  Result r = hand_made::result();
+  CHECK(report::warnings(r).empty());
+  training::StageSpec& stage = r.scenario.stages[1];
+  stage.steps = 10;
+  training::ReinforcementSpec& loop = stage.reinforcement.emplace();
+  loop.response.mean = {{0, 1000}};
+  loop.response.cap = {{10, 4000}};
+  // All lengths from 0 to 2000 alike: those of the shorter half have 500 on average.
+  loop.response.shape = rollout::LengthShape::Quantiles;
+  loop.response.quantiles = {{0, 0}, {1, 2000}};
+  CHECK(report::warnings(r).empty());
+  loop.over_provisioning = 1;
+  REQUIRE(report::warnings(r).size() == 1);
+  CHECK(report::warnings(r)[0].find("rl.zero: length bias: over_provisioning trains on the "
+                                    "shortest 50 % of the responses begun, in the end of 500.0 "
+                                    "tokens on average where the policy's have 1,000;") == 0);
+  loop.partial_rollouts = true; // what has not ended goes on
+  CHECK(report::warnings(r).empty());
 }
 
 TEST_CASE("unknown quantities and wrong dimensions are found before the run, all of them, with "

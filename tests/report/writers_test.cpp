@@ -64,6 +64,7 @@ TEST_CASE("JSON holds the keys of format 1") {
   CHECK_FALSE(j["published"][1].contains("error_percent"));
   CHECK(j["weak_inputs"][0]["provenance"] == "assumed");
   CHECK(j["substitutions"].size() == 1);
+  CHECK_FALSE(j.contains("warnings"));
   CHECK_FALSE(j.contains("distribution"));
   CHECK_FALSE(j.contains("export_controls")); // not modelled: absent, not null
 }

@@ -78,10 +78,17 @@ TEST_CASE("a directory overlays the entries") {
   options.catalog_directory = folder.path();
   CHECK(message_of(with({{3, "model: tiny"}}), options) ==
         node +
-            ":1:7 the key 'cluster.node.nics' is missing; NICs per node for training traffic.\n" +
-            node + ":1:7 the key 'cluster.node.nic' is missing; The NIC.\n" + node +
-            ":1:7 the key 'cluster.node.power' is missing; Whole node at full load.\n" + node +
-            ":1:7 the key 'cluster.node.idle_power' is missing; Whole node without work.\n" + node +
+            ":1:7 the key 'cluster.node.nics' is missing; write nics: ... (NICs per node for "
+            "training "
+            "traffic)\n" +
+            node + ":1:7 the key 'cluster.node.nic' is missing; write nic: ... (The NIC)\n" + node +
+            ":1:7 the key 'cluster.node.power' is missing; write power: ... (Whole node at full "
+            "load)\n" +
+            node +
+            ":1:7 the key 'cluster.node.idle_power' is missing; write idle_power: ... (Whole node "
+            "without "
+            "work)\n" +
+            node +
             ":1:45 no provenance covers the number '4'; add its key path to a record of "
             "'provenance'");
   std::filesystem::remove(node);

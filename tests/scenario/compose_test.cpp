@@ -94,6 +94,37 @@ TEST_CASE("cases are named variants") {
         "--case:1:1 there is no case 'big'; the scenario has no cases");
 }
 
+TEST_CASE("what is changed after values were published is told, until others are") {
+  Folder folder;
+  const std::string published = "published: [{quantity: totals.gpu_hours, value: 5 GPU-hour, "
+                                "role: held-out, source: s}]\n";
+  const std::string base =
+      folder.write("base.yaml", joined(lines()) + published +
+                                    "cases:\n"
+                                    "  small: {cluster: {nodes: 2}}\n"
+                                    "  other: {cluster: {nodes: 2}, " +
+                                    published.substr(0, published.size() - 1) + "}\n");
+  using Keys = std::vector<std::string>;
+  LoadOptions options;
+  const auto changed = [&](const std::string& file) {
+    return load(file, options).changed_after_published;
+  };
+  CHECK(changed(base).empty());
+  const std::string child =
+      folder.write("child.yaml", "extends: base.yaml\nname: Child\ncluster: {nodes: 4}\n");
+  CHECK(changed(child) == Keys{"name", "cluster.nodes"});
+  CHECK(changed(folder.write("own.yaml", "extends: child.yaml\n" + published)).empty());
+  CHECK(changed(folder.write("none.yaml", "extends: child.yaml\npublished: null\n")).empty());
+  options.case_name = "small";
+  CHECK(changed(base) == Keys{"cluster.nodes"});
+  options.case_name = "other";
+  CHECK(changed(base).empty());
+  options.case_name.clear();
+  options.sets = {"cluster.nodes=4"};
+  options.placed_sets = {{"price.rental=3 USD/GPU-hour", {"s.yaml", 1, 1}, {"s.yaml", 1, 1}}};
+  CHECK(changed(base) == Keys{"cluster.nodes", "price.rental"});
+}
+
 TEST_CASE("set options lay single values over the text") {
   const auto load_with = [](std::vector<std::string> arguments) {
     return load_text(joined(lines()), "t.yaml", sets(std::move(arguments))).scenario;

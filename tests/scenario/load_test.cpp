@@ -62,7 +62,8 @@ TEST_CASE("each slip gets one diagnostic with its place and what would be right"
        "8:5 unknown key 'tokns' in stages.pre-training; did you mean 'tokens'?"},
       {12, "stagse: []", "12:1 unknown key 'stagse'; did you mean 'stages'?"},
       {1, "title: Test",
-       "1:1 the key 'name' is missing; Title of the run.\n1:1 unknown key 'title'; "},
+       "1:1 the key 'name' is missing; write name: ... (Title of the run)\n1:1 unknown key "
+       "'title'; "},
       {11, "price: {rental: 2}",
        "11:17 price.rental: '2' has no unit; write it with a unit such as USD/GPU-hour"},
       {11, "price: {rental: 2 GB/s}",
@@ -190,8 +191,9 @@ TEST_CASE("something that is no scenario at all") {
   CHECK_THAT(message_of("just words\n"),
              Catch::StartsWith("1:1 found 'just words' instead of a scenario"));
   CHECK_THAT(message_of("[1, 2]\n"), Catch::StartsWith("1:1 found a list instead of a scenario"));
-  CHECK_THAT(message_of("{}\n"),
-             Catch::Contains("1:1 the key 'cluster' is missing; The machines."));
+  CHECK_THAT(
+      message_of("{}\n"),
+      Catch::Contains("1:1 the key 'cluster' is missing; write cluster: ... (The machines)"));
   CHECK(errors_of("a: 1\nb: 2\n").size() == 2 + 6); // two unknown keys, six required ones
 }
 

@@ -222,10 +222,12 @@ TEST_CASE("law and practice stand apart; nothing is known beyond the newest rule
   CHECK(h20.rule == "us-2025-04-letters");
   REQUIRE(h20.in_practice.size() == 1);
   CHECK(h20.in_practice[0].id == "us-2025-08-revenue-share");
-  CHECK(h20.surcharge == Approx(0.15));
+  REQUIRE(h20.surcharge);
+  CHECK(*h20.surcharge == Approx(0.15));
   REQUIRE(h20.buyer_side.size() == 1);
   const Judgement h200 = asked("h200-sxm", "2026-03-01");
-  CHECK(h200.surcharge == Approx(0.25));
+  REQUIRE(h200.surcharge);
+  CHECK(*h200.surcharge == Approx(0.25));
   CHECK(h200.rule == "us-2026-01-review");
   CHECK(h200.buyer_side.size() == 2);
   const Judgement h100 =
@@ -234,6 +236,10 @@ TEST_CASE("law and practice stand apart; nothing is known beyond the newest rule
   CHECK(h100.surcharge == 0);
   CHECK(law("h20-96", "2026-05-31") == LawStatus::LicenceCaseByCase);
   CHECK(law("h20-96", "2026-06-01") == LawStatus::Unknown);
+  // So is what would be due beside the price.
+  CHECK(asked("h20-96", "2026-05-31").surcharge.has_value());
+  CHECK_FALSE(asked("h20-96", "2026-06-01").surcharge.has_value());
+  CHECK(asked("h20-96", "2026-06-01").after_newest_rule);
   CHECK(law("l20", "2027-01-01") == LawStatus::Unknown);
   // Before the book begins nothing is found, and that it begins later is told.
   CHECK(law("a100-sxm-80", "2022-08-25") == LawStatus::NoLicenceFound);
@@ -390,12 +396,47 @@ TEST_CASE("slips in prices and export controls have a place and a remedy") {
        "the key 'export_controls.destination' is missing"},
       {"price: {rental: 2 USD/GPU-hour}\nexport_controls: {destination: CN, date: 2024-01-01,"
        " rules: [{title: t, from: 2024-01-01, summary: s, source: s}]}",
-       "export_controls.rules: a rule without name"}};
+       "export_controls.rules.0: a rule without name"}};
   for (const auto& [line, message] : slips) {
     INFO(line);
     const std::string found = message_of(with({{11, line}}));
     INFO(found);
     CHECK(found.find(message) != std::string::npos);
+  }
+}
+
+TEST_CASE("slips in a scenario's own rules are told with what would be right") {
+  const auto told = [](const std::string& rule) {
+    return message_of(with(
+        {{12, "export_controls: {destination: CN, date: 2025-06-01, rules: [" + rule + "]}"}}));
+  };
+  const std::string rule = "{name: x, title: t, from: 2025-01-01, summary: s, source: s",
+                    in_china = ", destinations: {countries: [CN]}";
+  CHECK(told(rule + in_china + ", replaces: [us-2025-04-letters]}").empty());
+  CHECK(told(rule + ", destinations: {everywhere: true}}").empty());
+  CHECK(told("{extends: us-2025-04-letters, from: 2025-01-01}").empty());
+  const std::vector<std::pair<std::string, std::string>> slips = {
+      {"{name: x, title: t}",
+       "the key 'export_controls.rules.x.from' is missing; write from: ... (First day in force)"},
+      {rule + "}",
+       "12:62 export_controls.rules.0: it is about no place, so it covers nothing; write "
+       "destinations: {countries: [CN]}, or {everywhere: true}"},
+      {rule + ", destinations: {countries: [China]}}",
+       "export_controls.rules.0.destinations.countries.0: 'China' is no country code; write two "
+       "letters of ISO 3166, such as CN"},
+      {rule + ", destinations: {everywhere: true, except_countries: [usa]}}",
+       "export_controls.rules.0.destinations.except_countries.0: 'usa' is no country code"},
+      {rule + in_china + ", effect_at: [{places: {countries: [Macau]}, effect: unknown}]}",
+       "export_controls.rules.0.effect_at.0.places.countries.0: 'Macau' is no country code"},
+      {rule + in_china + ", replaces: [us-2025-04-leters]}",
+       "export_controls.rules.0.replaces.0: there is no export rule 'us-2025-04-leters'; did you "
+       "mean 'us-2025-04-letters'?"},
+      {rule + in_china + ", predicate: {any_of: [{chips: [h20]}]}}",
+       "export_controls.rules.0.predicate.any_of.0.chips: the catalogue has no accelerator 'h20'; "
+       "did you mean 'h20-96'?"}};
+  for (const auto& [text, message] : slips) {
+    INFO(text);
+    CHECK_THAT(told(text), Catch::Contains(message));
   }
 }
 

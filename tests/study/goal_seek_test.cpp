@@ -57,6 +57,9 @@ TEST_CASE("the rent of a budget: budget over GPU-hours") {
   REQUIRE(found.value_beyond);
   CHECK(*found.value_beyond > 100000);
   CHECK(found.unit == "USD");
+  // What the dollars cover is told of the solution, not of where the search began.
+  CHECK(found.scope.find("rental at " + found.solution.substr(0, 8)) != std::string::npos);
+  CHECK(found.passed_over == 0);
 }
 
 TEST_CASE("the price of electricity for a bill of energy: proportional to it") {
@@ -77,7 +80,10 @@ TEST_CASE(
   CHECK(found.value <= hours / 3);
   CHECK(*found.value_beyond > hours / 3);
   CHECK(nodes > fewer);
-  // None between them can be: the batch does not divide.
+  // None between them can be: the batch does not divide. The nearest is told.
+  CHECK(found.passed_over == static_cast<std::size_t>(nodes - fewer - 1));
+  CHECK(found.nearest_passed_over == std::to_string(nodes - 1));
+  CHECK(found.why_not.find("a batch of 512 sequences does not divide") != std::string::npos);
   for (int n = fewer + 1; n < nodes; ++n)
     CHECK_THROWS_AS(value("totals.gpu_hours", {"cluster.nodes=" + std::to_string(n)}),
                     InfeasibleError);

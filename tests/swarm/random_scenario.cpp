@@ -153,6 +153,9 @@ Tree random_scenario(Choices& choices) {
     Tree stage = random_stage(choices, "stage-" + std::to_string(i), machine, layout);
     if (pools)
       stage["pool"] = "train";
+    for (const char* part : {"reinforcement", "inference"})
+      if (model.routed == 0 && stage.find(part) != nullptr) // refused of a dense model
+        stage[part]["decoding"].erase("all_to_all_floor");
     scenario["stages"].push(stage);
   }
   if (choices.chance(50))

@@ -493,6 +493,27 @@ TEST_CASE("spares are paid for, and only they tell a run with them from a smalle
   CHECK_THROWS_AS(simulate_run(input), InfeasibleError);
 }
 
+TEST_CASE("what does not divide over the nodes that spares leave says that they are set aside") {
+  RunInput input = small_run();
+  input.stages = {pretraining("pre", 1e10, 128)};
+  const auto told = [&]() -> std::string {
+    try {
+      simulate_run(input);
+    } catch (const InfeasibleError& error) {
+      return error.message() + "; " + error.remedy();
+    }
+    return "";
+  };
+  REQUIRE(told().empty()); // 4 nodes
+  input.reliability.recovery.spares = 1;
+  CHECK(told().find(", as 1 of 4 nodes is set aside; ") != std::string::npos);
+  CHECK(told().ends_with(", or other reliability.recovery.spares"));
+  input.cluster.main.nodes = 3; // 3 nodes without spares are told of no spares
+  input.reliability.recovery.spares = 0;
+  CHECK(told().find("does not divide") != std::string::npos);
+  CHECK(told().find("set aside") == std::string::npos);
+}
+
 TEST_CASE("broken nodes, waiting and shrinking are charged, and sum up") {
   for (const bool elastic : {false, true})
     for (const int spares : {0, 1}) {
