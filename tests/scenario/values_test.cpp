@@ -154,7 +154,7 @@ TEST_CASE("fitted constants come from the catalogue's list, and are weak inputs"
   folder.write("fitted.yaml", "constants:\n"
                               "  - {id: rent, value: 7 USD/GPU-hour, meaning: Rent., range: [1 "
                               "USD/GPU-hour, 9 USD/GPU-hour],\n"
-                              "     fitted_on: three bills, source: them}\n");
+                              "     fitted_on: three bills, measurement: bills, source: them}\n");
   Findings findings;
   ProvenanceBook book;
   const Catalogue catalogue(folder.path());
@@ -179,6 +179,32 @@ TEST_CASE("fitted constants come from the catalogue's list, and are weak inputs"
   CHECK(around.find("rental")->text == "7 USD/GPU-hour");
   CHECK(around.find("rental")->record >= 0);
   CHECK_FALSE(values.uncertain().empty());
+}
+
+TEST_CASE("a fitted constant says which rows or which measurement it stands on") {
+  const auto message = [](const std::string& evidence) {
+    const Folder folder;
+    folder.write("fitted.yaml",
+                 "constants:\n  - {id: rent, value: 2, meaning: Rent., range: [1, 3], " + evidence +
+                     "fitted_on: three bills, source: them}\n");
+    Findings findings;
+    ProvenanceBook book;
+    const Catalogue catalogue(folder.path());
+    Values values(catalogue, book, findings, 1, std::nullopt);
+    values.constants();
+    try {
+      findings.raise();
+    } catch (const ScenarioError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK_THAT(message(""),
+             Catch::EndsWith("fitted.yaml:2:5: error: nothing says what the constant 'rent' was "
+                             "fitted on; write rows: [{family: ...}] of scenarios/published, or "
+                             "measurement: what it was read off"));
+  CHECK(message("measurement: a trace, ").empty());
+  CHECK(message("rows: [{family: costs}], ").empty());
 }
 
 TEST_CASE("every constant of the catalogue is in order") {
