@@ -139,7 +139,7 @@ def print_left_out(simulator, groups, fitted, tables, names):
 
 
 RECORD = """# Leave-one-family-out error, in percent, written by tools/calibrate --record; `trainfare score` prints it, as out of date where
-# `inputs` (hash of fitted.yaml and the published tables) or `score` (mean of held-out rows) are no longer those of the program.
+# `inputs` (hash of fitted.yaml and the published tables, comments aside) or `score` (mean of held-out rows) are no longer those of the program.
 """
 
 

@@ -9,7 +9,25 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <string_view>
+
 namespace sim::scenario {
+
+namespace {
+
+// Without comments at the beginning of lines.
+std::uint64_t hash_of(std::string_view text, std::uint64_t state) {
+  for (std::size_t begin = 0; begin < text.size();) {
+    const std::size_t end = std::min(text.find('\n', begin), text.size() - 1) + 1;
+    if (text[begin] != '#')
+      state = fnv1a(text.substr(begin, end - begin), state);
+    begin = end;
+  }
+  return state;
+}
+
+} // namespace
 
 std::optional<LeftOutRecord> load_left_out() {
   Findings findings;
@@ -26,9 +44,9 @@ std::string calibration_inputs() {
   std::uint64_t state = fnv_offset;
   for (const EmbeddedEntry& entry : embedded_catalog())
     if (entry.name == "fitted")
-      state = fnv1a(entry.text, state);
+      state = hash_of(entry.text, state);
   for (const EmbeddedEntry& entry : embedded_published())
-    state = fnv1a(entry.text, fnv1a(entry.name, state));
+    state = hash_of(entry.text, fnv1a(entry.name, state));
   return fmt::format("{:016x}", state);
 }
 

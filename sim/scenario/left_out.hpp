@@ -31,7 +31,8 @@ template <class V> void fields(V& v, LeftOutRecord& s) {
 // Empty where nothing was kept. Throws ScenarioError.
 std::optional<LeftOutRecord> load_left_out();
 
-// FNV-1a 64 of the built-in fitted.yaml and published tables, in hexadecimal.
+// FNV-1a 64 of the built-in fitted.yaml and published tables, lines of comments aside, in
+// hexadecimal.
 std::string calibration_inputs();
 
 } // namespace sim::scenario

@@ -3,6 +3,7 @@
 
 #include "sim/base/quantity_text.hpp"
 #include "sim/scenario/document.hpp"
+#include "sim/scenario/published_file.hpp"
 #include "tests/scenario/texts.hpp"
 
 #include <cmath>
@@ -214,6 +215,26 @@ TEST_CASE("every constant of the catalogue is in order") {
   Values values(catalogue, book, findings, 1, std::nullopt);
   CHECK_FALSE(values.constants().empty());
   CHECK_NOTHROW(findings.raise());
+}
+
+TEST_CASE("the rows that a constant was fitted on are there and are no evidence") {
+  Findings findings;
+  ProvenanceBook book;
+  const Catalogue catalogue;
+  Values values(catalogue, book, findings, 1, std::nullopt);
+  const auto fitted = [](const FittedRows& named) {
+    const PublishedTable table = load_embedded_table(named.family);
+    std::size_t found = 0;
+    for (const TableRow& row : table.rows)
+      for (const Measurement& value : row.measurements)
+        found += row.label.starts_with(named.label) && value.role == PublishedRole::Fitted;
+    return found;
+  };
+  for (const FittedConstant& constant : values.constants())
+    for (const FittedRows& rows : constant.rows) {
+      INFO(constant.id << ": " << rows.family << " " << rows.label);
+      CHECK(fitted(rows) > 0);
+    }
 }
 
 } // namespace
