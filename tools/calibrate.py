@@ -148,7 +148,7 @@ def record(program, sums):
     score = json.loads(run.stdout)
     (fitted, values), (left_out, _) = sums
     kept = {"date": datetime.date.today().isoformat(), "inputs": score["inputs"], "score": round(score["all"]["mean"], 2), "values": values,
-            "left_out": round(left_out / values, 2), "fitted": round(fitted / values, 2)}
+            "left_out": round(left_out / values, 3), "fitted": round(fitted / values, 3)}
     (ROOT / "scenarios/catalog/left-out.yaml").write_text(RECORD + "".join(f"{key}: {json.dumps(value)}\n" for key, value in kept.items()))
 
 
