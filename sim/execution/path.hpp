@@ -2,6 +2,8 @@
 // Inside this room only. The longest path through the programs of a step (player_path.cpp).
 #pragma once
 
+#include "sim/engine/max_min.hpp"
+#include "sim/execution/next_of.hpp"
 #include "sim/execution/player.hpp"
 
 #include <algorithm>
@@ -26,8 +28,10 @@ public:
   [[nodiscard]] bool all_told() const { return all_told_; }
 
 private:
-  struct Leg { // what a pass sends
-    Id team = none;
+  struct Leg {        // what a pass sends
+    Id team = none;   // none: nothing travels
+    Id reader = none; // actor
+    bool made = false;
     double delay = 0;
     std::vector<double>* sent = nullptr; // when, of the team
   };
@@ -48,18 +52,21 @@ private:
     Id actor = 0;
     const plan::ScheduledPass* program = nullptr;
     std::uint32_t first = 0, next = 0, pause = 0, stop = 0, last_weights = none;
-    std::uint32_t limit = 0;      // beyond it, its messages could meet its own gradients
-    std::uint32_t halt = 0;       // the path goes no further
-    bool running = false;         // the first was under way when the path began
-    double end = 0;               // of the pass before `next`
+    std::uint32_t limit = 0; // beyond it, its messages could meet its own gradients
+    std::uint32_t halt = 0;  // the path goes no further
+    bool running = false;    // the first was under way when the path began
+    double end = 0;          // of the pass before `next`
+    int under_way = 0;
     double since = 0;             // end of what ran when the path began
     double idle = 0, exposed = 0; // waits so far
     double shortest = std::numeric_limits<double>::infinity(); // pass that sends
     double longest_delay = 0;
-    std::vector<Kind> kinds;        // by kind and turn
-    const Step* steps = nullptr;    // by place in the program
-    Output* outputs = nullptr;      // of its chain
-    std::unique_ptr<Begun[]> begun; // by place in the program, from `first` to `next`
+    bool in_pass = false;              // in order of time: `next` - 1 has not ended
+    const Output* last_sent = nullptr; // in order of time
+    std::vector<Kind> kinds;           // by kind and turn
+    const Step* steps = nullptr;       // by place in the program
+    Output* outputs = nullptr;         // of its chain
+    std::unique_ptr<Begun[]> begun;    // by place in the program, from `first` to `next`
   };
   struct Message { // under way when the path begins
     Parcel parcel;
@@ -84,6 +91,27 @@ private:
   struct Meeting { // teams whose messages share a trunk
     std::vector<Course> courses;
     double until = 0; // the latest so far arrives
+    // In order of time:
+    int under_way = 0;
+    double since = 0;                       // what is left of messages under way is left then
+    std::vector<std::vector<double>> paces; // of those that travel together, relative to alone
+  };
+  struct Flight { // of a team's message, in order of time; no sender has two under way
+    double sent = 0, begins = 0;
+    double left = 0;                     // seconds, alone
+    double arrives = 0, undisturbed = 0; // as far as is known; if it had not met anybody
+    double slowed = 0; // by how much those of the team were that have come, all together
+    Output* output = nullptr;
+    Id reader = none;
+    bool under_way = false;
+    bool was_there = false; // when the path began
+  };
+  struct Halt { // a meeting, when the first lane halted
+    double since = 0;
+    int under_way = 0;
+  };
+  struct Place { // of a team
+    std::uint32_t meeting = none, course = 0;
   };
 
   void make_lanes();
@@ -95,6 +123,10 @@ private:
   [[nodiscard]] Id sender_of(Id team) const {
     return machine_.members_of(machine_.teams[team]).front();
   }
+  bool begin_again();
+  void end_at_halt();
+  bool follow_by_windows();
+  void take_back();
   bool advance(Lane& lane);
   void end_running(Lane& lane);
   // Cheaper than to ask advance() in vain.
@@ -115,14 +147,39 @@ private:
   [[nodiscard]] double delay_of(Id team) const;
 
   bool passes_fit();
+  [[nodiscard]] double passes_on(engine::ResourceId resource) const;
   bool leaves(Course& first, double known, Meeting& meeting);
-  void end_at_first_meeting(double known);
+  bool end_at_first_meeting(double known);
+
+  // path_in_order.cpp: where messages share
+  void place_teams();
+  bool messages_fit();
+  void follow_in_order();
+  void begin_in_order();
+  double go_on(Lane& lane, double time);
+  void end_pass(Lane& lane, double time);
+  void publish(Lane& lane, std::uint32_t output, const Leg& leg, double time);
+  void wake(Id reader);
+
+  // path_sharing.cpp: messages of several senders on one trunk
+  [[nodiscard]] double alone(Id team) const; // seconds, without latency
+  const std::vector<double>& paces_of(Meeting& meeting, std::uint32_t travelling);
+  double step(Meeting& meeting, std::vector<Flight>& flights, double from, double until);
+  bool advance_meeting(Meeting& meeting, double time);
+  static void end_flight(Meeting& meeting, Flight& flight, double time);
+  void tell_arrivals(Meeting& meeting);
+  void set_off(const Leg& leg, Output& output, double time);
+  void keep_halt();
+  void return_to_halt();
+  [[nodiscard]] double travelled(Id team, double sent, double undisturbed) const;
+  void book_slowed();
 
   // path_tail.cpp: lane by lane to where gradients could come near.
   [[nodiscard]] bool data_keeps_apart() const;
   void find_limits();
   [[nodiscard]] double first_halt() const;
   [[nodiscard]] std::vector<double> soonest_sent();
+  [[nodiscard]] double last_arrival(const Course& course) const;
   [[nodiscard]] bool tail_is_certain();
   void hand_back_tail();
   void join_at_halt(Lane& lane);
@@ -153,6 +210,13 @@ private:
   bool by_lane_ = false;                // lanes halt one by one
   bool learned_ = false;                // a kind of pass was seen for the first time
   bool impossible_ = false;             // somebody shares, wherever the path would lead
+  bool may_share_ = false;              // messages can be followed where they meet
+  bool in_order_ = false;               // of time, as they do meet
+  std::vector<Flight> flights_, spare_flights_, flights_at_halt_; // by team
+  std::vector<Place> places_;                                     // by team
+  std::vector<Halt> halts_;                                       // by meeting
+  NextOf next_lane_;                                              // by when it goes on
+  engine::MaxMinSolver solver_;
   bool all_told_ = false;
   double begin_ = 0;
   double end_ = std::numeric_limits<double>::infinity();

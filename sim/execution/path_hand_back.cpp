@@ -15,6 +15,7 @@ using plan::ScheduledPass;
 namespace {
 
 constexpr double never = std::numeric_limits<double>::infinity();
+constexpr double longest_stay = 8; // of a message among others of other senders, relative to alone
 
 } // namespace
 
@@ -43,6 +44,7 @@ void Player::Path::hand_back(std::size_t& passes) {
     return;
   }
   player_.start_engine_at(end_);
+  book_slowed();
   for (Lane& lane : lanes_) {
     undo(lane, end_);
     const bool some = lane.next > lane.first;
@@ -89,6 +91,7 @@ void Player::Path::finish_all() {
   }
   end_ = end;
   player_.start_engine_at(end);
+  book_slowed();
   for (Lane& lane : lanes_) {
     book(lane, lane.next, lane.next);
     ActorState& state = player_.actors_[lane.actor];
@@ -164,11 +167,11 @@ void Player::Path::send_again(Lane& lane, std::uint32_t ended) {
     const Kind& kind = lane.kinds[kind_at(op)];
     const double made =
         lane.running && i == lane.first ? lane.since : lane.begun[i].start + kind.took;
-    if (made + lane.longest_delay <= end_)
+    if (made + longest_stay * lane.longest_delay <= end_)
       return;
     const bool pair = op.pass.kind == PassKind::Pair;
     const auto again = [&](const Leg& leg, int chunk, int micro_batch, bool forward) {
-      if (leg.team == none || made + leg.delay <= end_)
+      if (leg.team == none)
         return;
       Parcel parcel;
       parcel.sender = lane.actor;
@@ -176,9 +179,12 @@ void Player::Path::send_again(Lane& lane, std::uint32_t ended) {
       parcel.micro_batch = micro_batch;
       parcel.forward = forward;
       parcel.started = made;
+      Output& output = slot_of(parcel);
+      if (output.arrives <= end_)
+        return;
       book_messages(leg.team, -leg.delay);
-      slot_of(parcel).arrives = never;
-      player_.send_message(lane.actor, leg.team, parcel, end_ - made);
+      output.arrives = never;
+      player_.send_message(lane.actor, leg.team, parcel, travelled(leg.team, made, end_ - made));
     };
     again(kind.forward, op.pass.chunk, op.micro_batch, true);
     again(kind.backward, pair ? op.pass.backward_chunk : op.pass.chunk,
@@ -189,14 +195,16 @@ void Player::Path::send_again(Lane& lane, std::uint32_t ended) {
 // Messages that were on their way when the path began.
 void Player::Path::keep_messages() {
   for (Message& message : messages_) {
-    if (message.arrives <= end_) {
-      book_messages(message.team, message.arrives - message.parcel.started);
+    Output& output = slot_of(message.parcel);
+    if (output.arrives <= end_) {
+      book_messages(message.team, output.arrives - message.parcel.started);
       continue;
     }
-    slot_of(message.parcel).arrives = never;
-    const double left = message.arrives - end_;
+    const double left = output.arrives - end_;
+    output.arrives = never;
     player_.send_message(message.parcel.sender, message.team, message.parcel,
-                         std::max(0.0, delay_of(message.team) - left));
+                         travelled(message.team, message.parcel.started,
+                                   std::max(0.0, delay_of(message.team) - left)));
   }
 }
 

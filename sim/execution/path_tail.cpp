@@ -99,6 +99,14 @@ std::vector<double> Player::Path::soonest_sent() {
   return soonest;
 }
 
+// Of what the path has sent; zero: nothing.
+double Player::Path::last_arrival(const Course& course) const {
+  if (in_order_)
+    return flights_[course.team].arrives;
+  const std::vector<double>& sent = sent_[course.team];
+  return sent.empty() ? 0 : sent.back() + course.arrives;
+}
+
 // Whether all that is on its way when the engine begins arrives before another lane, played by the
 // engine, sends on a trunk of its.
 bool Player::Path::tail_is_certain() {
@@ -106,8 +114,7 @@ bool Player::Path::tail_is_certain() {
   const std::vector<double> soonest = soonest_sent();
   for (const Meeting& meeting : meetings_)
     for (const Course& course : meeting.courses) {
-      const std::vector<double>& sent = sent_[course.team];
-      const double last = sent.empty() ? 0 : sent.back() + course.arrives;
+      const double last = last_arrival(course);
       const auto meets = [&](const Course& other) {
         return sender_of(other.team) != sender_of(course.team) &&
                last > soonest[other.team] * (1 + rounding);
@@ -128,6 +135,7 @@ void Player::Path::hand_back_tail() {
   end_ = first_halt();
   all_told_ = true;
   player_.start_engine_at(end_);
+  book_slowed();
   for (Lane& lane : lanes_)
     join_at_halt(lane);
   keep_messages();

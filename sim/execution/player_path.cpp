@@ -88,6 +88,7 @@ Player::Path::Path(Player& player)
     player.outputs_[chain * player.outputs_of_chain_ + program_.there] = {0, 0};
   make_lanes();
   find_meetings();
+  place_teams();
   for (std::size_t team = 0; team < sent_.size(); ++team)
     if (is_message(machine_.teams[team].kind))
       sent_[team].reserve(lanes_[sender_of(static_cast<Id>(team))].stop);
@@ -99,27 +100,24 @@ Player::Path::Path(Player& player)
 // False, and nothing has changed, where the engine has to play on.
 bool Player::Path::follow() {
   begin_ = player_.now();
-  end_ = never;
-  if (!find_messages() || !find_lanes())
+  if (!find_messages() || !begin_again())
     return false;
-  take_messages();
-  std::uint32_t window = window_;
-  for (double known = begin_; known < end_ && !impossible_;) {
-    known = advance_window(window);
-    end_at_first_meeting(std::min(known, end_));
-    window = std::min(2 * window, longest_window);
+  if (!in_order_ && follow_by_windows() && may_share_) {
+    take_back();
+    in_order_ = begin_again();
   }
+  if (in_order_)
+    follow_in_order();
   if (learned_) {
     impossible_ = impossible_ || !passes_fit();
+    may_share_ = may_share_ && messages_fit();
     learned_ = false;
   }
   if (by_lane_ && !impossible_ && (end_ < never || !tail_is_certain()))
-    end_ = std::min(end_, first_halt());
-  if (impossible_ || !(end_ > begin_)) {
-    for (Lane& lane : lanes_)
-      undo(lane, -1);
-    for (const Message& message : messages_)
-      slot_of(message.parcel).arrives = never;
+    end_at_halt();
+  if (impossible_ || !(end_ > begin_) || (in_order_ && !may_share_)) {
+    in_order_ = false;
+    take_back();
     return false;
   }
   std::size_t passes = 0;
@@ -127,6 +125,43 @@ bool Player::Path::follow() {
   window_ = static_cast<std::uint32_t>(
       std::clamp<std::size_t>(1 + passes / lanes_.size(), 1, first_window));
   return passes > lanes_.size();
+}
+
+void Player::Path::end_at_halt() {
+  const double halt = first_halt();
+  if (halt >= end_)
+    return;
+  end_ = halt;
+  if (in_order_)
+    return_to_halt();
+}
+
+// Looks at everybody as the engine has left them.
+bool Player::Path::begin_again() {
+  end_ = never;
+  if (!find_lanes())
+    return false;
+  take_messages();
+  return true;
+}
+
+void Player::Path::take_back() {
+  for (Lane& lane : lanes_)
+    undo(lane, -1);
+  for (const Message& message : messages_)
+    slot_of(message.parcel).arrives = never;
+}
+
+// True where messages meet: the path ends there.
+bool Player::Path::follow_by_windows() {
+  std::uint32_t window = window_;
+  bool met = false;
+  for (double known = begin_; known < end_ && !impossible_;) {
+    known = advance_window(window);
+    met = end_at_first_meeting(std::min(known, end_)) || met;
+    window = std::min(2 * window, longest_window);
+  }
+  return met && !impossible_;
 }
 
 // Follows all programs for some passes. Returns the moment up to which all that starts is known:
@@ -280,9 +315,11 @@ const Player::Path::Kind& Player::Path::learn(Lane& lane, const ScheduledPass& o
   kind.draws = known.draws;
   kind.took = kind.timing->duration / second;
   const auto send = [&](int chunk, int micro_batch, bool forward, Leg& leg) {
+    leg.made = true;
     if (!forward && chunk == 0)
       return;
     const int reader = player_.reader_of(actor.stage, chunk, micro_batch, forward);
+    leg.reader = machine_.at(actor.chain, reader);
     if (reader == actor.stage || player_.plan_.message <= Bytes{})
       return;
     leg.team = player_.message_team(lane.actor, reader);
@@ -384,16 +421,11 @@ void Player::Path::end_running(Lane& lane) {
 
 // No trunk has more passes on it than it has room for, beside one message.
 bool Player::Path::passes_fit() {
-  std::map<engine::ResourceId, double> sum;
-  for (const auto& [place, most] : drawn_)
-    sum[place.first] += most;
   for (std::size_t trunk = 0; trunk < loads_.size(); ++trunk) {
     const engine::ResourceId resource = player_.trunk_resources_[trunk];
     if (resource == none)
       continue;
-    const auto found = sum.find(resource);
-    double load = found == sum.end() ? 0 : found->second;
-    double most = 0;
+    double load = passes_on(resource), most = 0;
     for (const Load& message : loads_[trunk])
       most = std::max(most, message.rate);
     load += loads_[trunk].empty() || load > 0 ? most : 0; // alone, a message is bound by the trunk
@@ -401,6 +433,15 @@ bool Player::Path::passes_fit() {
       return false;
   }
   return true;
+}
+
+// At most.
+double Player::Path::passes_on(engine::ResourceId resource) const {
+  double sum = 0;
+  for (auto place = drawn_.lower_bound({resource, 0});
+       place != drawn_.end() && place->first.first == resource; ++place)
+    sum += place->second;
+  return sum;
 }
 
 // What leaves next of a meeting, up to `known`: false where the path ends with it.
@@ -419,7 +460,8 @@ bool Player::Path::leaves(Course& first, double known, Meeting& meeting) {
 
 // Messages of one actor follow one another; those of several meet where they overlap on a trunk:
 // there the path ends. Looks at what begins to travel before `known`.
-void Player::Path::end_at_first_meeting(double known) {
+bool Player::Path::end_at_first_meeting(double known) {
+  const double before = end_;
   for (Meeting& meeting : meetings_) {
     for (Course& course : meeting.courses) {
       course.sent = sent_[course.team];
@@ -436,6 +478,7 @@ void Player::Path::end_at_first_meeting(double known) {
     while (leaves(*std::min_element(courses.begin(), courses.end(), sooner), known, meeting)) {
     }
   }
+  return end_ < before;
 }
 
 } // namespace sim::execution
