@@ -9,6 +9,7 @@ the middle of its range; then the family's rows are predicted, fitted ones too.
 """
 
 import argparse
+import datetime
 import json
 import re
 import shutil
@@ -134,6 +135,21 @@ def print_left_out(simulator, groups, fitted, tables, names):
         if seen[1]:
             print(f"{family:28} {seen[1]:>6} {percent(*seen):>8} {percent(*blind):>8}")
     print(f"{'all':28} {sums[0][1]:>6} {percent(*sums[0]):>8} {percent(*sums[1]):>8}")
+    return sums
+
+
+RECORD = """# Leave-one-family-out error, in percent, written by tools/calibrate --record; `trainfare score` prints it, as out of date where
+# `inputs` (hash of fitted.yaml and the published tables, comments aside) or `score` (mean of held-out rows) are no longer those of the program.
+"""
+
+
+def record(program, sums):
+    run = subprocess.run([program, "score", "--json"], capture_output=True, text=True, check=True)
+    score = json.loads(run.stdout)
+    (fitted, values), (left_out, _) = sums
+    kept = {"date": datetime.date.today().isoformat(), "inputs": score["inputs"], "score": round(score["all"]["mean"], 2), "values": values,
+            "left_out": round(left_out / values, 3), "fitted": round(fitted / values, 3)}
+    (ROOT / "scenarios/catalog/left-out.yaml").write_text(RECORD + "".join(f"{key}: {json.dumps(value)}\n" for key, value in kept.items()))
 
 
 def main():
@@ -142,9 +158,12 @@ def main():
     parser.add_argument("--fitted", type=Path, default=ROOT / "scenarios/catalog/fitted.yaml", help="list of constants")
     parser.add_argument("--catalog", type=Path, help="folder of entries laid over the built-in ones, such as a new chip and its kernels")
     parser.add_argument("--write", action="store_true", help="write the refitted values into that list")
+    parser.add_argument("--record", action="store_true", help="keep the leave-one-family-out error of the built-in tables in left-out.yaml of the catalogue")
     parser.add_argument("--fit-only", action="store_true", help="no leave-one-family-out error")
     parser.add_argument("tables", nargs="*", metavar="TABLE", help="files to take families from, beside the built-in ones")
     given = parser.parse_args()
+    if given.record and (given.tables or given.catalog or given.write or given.fit_only or given.fitted != parser.get_default("fitted")):
+        parser.error("--record is of the built-in tables and constants: without TABLE, --catalog, --fitted, --write and --fit-only")
 
     text = given.fitted.read_text()
     constants = [Constant(entry) for entry in yaml.safe_load(text)["constants"]]
@@ -162,7 +181,9 @@ def main():
             fitted.update(fit(simulator, group, tables))
         print_constants(constants, fitted)
         if not given.fit_only:
-            print_left_out(simulator, groups, fitted, tables, list(tables))
+            sums = print_left_out(simulator, groups, fitted, tables, list(tables))
+            if given.record:
+                record(given.program, sums)
         if given.write:
             given.fitted.write_text(simulator.with_values({c: v for c, v in fitted.items() if v != c.value}))
 

@@ -64,8 +64,11 @@ Outcome score_command(const Command& command, const std::vector<std::string>& ar
   request.tables = tables_of(given.positional());
   const InterruptGuard guard;
   ProgressBar bar("score");
-  const std::optional<report::Score> score = study::score(request, study_options(jobs, bar));
+  std::optional<report::Score> score = study::score(request, study_options(jobs, bar));
   Outcome outcome;
+  if (score && given.positional().empty() && request.load.sets.empty() &&
+      request.load.catalog_directory.empty())
+    study::add_left_out(*score);
   if (!score) {
     outcome.exit_code = Interrupted;
     outcome.messages.emplace_back("interrupted: nothing is kept of the score");

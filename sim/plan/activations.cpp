@@ -55,7 +55,7 @@ Bytes working_set(const StepSetting& setting, workload::LayerKind kind, bool wid
                   {}, wide);
 }
 
-// Prediction modules keep what a layer of experts does.
+// Prediction modules keep what a layer does.
 Bytes chunk_activations(const StepSetting& setting, const StageChunk& chunk, bool on_host) {
   const StackSpec& stack = *setting.stack;
   Bytes sum{};
@@ -76,9 +76,10 @@ Bytes chunk_activations(const StepSetting& setting, const StageChunk& chunk, boo
   };
   add(workload::LayerKind::Dense, chunk.dense_layers);
   add(workload::LayerKind::Experts, chunk.expert_layers);
-  if (!on_host && setting.model->experts && chunk.prediction_modules > 0)
-    sum += chunk.prediction_modules *
-           kept_activations(setting, workload::LayerKind::Experts, prediction_layer, false);
+  const auto kind =
+      setting.model->experts ? workload::LayerKind::Experts : workload::LayerKind::Dense;
+  if (!on_host && chunk.prediction_modules > 0)
+    sum += chunk.prediction_modules * kept_activations(setting, kind, prediction_layer, false);
   return sum;
 }
 

@@ -1,13 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sim/plan/pass_cursor.hpp"
 
-#include "sim/base/diagnostics.hpp"
-#include "sim/base/portable_math.hpp"
 #include "sim/plan/activations.hpp"
-#include "sim/workload/counts.hpp"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 namespace sim::plan {
@@ -29,16 +25,13 @@ std::vector<Operator> until_last_multiply(std::vector<Operator> operators) {
   return operators;
 }
 
-// A part of one collective that is cut into parts: a call of each is not started anew.
-network::Collective part_of(network::Collective whole, double share) {
-  for (network::Phase& phase : whole.phases) {
-    phase.latency = share * phase.latency;
-    phase.overhead = share * phase.overhead;
-    phase.hops *= share;
-    phase.bytes_per_flow = share * phase.bytes_per_flow;
-  }
-  return whole;
+std::vector<Operator>::const_iterator first_multiply(const std::vector<Operator>& operators) {
+  return std::find_if(operators.begin(), operators.end(),
+                      [](const Operator& op) { return op.kind == workload::OperatorKind::Gemm; });
 }
+
+// Widths of the residual stream that the projection of a prediction module reads.
+constexpr int prediction_inputs = 2;
 
 } // namespace
 
@@ -131,10 +124,7 @@ void PassBuilder::forward_chunk(const StageChunk& chunk, Cursor& cursor) {
   // Prediction modules serve training only.
   for (int i = 0; i < chunk.prediction_modules && setting_.mode == StepMode::Training; ++i) {
     begin_unit(cursor);
-    forward_operators(projection_, KernelRole::Forward, cursor);
-    forward_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense,
-                  KernelRole::Forward, cursor);
-    forward_operators(head_, KernelRole::Forward, cursor);
+    forward_prediction(cursor);
   }
 }
 
@@ -146,10 +136,7 @@ void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
   if (chunk.head) {
     for (int i = 0; i < chunk.prediction_modules; ++i) {
       begin_unit(cursor);
-      backward_operators(head_, cursor);
-      backward_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense,
-                     prediction_layer, cursor);
-      backward_operators(projection_, cursor);
+      backward_prediction(cursor);
       end_unit(units.prediction_module, cursor);
     }
     begin_unit(cursor);
@@ -179,18 +166,13 @@ void PassBuilder::backward_chunk(const StageChunk& chunk, Cursor& cursor) {
 }
 
 void PassBuilder::weight_chunk(const StageChunk& chunk, Cursor& cursor) {
-  const auto weights_of = [&](const std::vector<Operator>& operators) {
-    for (const Operator& op : operators)
-      lower_weight_gradient(op, *cursor.lowering, cursor.scratch);
-    cursor.last = cursor.push_kernels(cursor.last, false);
-  };
   if (chunk.head) {
     for (int i = 0; i < chunk.prediction_modules; ++i) {
-      weights_of(head_);
-      weight_layer(setting_.model->experts ? LayerKind::Experts : LayerKind::Dense, cursor);
-      weights_of(projection_);
+      weight_operators(head_, cursor, true);
+      weight_layer(prediction_kind(), cursor);
+      weight_operators(projection_, cursor, true);
     }
-    weights_of(head_);
+    weight_operators(head_, cursor, true);
   }
   for (int layer = chunk.layers() - 1; layer >= 0; --layer) {
     cursor.lowering = lowering_of(chunk, layer);
@@ -200,11 +182,36 @@ void PassBuilder::weight_chunk(const StageChunk& chunk, Cursor& cursor) {
 
 void PassBuilder::weight_layer(LayerKind kind, Cursor& cursor) {
   const LayerOperators& operators = layer(kind);
-  for (const auto* part : {&operators.feed_forward, &operators.experts, &operators.shared,
-                           &operators.router, &operators.attention})
-    for (const Operator& op : *part)
-      lower_weight_gradient(op, *cursor.lowering, cursor.scratch);
-  cursor.last = cursor.push_kernels(cursor.last, false);
+  weight_operators(operators.feed_forward, cursor, kind == LayerKind::Dense);
+  weight_operators(operators.experts, cursor);
+  weight_operators(operators.shared, cursor, true);
+  weight_operators(operators.router, cursor);
+  weight_operators(operators.attention, cursor, !setting_.model->parallel_block);
+}
+
+// A prediction module looks up the next tokens, joins them with what the module before made, and
+// predicts from one layer more. The projection's result is gathered from the ranks that each made a
+// part of it, and cut along tokens again (Megatron-Core, multi_token_prediction.py).
+void PassBuilder::forward_prediction(Cursor& cursor) {
+  forward_operators(embedding_, KernelRole::Forward, cursor);
+  tensor_collectives(false, cursor);
+  tensor_collectives(true, cursor, prediction_inputs);
+  forward_operators(projection_, KernelRole::Forward, cursor);
+  gather_projection(cursor);
+  forward_layer(prediction_kind(), KernelRole::Forward, cursor);
+  tensor_collectives(true, cursor);
+  forward_operators(head_, KernelRole::Forward, cursor);
+}
+
+void PassBuilder::backward_prediction(Cursor& cursor) {
+  backward_operators(head_, cursor, true);
+  tensor_collectives(false, cursor);
+  backward_layer(prediction_kind(), prediction_layer, cursor);
+  tensor_collectives(true, cursor); // what was cut along tokens
+  backward_operators(projection_, cursor, true);
+  tensor_collectives(false, cursor, prediction_inputs);
+  tensor_collectives(true, cursor);
+  backward_operators(embedding_, cursor);
 }
 
 void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor, bool early_stop) {
@@ -228,31 +235,6 @@ void PassBuilder::forward_layer(LayerKind kind, KernelRole role, Cursor& cursor,
     tensor_collectives(false, cursor);
 }
 
-void PassBuilder::forward_exchange(const LayerOperators& operators, KernelRole role,
-                                   Cursor& cursor) {
-  forward_operators(operators.router, role, cursor);
-  const int routed = cursor.last;
-  exchange(setting_.stack->precision.dispatch, cursor);
-  expert_tensor_collectives(true, cursor);
-  forward_operators(operators.experts, role, cursor, true);
-  expert_tensor_collectives(false, cursor);
-  exchange(setting_.stack->precision.combine, cursor);
-  const int combined = cursor.last;
-  // Shared experts run while tokens travel; what follows waits for both.
-  cursor.last = routed;
-  if (!operators.shared.empty()) {
-    tensor_collectives(true, cursor);
-    forward_operators(operators.shared, role, cursor);
-    tensor_collectives(false, cursor);
-  }
-  const int shared = cursor.last;
-  cursor.last = combined;
-  PassTask join; // no work: ends when both have ended
-  join.after = {combined, shared};
-  join.kernel.role = role;
-  cursor.last = cursor.push(std::move(join));
-}
-
 void PassBuilder::backward_layer(LayerKind kind, int place, Cursor& cursor) {
   const LayerOperators& operators = layer(kind);
   recompute(operators, kind, place, cursor);
@@ -267,30 +249,6 @@ void PassBuilder::backward_layer(LayerKind kind, int place, Cursor& cursor) {
     tensor_collectives(true, cursor);
   backward_attention(operators.attention, cursor);
   tensor_collectives(false, cursor);
-}
-
-void PassBuilder::backward_exchange(const LayerOperators& operators, Cursor& cursor) {
-  const int start = cursor.last;
-  // Gradients travel the same ways back: through the combine in the dispatch's precision, and the
-  // other way round.
-  exchange(setting_.stack->precision.dispatch, cursor);
-  expert_tensor_collectives(true, cursor);
-  backward_operators(operators.experts, cursor);
-  expert_tensor_collectives(false, cursor);
-  exchange(setting_.stack->precision.combine, cursor);
-  const int returned = cursor.last;
-  cursor.last = start;
-  if (!operators.shared.empty()) {
-    tensor_collectives(true, cursor);
-    backward_operators(operators.shared, cursor, true);
-    tensor_collectives(false, cursor);
-  }
-  const int shared = cursor.last;
-  PassTask join;
-  join.after = {returned, shared};
-  join.kernel.role = KernelRole::InputGradient;
-  cursor.last = cursor.push(std::move(join));
-  backward_operators(operators.router, cursor);
 }
 
 void PassBuilder::recompute(const LayerOperators& operators, LayerKind kind, int place,
@@ -355,9 +313,7 @@ void PassBuilder::forward_operators(const std::vector<Operator>& operators, Kern
 // gradient next.
 void PassBuilder::backward_operators(const std::vector<Operator>& operators, Cursor& cursor,
                                      bool input_gathered) {
-  const auto first = std::find_if(operators.begin(), operators.end(), [](const Operator& op) {
-    return op.kind == workload::OperatorKind::Gemm;
-  });
+  const auto first = first_multiply(operators);
   for (auto op = operators.rbegin(); op != operators.rend(); ++op) {
     const int gradient_ready = cursor.last;
     std::optional<int> gathered_again;
@@ -369,6 +325,24 @@ void PassBuilder::backward_operators(const std::vector<Operator>& operators, Cur
     if (cursor.weights)
       weight_gradient(*op, gradient_ready, gathered_again, cursor);
   }
+}
+
+// Weight gradients alone; that of the multiply whose input is gathered again comes last, so that
+// the others hide the gather.
+void PassBuilder::weight_operators(const std::vector<Operator>& operators, Cursor& cursor,
+                                   bool input_gathered) {
+  const auto first = first_multiply(operators);
+  int again = -1;
+  if (input_gathered && setting_.layout.tensor > 1 && first != operators.end())
+    again = gather_input_again(*first, cursor);
+  for (auto op = operators.begin(); op != operators.end(); ++op)
+    if (again < 0 || op != first)
+      lower_weight_gradient(*op, *cursor.lowering, cursor.scratch);
+  cursor.last = cursor.push_kernels(cursor.last, false);
+  if (again < 0)
+    return;
+  lower_weight_gradient(*first, *cursor.lowering, cursor.scratch);
+  cursor.last = cursor.push_kernels(cursor.last, false, again);
 }
 
 // Under tensor parallelism each runs behind its input gradient, as Megatron-LM's linear layers make
@@ -406,137 +380,6 @@ void PassBuilder::communicate(network::Collective collective, CommunicationDimen
   const int index = cursor.push(std::move(task));
   if (!background)
     cursor.last = index;
-}
-
-// Sequence parallelism: all-gather before and reduce-scatter after each block; without it one
-// all-reduce after. `copies` of each token: routed experts work on every copy that was dispatched.
-void PassBuilder::tensor_collectives(bool gather, Cursor& cursor, int copies) {
-  if (setting_.layout.tensor == 1 || (gather && !shard_.sequence_parallel))
-    return;
-  using network::CollectiveKind;
-  const CollectiveKind kind = !shard_.sequence_parallel ? CollectiveKind::AllReduce
-                              : gather                  ? CollectiveKind::AllGather
-                                                        : CollectiveKind::ReduceScatter;
-  const double fused = setting_.stack->overlap.tensor;
-  // Gathers that are fused with 8-bit multiplies move what these read.
-  const Bytes element =
-      gather && fused > 0 && copies == 1
-          ? std::min(2 * byte, hardware::bytes_per_element(cursor.lowering->stack->precision.gemm))
-          : 2 * byte;
-  const Bytes size = element * (copies * shard_.tokens() * setting_.model->hidden);
-  const int sms = setting_.stack->communication_sms;
-  const network::Collective whole = planner_.plan(kind, size, groups_.tensor);
-  if (fused > 0)
-    communicate(part_of(whole, fused), CommunicationDimension::Tensor, sms, cursor, true);
-  if (fused < 1)
-    communicate(part_of(whole, 1 - fused), CommunicationDimension::Tensor, sms, cursor);
-  if (!gather && cursor.weights_beside >= 0) {
-    cursor.last = cursor.join(cursor.last, cursor.weights_beside);
-    cursor.weights_beside = -1;
-  }
-}
-
-// Sequence parallelism keeps a share of the input on each rank: its weight gradient gathers it
-// again, beside the input gradient (Korthikanti et al. 2022, section 4.2.2; Megatron-LM's
-// LinearWithGradAccumulationAndAsyncCommunication).
-int PassBuilder::gather_input_again(const Operator& op, Cursor& cursor) {
-  const bool on_shares = op.m < shard_.tokens(); // as down-projections of latent attention
-  if (!shard_.sequence_parallel || on_shares || op.frozen || !cursor.weights)
-    return -1;
-  const int place = static_cast<int>(cursor.chain.size());
-  const Bytes element =
-      setting_.stack->overlap.tensor > 0
-          ? std::min(2 * byte, hardware::bytes_per_element(cursor.lowering->stack->precision.gemm))
-          : 2 * byte;
-  communicate(planner_.plan(network::CollectiveKind::AllGather,
-                            element * (shard_.tokens() * setting_.model->hidden), groups_.tensor),
-              CommunicationDimension::Tensor, setting_.stack->communication_sms, cursor, true);
-  return place;
-}
-
-// What the stage before sent in shares, where sequence parallelism does not keep them so.
-void PassBuilder::gather_message(Cursor& cursor) {
-  if (!gathers_messages(setting_))
-    return;
-  const Bytes size = 2.0 * shard_.tokens() * setting_.model->hidden * byte;
-  communicate(planner_.plan(network::CollectiveKind::AllGather, size, groups_.tensor),
-              CommunicationDimension::Tensor, setting_.stack->communication_sms, cursor);
-}
-
-// Ranks that cut the same experts gather all that was dispatched to them, and reduce and scatter
-// the results.
-void PassBuilder::expert_tensor_collectives(bool gather, Cursor& cursor) {
-  const int active = setting_.model->experts->active;
-  if (groups_.expert_tensor.size == setting_.layout.tensor)
-    return tensor_collectives(gather, cursor, active);
-  const int cut = groups_.expert_tensor.size;
-  if (cut == 1)
-    return;
-  using network::CollectiveKind;
-  const double tokens = shard_.tokens() / setting_.layout.tensor * cut;
-  communicate(planner_.plan(gather ? CollectiveKind::AllGather : CollectiveKind::ReduceScatter,
-                            2 * active * tokens * setting_.model->hidden * byte,
-                            groups_.expert_tensor),
-              CommunicationDimension::Tensor, setting_.stack->communication_sms, cursor);
-  cursor.chain.back().of_experts = true;
-}
-
-void describe_kernels(const StackSpec& stack, const workload::ModelSpec& model,
-                      network::ExpertExchange& exchange) {
-  exchange.nic_efficiency = stack.all_to_all_efficiency;
-  exchange.scale_up_efficiency = stack.exchange.scale_up_efficiency;
-  exchange.own_copy = stack.exchange.own_copy;
-  exchange.latency = stack.exchange.latency;
-  if (stack.exchange.kernels != ExchangeKernels::Normal)
-    exchange.direct_copies = model.experts->active;
-}
-
-namespace {
-
-// Of the rows that reach the fullest of `nodes` over the mean, where that of `ranks` ranks is
-// `imbalance`. A coefficient of variation c of an expert's load makes 1 + c sqrt(n/E) sqrt(2 ln n)
-// of n groups of E/n experts (leading term of the expected maximum of n normal variables).
-double node_imbalance(double imbalance, int nodes, int ranks) {
-  if (nodes <= 1)
-    return 1;
-  const double share = nodes * portable_log(nodes) / (ranks * portable_log(ranks));
-  return 1 + (imbalance - 1) * std::sqrt(share);
-}
-
-} // namespace
-
-void PassBuilder::exchange(hardware::Precision precision, Cursor& cursor) {
-  const int expert = setting_.layout.expert;
-  if (expert == 1)
-    return;
-  const workload::ModelSpec& model = *setting_.model;
-  SIM_ASSERT(model.experts.has_value());
-  const int per_node = setting_.pool->node.spec.accelerators;
-  const int spanned =
-      std::clamp((expert * groups_.expert.stride + per_node - 1) / per_node, 1, expert);
-  const double tokens = shard_.tokens() / (shard_.sequence_parallel ? setting_.layout.tensor : 1);
-  // One FP32 scale per 128 elements travels with narrow types.
-  const double width = hardware::bytes_per_element(precision) / byte +
-                       (hardware::bytes_per_element(precision) < 2 * byte ? 4.0 / 128 : 0);
-  network::ExpertExchange request;
-  request.bytes_per_copy =
-      tokens * model.hidden * width * shard_.expert_imbalance * cursor.exchange_slowdown * byte;
-  request.node_copies = workload::expected_destinations(model, spanned, model.experts->max_nodes);
-  // Nodes are more alike than their ranks; padded to a capacity, all are.
-  if (!setting_.stack->expert_capacity)
-    request.node_copies *=
-        node_imbalance(shard_.expert_imbalance, spanned, expert) / shard_.expert_imbalance;
-  request.rank_copies = workload::expected_destinations(model, expert, 0);
-  describe_kernels(*setting_.stack, model, request);
-  network::Collective collective = planner_.expert_exchange(request, groups_.expert);
-  if (setting_.stack->dispatch_handshake > Seconds{}) {
-    network::Phase handshake; // ranks tell each other how many tokens come
-    handshake.latency = setting_.stack->dispatch_handshake;
-    collective.phases.insert(collective.phases.begin(), handshake);
-  }
-  communicate(std::move(collective), CommunicationDimension::Expert, setting_.stack->dispatch_sms,
-              cursor);
-  cursor.chain.back().after[1] = cursor.last_weights;
 }
 
 } // namespace sim::plan

@@ -78,12 +78,14 @@ private:
                      bool early_stop = false);
   void backward_layer(workload::LayerKind kind, int layer, Cursor& cursor);
   void weight_layer(workload::LayerKind kind, Cursor& cursor);
-  void forward_exchange(const workload::LayerOperators& layer, KernelRole role, Cursor& cursor);
-  void backward_exchange(const workload::LayerOperators& layer, Cursor& cursor);
+  void forward_prediction(Cursor& cursor);
+  void backward_prediction(Cursor& cursor);
   void forward_operators(const std::vector<workload::Operator>& operators, KernelRole role,
                          Cursor& cursor, bool first_quantised = false);
   void backward_operators(const std::vector<workload::Operator>& operators, Cursor& cursor,
                           bool input_gathered = false);
+  void weight_operators(const std::vector<workload::Operator>& operators, Cursor& cursor,
+                        bool input_gathered = false);
   void weight_gradient(const workload::Operator& op, int gradient_ready, std::optional<int> again,
                        Cursor& cursor);
   void recompute(const workload::LayerOperators& operators, workload::LayerKind kind, int layer,
@@ -105,10 +107,16 @@ private:
   void copy(Bytes size, Cursor& cursor);
   int shard_collective(network::CollectiveKind kind, Bytes size, bool of_experts, bool background,
                        Cursor& cursor);
-  void gather_message(Cursor& cursor);
+  // Tensor ranks (pass_tensor.cpp).
   void tensor_collectives(bool gather, Cursor& cursor, int copies = 1);
   int gather_input_again(const workload::Operator& op, Cursor& cursor);
+  void gather_projection(Cursor& cursor);
+  void gather_message(Cursor& cursor);
+  // Experts (pass_experts.cpp).
+  void forward_exchange(const workload::LayerOperators& layer, KernelRole role, Cursor& cursor);
+  void backward_exchange(const workload::LayerOperators& layer, Cursor& cursor);
   void expert_tensor_collectives(bool gather, Cursor& cursor);
+  void exchange(hardware::Precision precision, Cursor& cursor);
   // Attention under context parallelism (pass_context.cpp).
   void forward_attention(const std::vector<workload::Operator>& attention, KernelRole role,
                          Cursor& cursor);
@@ -116,11 +124,13 @@ private:
   void context_gather(bool backward, Cursor& cursor);
   int context_ring(network::CollectiveKind kind, Cursor& cursor);
   void exchange_heads(double elements, Cursor& cursor);
-  void exchange(hardware::Precision precision, Cursor& cursor);
   void communicate(network::Collective collective, CommunicationDimension dimension, int sms,
                    Cursor& cursor, bool background = false);
   [[nodiscard]] const LoweringContext* lowering_of(const StageChunk& chunk, int layer) const {
     return chunk.wide(layer) ? &wide_lowering_ : &lowering_;
+  }
+  [[nodiscard]] workload::LayerKind prediction_kind() const {
+    return setting_.model->experts ? workload::LayerKind::Experts : workload::LayerKind::Dense;
   }
   const workload::LayerOperators& layer(workload::LayerKind kind) const {
     return kind == workload::LayerKind::Dense ? dense_layer_ : expert_layer_;

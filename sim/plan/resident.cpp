@@ -7,6 +7,17 @@
 
 namespace sim::plan {
 
+namespace {
+
+// A table that both the first and the last pipeline rank read: tied, or looked up by prediction
+// modules too.
+bool read_at_both_ends(const workload::ModelSpec& model, const ParallelismSpec& layout) {
+  return layout.pipeline > 1 && rule_of(layout.schedule).placement == Placement::Looped &&
+         (model.tied_embeddings || model.multi_token_prediction > 0);
+}
+
+} // namespace
+
 UnitParameters unit_parameters(const workload::ModelSpec& model, const StageChunk& chunk,
                                const ParallelismSpec& layout) {
   const double tensor = layout.tensor, holders = expert_tensor(layout) * double(layout.expert);
@@ -41,6 +52,9 @@ UnitParameters unit_parameters(const workload::ModelSpec& model, const StageChun
   // A tied head on another rank than the embedding is a second copy of it.
   const double head = model.tied_embeddings && !chunk.embedding ? all.embedding : all.head;
   (units.tied ? units.embedding : units.head).dense += head / tensor + all.final_norm;
+  // Prediction modules look tokens up: in a tied head, or in a copy of the embedding.
+  if (chunk.prediction_modules > 0 && !model.tied_embeddings && read_at_both_ends(model, layout))
+    units.head.dense += all.embedding / tensor;
   freeze_tables();
   if (chunk.prediction_modules > 0) {
     const auto kind = model.experts ? workload::LayerKind::Experts : workload::LayerKind::Dense;
@@ -74,8 +88,7 @@ std::vector<int> chunks_on_rank(const ParallelismSpec& layout, int chunks, int r
 }
 
 double table_at_both_ends(const workload::ModelSpec& model, const ParallelismSpec& layout) {
-  if (!model.tied_embeddings || model.adapters || layout.pipeline == 1 ||
-      rule_of(layout.schedule).placement != Placement::Looped)
+  if (model.adapters || !read_at_both_ends(model, layout))
     return 0;
   return workload::parameters(model).embedding / layout.tensor;
 }

@@ -35,8 +35,10 @@ ResidentParameters resident_parameters(const workload::ModelSpec& model, const S
 // (zero_stage 2 and 3). A prediction module is one: its layer and its projection.
 struct UnitParameters {
   ResidentParameters dense_layer, expert_layer, prediction_module;
-  ResidentParameters embedding, head; // of the chunk; zero where it has none
-  bool tied = false;                  // embedding and head are one table and one unit, `embedding`
+  // Of the chunk; zero where it has none. With the head: the copy of the embedding that prediction
+  // modules read on another rank.
+  ResidentParameters embedding, head;
+  bool tied = false; // embedding and head are one table and one unit, `embedding`
 };
 UnitParameters unit_parameters(const workload::ModelSpec& model, const StageChunk& chunk,
                                const ParallelismSpec& layout);
@@ -44,8 +46,9 @@ UnitParameters unit_parameters(const workload::ModelSpec& model, const StageChun
 // Indices of the chunks on a pipeline rank, as the schedule places them.
 std::vector<int> chunks_on_rank(const ParallelismSpec& layout, int chunks, int rank);
 
-// Parameters, on each GPU, of a tied table that the first and the last pipeline rank both hold and
-// train: each makes a part of its gradient. Zero where one rank holds embedding and head.
+// Parameters, on each GPU, of a table that the first and the last pipeline rank both hold and
+// train, each making a part of its gradient: a tied one, or the embedding where prediction modules
+// look tokens up. Zero where one rank holds embedding and head.
 double table_at_both_ends(const workload::ModelSpec& model, const ParallelismSpec& layout);
 
 // How often each parameter is held over all pipeline ranks: 2 with DualPipe, else 1.

@@ -92,7 +92,19 @@ struct Coverage {
   std::size_t covered = 0, runs = 0;
 };
 
+// Of all built-in tables, kept from tools/calibrate: mean errors in percent, fitted values counted
+// too.
+struct LeftOut {
+  std::string date;
+  std::size_t values = 0;
+  double mean = 0;   // each family by constants that were fitted without it
+  double fitted = 0; // constants fitted on all families
+  bool stale = false;
+};
+
 struct Score {
+  std::optional<LeftOut> left_out;
+  std::string inputs; // hash of what constants were fitted on; of all built-in tables alone
   std::vector<FamilyScore> families;
   // Every family's rows, each with its own family's baseline where an MFU speaks of the quantity;
   // times, and rates as the times that they imply.

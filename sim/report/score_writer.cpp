@@ -57,6 +57,19 @@ std::string family_table(const Score& score) {
              4);
 }
 
+std::string left_out_text(const Score& score) {
+  if (!score.left_out)
+    return "";
+  const LeftOut& left_out = *score.left_out;
+  return wrapped(fmt::format("Leave one family out: {:.1f} % mean error, each family by constants "
+                             "fitted without it; {:.1f} % fitted on all; {} values, {}{}",
+                             left_out.mean, left_out.fitted, left_out.values, left_out.date,
+                             left_out.stale ? " (out of date: constants, tables or the score have "
+                                              "changed; tools/calibrate --record)"
+                                            : ""),
+                 2);
+}
+
 // Where several families are scored: each is judged by the others.
 std::string coverage_text(const Score& score) {
   std::vector<std::string> parts;
@@ -257,7 +270,7 @@ void add_row(ordered_json& list, const ScoredRow& row) {
 } // namespace
 
 std::string write_score_table(const Score& score, const ScoreView& view) {
-  std::string text = family_table(score) + coverage_text(score);
+  std::string text = left_out_text(score) + family_table(score) + coverage_text(score);
   if (view.rows)
     for (const FamilyScore& family : score.families)
       text += rows_table(score, family);
@@ -272,6 +285,14 @@ std::string write_score_json(const Score& score) {
   ordered_json object = {{"format", json_format},         {"families", ordered_json::array()},
                          {"all", family_json(score.all)}, {"coverage", ordered_json::object()},
                          {"rows", ordered_json::array()}, {"residuals", ordered_json::array()}};
+  if (!score.inputs.empty())
+    object["inputs"] = score.inputs;
+  if (score.left_out)
+    object["leave_one_family_out"] = {{"mean", score.left_out->mean},
+                                      {"fitted", score.left_out->fitted},
+                                      {"values", score.left_out->values},
+                                      {"date", score.left_out->date},
+                                      {"out_of_date", score.left_out->stale}};
   for (const FamilyScore& family : score.families)
     object["families"].push_back(family_json(family));
   for (const Coverage& c : score.coverage)

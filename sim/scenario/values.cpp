@@ -233,6 +233,10 @@ const std::vector<FittedConstant>& Values::constants() {
         amounts[0].value > amounts[2].value)
       findings_.add(place, "the constant '" + constant.id + "' is not a number within its range",
                     "write range: [lowest, highest]");
+    if (constant.rows.empty() && constant.measurement.empty())
+      findings_.add(place, "nothing says what the constant '" + constant.id + "' was fitted on",
+                    "write rows: [{family: ...}] of scenarios/published, or measurement: what it "
+                    "was read off");
   }
   return *constants_;
 }

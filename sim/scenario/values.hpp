@@ -40,6 +40,7 @@ struct FittedConstant {
   std::vector<std::string> range; // lowest and highest plausible value
   std::string fitted_on;
   std::vector<FittedRows> rows; // where they are published rows of ours: tools/calibrate
+  std::string measurement;      // what it was read off beside them; required without rows
   std::string source;
 };
 template <class V> void fields(V& v, FittedConstant& s) {
@@ -51,6 +52,9 @@ template <class V> void fields(V& v, FittedConstant& s) {
   v("rows", s.rows, anything,
     "These rows where scenarios/published has them, those of the role fitted: for "
     "tools/calibrate.");
+  v("measurement", s.measurement, anything,
+    "What it was read off that is no row of scenarios/published: a trace, a list of kernels; "
+    "required without rows.");
   v("source", s.source, required(), "Where those rows were published.");
 }
 

@@ -2,12 +2,14 @@
 #include "sim/study/score.hpp"
 
 #include "sim/report/quantities.hpp"
+#include "sim/scenario/left_out.hpp"
 #include "sim/simulate.hpp"
 #include "sim/study/model_evidence.hpp"
 #include "sim/study/score_features.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <set>
 #include <string_view>
@@ -328,6 +330,17 @@ std::optional<report::Score> score(const ScoreRequest& request, const ParallelOp
   score.coverage = coverage_of(error, level);
   score.run_coverage = run_coverage_of(error, level);
   return score;
+}
+
+void add_left_out(report::Score& score) {
+  score.inputs = scenario::calibration_inputs();
+  const std::optional<scenario::LeftOutRecord> kept = scenario::load_left_out();
+  if (!kept)
+    return;
+  constexpr double tolerance = 0.05; // percent: digits that are shown
+  score.left_out = {
+      kept->date, static_cast<std::size_t>(kept->values), kept->left_out, kept->fitted,
+      kept->inputs != score.inputs || std::abs(kept->score - score.all.errors.mean) > tolerance};
 }
 
 } // namespace sim::study

@@ -21,6 +21,11 @@ struct ScoreRequest {
 std::optional<report::Score> score(const ScoreRequest& request,
                                    const ParallelOptions& options = {});
 
+// Of a score of all built-in tables under the built-in catalogue: what is kept of the
+// leave-one-family-out error, out of date where constants, tables or the score's mean are not those
+// that it was computed with. Throws ScenarioError.
+void add_left_out(report::Score& score);
+
 // Mean, quantiles (type 7, as report/distribution.hpp), worst and bias of signed errors.
 report::ErrorStatistics statistics_of(const std::vector<double>& errors_percent);
 

@@ -793,3 +793,92 @@ TEST_CASE_METHOD(Fixture, "every kernel has a name") {
         CHECK_FALSE(task.kernel.name.empty());
   }
 }
+
+TEST_CASE_METHOD(Fixture,
+                 "the weight pass gathers again what the joined backward pass gathers again") {
+  for (const bool experts : {false, true}) {
+    workload::ModelSpec m = model(experts);
+    m.multi_token_prediction = 1;
+    for (const int tensor : {1, 4})
+      for (const bool sequence_parallel : {true, false}) {
+        ParallelismSpec layout;
+        layout.tensor = tensor;
+        layout.sequence_parallel = sequence_parallel;
+        const Pass weight = build(m, layout, PassKind::Weight);
+        const Bytes joined =
+            moved(build(m, layout, PassKind::Backward), CommunicationDimension::Tensor);
+        const Bytes input =
+            moved(build(m, layout, PassKind::BackwardInput), CommunicationDimension::Tensor);
+        const Bytes again = moved(weight, CommunicationDimension::Tensor);
+        CHECK((input + again) / byte == Approx(joined / byte).epsilon(1e-12));
+        // 2 bytes of h for each token of two inputs a layer (attention; feed-forward or shared
+        // expert) and of both heads; the module's layer, and its projection's 2 h. A ring moves
+        // 3/4.
+        const double inputs = 2 * (m.layers + 1) + 2 + 2;
+        const bool gathers = tensor > 1 && sequence_parallel;
+        CHECK(again / byte == Approx(gathers ? 0.75 * inputs * 2 * 2048 * 1024 : 0));
+        // The multiply waits for what is gathered, others do not.
+        int waiting = 0;
+        for (const PassTask& task : weight.chains[0])
+          if (task.is_kernel && task.after[1] >= 0)
+            waiting += !weight.chains[0][static_cast<std::size_t>(task.after[1])].is_kernel;
+        CHECK(waiting == (gathers ? inputs - 1 : 0));
+      }
+  }
+}
+
+TEST_CASE_METHOD(Fixture, "a prediction module's tensor ranks exchange what its parts cut") {
+  workload::ModelSpec m = model(false);
+  ParallelismSpec layout;
+  layout.tensor = 4;
+  // What one module adds, in passages of 2 bytes of h for each token around the ring.
+  const auto added = [&](PassKind kind) {
+    m.multi_token_prediction = 1;
+    const Bytes with = moved(build(m, layout, kind), CommunicationDimension::Tensor);
+    m.multi_token_prediction = 0;
+    const Bytes without = moved(build(m, layout, kind), CommunicationDimension::Tensor);
+    return (with - without) / byte / (0.75 * 2 * 2048 * 1024);
+  };
+  // Embedding's sum, both inputs of the projection, its result, a layer, the head's input.
+  CHECK(added(PassKind::Forward) == Approx(1 + 2 + 1 + 4 + 1));
+  // The head's gradient and input, a layer and its inputs, what was cut along tokens, gradients of
+  // the projection's inputs and these, the embedding's.
+  CHECK(added(PassKind::Backward) == Approx(2 + 4 + 2 + 1 + 2 + 2 + 1));
+  layout.sequence_parallel = false; // an all-reduce passes twice
+  CHECK(added(PassKind::Forward) == Approx(2 + 1 + 2 * 2));
+  CHECK(added(PassKind::Backward) == Approx(2 + 2 * 2 + 2 * 2));
+  layout.tensor = 1;
+  CHECK(added(PassKind::Forward) == 0);
+}
+
+TEST_CASE_METHOD(Fixture, "prediction modules look tokens up in a copy of the embedding") {
+  for (const bool tied : {false, true}) {
+    workload::ModelSpec m = model(false);
+    m.tied_embeddings = tied;
+    const double table = 32000.0 * 1024 / 2;
+    ParallelismSpec layout;
+    layout.tensor = 2;
+    const auto last_stage = [&](Schedule schedule, int pipeline, int modules) {
+      layout.schedule = schedule;
+      layout.pipeline = pipeline;
+      m.multi_token_prediction = modules;
+      stack.overlap.expert_pairs = true;
+      build(m, layout, PassKind::Forward);
+      const std::vector<StageChunk> chunks = chunks_of(m, setting.layout, 2048);
+      return resident_parameters(m, chunks.back(), setting.layout).total();
+    };
+    const auto module = [&](Schedule schedule, int pipeline) {
+      return last_stage(schedule, pipeline, 1) - last_stage(schedule, pipeline, 0);
+    };
+    const double alone = module(Schedule::OneForwardOneBackward, 1);
+    layout.layers_per_stage = {2, 2};
+    CHECK(module(Schedule::OneForwardOneBackward, 2) == Approx(alone + (tied ? 0 : table)));
+    CHECK(table_at_both_ends(m, setting.layout) == (tied ? table : 0)); // without modules
+    m.multi_token_prediction = 1;
+    CHECK(table_at_both_ends(m, setting.layout) == table);
+    // Both directions of DualPipe: first and last stage on one rank.
+    CHECK(module(Schedule::DualPipe, 2) == Approx(alone));
+    m.multi_token_prediction = 1;
+    CHECK(table_at_both_ends(m, setting.layout) == 0);
+  }
+}

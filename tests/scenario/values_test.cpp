@@ -3,6 +3,7 @@
 
 #include "sim/base/quantity_text.hpp"
 #include "sim/scenario/document.hpp"
+#include "sim/scenario/published_file.hpp"
 #include "tests/scenario/texts.hpp"
 
 #include <cmath>
@@ -154,7 +155,7 @@ TEST_CASE("fitted constants come from the catalogue's list, and are weak inputs"
   folder.write("fitted.yaml", "constants:\n"
                               "  - {id: rent, value: 7 USD/GPU-hour, meaning: Rent., range: [1 "
                               "USD/GPU-hour, 9 USD/GPU-hour],\n"
-                              "     fitted_on: three bills, source: them}\n");
+                              "     fitted_on: three bills, measurement: bills, source: them}\n");
   Findings findings;
   ProvenanceBook book;
   const Catalogue catalogue(folder.path());
@@ -181,6 +182,32 @@ TEST_CASE("fitted constants come from the catalogue's list, and are weak inputs"
   CHECK_FALSE(values.uncertain().empty());
 }
 
+TEST_CASE("a fitted constant says which rows or which measurement it stands on") {
+  const auto message = [](const std::string& evidence) {
+    const Folder folder;
+    folder.write("fitted.yaml",
+                 "constants:\n  - {id: rent, value: 2, meaning: Rent., range: [1, 3], " + evidence +
+                     "fitted_on: three bills, source: them}\n");
+    Findings findings;
+    ProvenanceBook book;
+    const Catalogue catalogue(folder.path());
+    Values values(catalogue, book, findings, 1, std::nullopt);
+    values.constants();
+    try {
+      findings.raise();
+    } catch (const ScenarioError& error) {
+      return std::string(error.what());
+    }
+    return std::string();
+  };
+  CHECK_THAT(message(""),
+             Catch::EndsWith("fitted.yaml:2:5: error: nothing says what the constant 'rent' was "
+                             "fitted on; write rows: [{family: ...}] of scenarios/published, or "
+                             "measurement: what it was read off"));
+  CHECK(message("measurement: a trace, ").empty());
+  CHECK(message("rows: [{family: costs}], ").empty());
+}
+
 TEST_CASE("every constant of the catalogue is in order") {
   Findings findings;
   ProvenanceBook book;
@@ -188,6 +215,26 @@ TEST_CASE("every constant of the catalogue is in order") {
   Values values(catalogue, book, findings, 1, std::nullopt);
   CHECK_FALSE(values.constants().empty());
   CHECK_NOTHROW(findings.raise());
+}
+
+TEST_CASE("the rows that a constant was fitted on are there and are no evidence") {
+  Findings findings;
+  ProvenanceBook book;
+  const Catalogue catalogue;
+  Values values(catalogue, book, findings, 1, std::nullopt);
+  const auto fitted = [](const FittedRows& named) {
+    const PublishedTable table = load_embedded_table(named.family);
+    std::size_t found = 0;
+    for (const TableRow& row : table.rows)
+      for (const Measurement& value : row.measurements)
+        found += row.label.starts_with(named.label) && value.role == PublishedRole::Fitted;
+    return found;
+  };
+  for (const FittedConstant& constant : values.constants())
+    for (const FittedRows& rows : constant.rows) {
+      INFO(constant.id << ": " << rows.family << " " << rows.label);
+      CHECK(fitted(rows) > 0);
+    }
 }
 
 } // namespace

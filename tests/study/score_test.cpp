@@ -2,6 +2,7 @@
 #include "sim/study/score.hpp"
 
 #include "sim/report/score_writer.hpp"
+#include "sim/scenario/left_out.hpp"
 #include "sim/simulate.hpp"
 #include "sim/study/score_features.hpp"
 
@@ -120,6 +121,30 @@ TEST_CASE("rows that were fitted, cannot be, or need something are shown and do 
   CHECK(json["rows"][0]["error_percent"].get<double>() == score.families[0].errors.bias);
   CHECK(json["rows"][3]["unsupported"] == "a feature");
   CHECK(json["rows"][4]["simulated"].is_null());
+}
+
+TEST_CASE("the leave-one-family-out error is out of date where the score is another") {
+  const auto record = scenario::load_left_out();
+  REQUIRE(record);
+  CHECK(record->values > 500);
+  CHECK(record->fitted > 0);
+  report::Score score;
+  const auto stale_at = [&](double mean) {
+    score.all.errors.mean = mean;
+    study::add_left_out(score);
+    REQUIRE(score.left_out);
+    return score.left_out->stale;
+  };
+  CHECK(stale_at(record->score) == (record->inputs != scenario::calibration_inputs()));
+  CHECK(stale_at(record->score + 0.1));
+  CHECK_THAT(report::write_score_table(score), Catch::StartsWith("Leave one family out: "));
+  CHECK(report::write_score_table(score).find("out of date") != std::string::npos);
+  const auto json = nlohmann::json::parse(report::write_score_json(score));
+  CHECK(json["leave_one_family_out"]["mean"] == record->left_out);
+  CHECK(json["leave_one_family_out"]["out_of_date"] == true);
+  CHECK(json["inputs"] == scenario::calibration_inputs());
+  score.left_out->stale = false;
+  CHECK(report::write_score_table(score).find("out of date") == std::string::npos);
 }
 
 TEST_CASE("residuals are grouped by what the layout was") {

@@ -43,7 +43,8 @@ class Calibrate(unittest.TestCase):
         self.addCleanup(folder.cleanup)
         self.folder = Path(folder.name)
         # Only the two constants have rows, and these are ours.
-        text = re.sub(r"\n    rows:.*?(?=\n    \w|\n  - )", "", FITTED, flags=re.S)
+        text = re.sub(r"\n    (rows|measurement):.*?(?=\n    \w|\n  - )", "", FITTED, flags=re.S)
+        text = re.sub(r"(\n    source:)", r"\n    measurement: none\1", text)
         for name in TRUE:
             text = re.sub(rf"(- id: {name}\n(?:    .*\n)*?    fitted_on:.*\n)", r"\1    rows: [{family: made}]\n", text)
         (self.folder / "fitted.yaml").write_text(text)
@@ -89,6 +90,13 @@ class Calibrate(unittest.TestCase):
         run = self.calibrate("--fit-only")
         self.assertEqual(run.returncode, 1)
         self.assertIn("none of its rows is there with the role fitted", run.stderr)
+
+
+    def test_only_the_error_of_the_built_in_tables_is_kept(self):
+        self.write_table({512: 500.0}, "fitted")
+        run = self.calibrate("--record")
+        self.assertEqual(run.returncode, 2)
+        self.assertIn("--record is of the built-in tables", run.stderr)
 
 
 if __name__ == "__main__":
