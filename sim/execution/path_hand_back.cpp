@@ -15,7 +15,6 @@ using plan::ScheduledPass;
 namespace {
 
 constexpr double never = std::numeric_limits<double>::infinity();
-constexpr double longest_stay = 8; // of a message among others of other senders, relative to alone
 
 } // namespace
 
@@ -160,15 +159,19 @@ void Player::Path::book_messages(Id id, double time) {
       time * team.gpus * team.multiplicity / machine_.gpus_per_actor * second;
 }
 
-// What an actor has sent, and nobody has yet.
+// What an actor has sent, and nobody has yet. In order of time, where others may have slowed it, no
+// more than two: the path ends with the second.
 void Player::Path::send_again(Lane& lane, std::uint32_t ended) {
+  int sent = 0;
   for (std::uint32_t i = ended; i-- > lane.first;) {
     const ScheduledPass& op = lane.program[i];
     const Kind& kind = lane.kinds[kind_at(op)];
     const double made =
         lane.running && i == lane.first ? lane.since : lane.begun[i].start + kind.took;
-    if (made + longest_stay * lane.longest_delay <= end_)
+    if (in_order_ ? sent == 2 : made + lane.longest_delay <= end_)
       return;
+    if (kind.forward.team != none || kind.backward.team != none)
+      ++sent;
     const bool pair = op.pass.kind == PassKind::Pair;
     const auto again = [&](const Leg& leg, int chunk, int micro_batch, bool forward) {
       if (leg.team == none)
