@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// Catalogue entries as trees. An entry has two keys: `spec` (the thing, as its type's fields() say)
-// and `provenance` (the records that its numbers come from). Only entries that are asked for are
-// parsed, each once.
+// Catalogue entries as trees. An entry has the keys `spec` (the thing, as its type's fields() say),
+// `provenance` (the records that its numbers come from) and, where its spec is laid over that of
+// another entry of its kind, `extends`. Only entries that are asked for are parsed, each once.
 #pragma once
 
 #include "sim/scenario/catalogue.hpp"
@@ -13,6 +13,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace sim::scenario {
 
@@ -31,6 +32,7 @@ public:
 private:
   std::optional<Node> parse(std::string_view kind, const std::string& name,
                             const CatalogueText& entry);
+  std::optional<Node> laid_over(std::string_view kind, const Node& below, const Node& spec);
 
   const Catalogue& catalogue_;
   ProvenanceBook& book_;
@@ -38,6 +40,7 @@ private:
   Findings& findings_;
   std::map<std::string, std::optional<Node>> specs_;
   std::map<std::string, std::string> texts_;
+  std::vector<std::string> chain_; // being parsed, each extended by the one before
 };
 
 } // namespace sim::scenario

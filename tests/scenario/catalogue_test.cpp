@@ -139,6 +139,49 @@ TEST_CASE("what is wrong with an entry is found when it is used") {
   CHECK_THAT(message(""), Catch::Contains("1:1 the file is empty"));
 }
 
+TEST_CASE("an entry that extends another has what it does not say itself from there") {
+  const Folder folder;
+  LoadOptions options;
+  options.catalog_directory = folder.path();
+  folder.write("accelerators/h800-cut.yaml",
+               "extends: h800-sxm\n"
+               "spec: {title: cut, scale_up_bandwidth: 100 GB/s, product: {die_area: null}}\n"
+               "provenance: [{of: [scale_up_bandwidth], kind: assumed, source: a cut}]\n");
+  folder.write("accelerators/h800-cut-again.yaml",
+               "extends: h800-cut\nspec: {memory: 40 GB}\n"
+               "provenance: [{of: [memory], kind: assumed, source: another}]\n");
+  const auto chip = [&](const std::string& name) {
+    options.sets = {"cluster.node={extends: hgx-h800, accelerator: " + name + "}"};
+    return load_text(joined(lines()), "t.yaml", options)
+        .scenario.cluster.main.node.spec.accelerator.spec;
+  };
+  const hardware::AcceleratorSpec whole = chip("h800-sxm"), cut = chip("h800-cut"),
+                                  again = chip("h800-cut-again");
+  CHECK(cut.scale_up_bandwidth == 100 * gigabyte / second);
+  CHECK(cut.title == "cut");
+  CHECK(cut.peak == whole.peak);
+  CHECK(cut.memory == whole.memory);
+  REQUIRE((whole.product && cut.product));
+  CHECK(whole.product->die_area.has_value());
+  CHECK_FALSE(cut.product->die_area.has_value());
+  CHECK(cut.product->maker == whole.product->maker);
+  CHECK(again.memory == 40 * gigabyte);
+  CHECK(again.scale_up_bandwidth == cut.scale_up_bandwidth);
+
+  options.sets = {"cluster.node={extends: hgx-h800, accelerator: loop}"};
+  const auto message = [&](const std::string& text) {
+    folder.write("accelerators/loop.yaml", text);
+    return message_of(joined(lines()), options);
+  };
+  CHECK_THAT(message("extends: loop\nspec: {memory: null}\n"),
+             Catch::Contains("1:10 extends: 'loop' leads back to itself"));
+  CHECK_THAT(
+      message("extends: h900\nspec: {memory: null}\n"),
+      Catch::Contains("1:10 extends: the catalogue has no entry 'h900' among its accelerators"));
+  CHECK_THAT(message("extends: [h800-sxm]\nspec: {memory: null}\n"),
+             Catch::Contains("1:10 extends: found a list"));
+}
+
 TEST_CASE("the longest path decides the provenance of a number") {
   const Folder folder;
   LoadOptions options;
