@@ -16,7 +16,8 @@ struct ScoreView {
 // At most 100 columns wide.
 std::string write_score_table(const Score& score, const ScoreView& view = {});
 // {"format", "families": [{"name", "rows", "mean", ...}], "rows": [{"family", "row", "quantity",
-// "published", "simulated", "error_percent"}], "residuals": [...]}; null where there is no value. Of all built-in tables also
+// "published", "simulated", "error_percent"}], "residuals": [...]}; null where there is no value.
+// Of all built-in tables also
 // {"leave_one_family_out": {"mean", "fitted", "values", "date", "out_of_date"}, "inputs"}.
 std::string write_score_json(const Score& score);
 
