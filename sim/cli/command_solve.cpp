@@ -51,23 +51,7 @@ Outcome solve_command(const Command& command, const std::vector<std::string>& ar
   const Format format = given.format();
 
   const scenario::Loaded loaded = scenario::load(request.file, request.load);
-  const study::GoalOutcome found = located(loaded, [&] { return study::seek(request); });
-  report::GoalAnswer answer;
-  answer.scenario = loaded.scenario.name;
-  answer.scope = found.scope;
-  answer.vary = request.goal.vary;
-  answer.until = request.goal.until;
-  answer.solution = found.solution;
-  answer.quantity = found.quantity;
-  answer.unit = found.unit;
-  answer.value = found.value;
-  answer.limit = found.limit;
-  answer.beyond = found.beyond;
-  answer.value_beyond = found.value_beyond;
-  answer.passed_over = found.passed_over;
-  answer.nearest_passed_over = found.nearest_passed_over;
-  answer.why_not = found.why_not;
-  answer.simulated = found.simulated;
+  const report::GoalAnswer answer = located(loaded, [&] { return study::seek(request); });
   Outcome outcome;
   outcome.text = format == Format::Json ? report::goal_json(answer) : report::goal_text(answer);
   return outcome;

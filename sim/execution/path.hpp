@@ -52,11 +52,10 @@ private:
     Id actor = 0;
     const plan::ScheduledPass* program = nullptr;
     std::uint32_t first = 0, next = 0, pause = 0, stop = 0, last_weights = none;
-    std::uint32_t limit = 0; // beyond it, its messages could meet its own gradients
-    std::uint32_t halt = 0;  // the path goes no further
-    bool running = false;    // the first was under way when the path began
-    double end = 0;          // of the pass before `next`
-    int under_way = 0;
+    std::uint32_t limit = 0;      // beyond it, its messages could meet its own gradients
+    std::uint32_t halt = 0;       // the path goes no further
+    bool running = false;         // the first was under way when the path began
+    double end = 0;               // of the pass before `next`
     double since = 0;             // end of what ran when the path began
     double idle = 0, exposed = 0; // waits so far
     double shortest = std::numeric_limits<double>::infinity(); // pass that sends

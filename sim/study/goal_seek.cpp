@@ -84,7 +84,7 @@ public:
     set_limit();
   }
 
-  GoalOutcome run() {
+  report::GoalAnswer run() {
     SearchRange range{now_.value, bound(goal_.low, "low"), bound(goal_.high, "high"),
                       is_whole() ? goal_.step : 0};
     MonotoneSearch search([this](double x) { return value_at(x); }, limit_, until_.at_most, range);
@@ -96,25 +96,29 @@ public:
       throw InfeasibleError(goal_.vary,
                             goal_.until + " holds throughout, " + at(search, crossing.meets),
                             "there is no boundary; a tighter limit");
-    GoalOutcome outcome;
-    outcome.solution = now_.with(crossing.meets);
-    outcome.value = search.value(crossing.meets);
-    outcome.quantity = until_.quantity;
-    outcome.scope = report::scope_text(
-        scenario::load(request_.file, varied(crossing.meets)).scenario, convention_);
-    outcome.limit = limit_;
-    outcome.unit = column_->unit;
+    const scenario::Scenario solved =
+        scenario::load(request_.file, varied(crossing.meets)).scenario;
+    report::GoalAnswer answer;
+    answer.scenario = solved.name;
+    answer.vary = goal_.vary;
+    answer.until = goal_.until;
+    answer.solution = now_.with(crossing.meets);
+    answer.value = search.value(crossing.meets);
+    answer.quantity = until_.quantity;
+    answer.scope = report::scope_text(solved, convention_);
+    answer.limit = limit_;
+    answer.unit = column_->unit;
     if (crossing.fails) {
-      outcome.beyond = now_.with(*crossing.fails);
-      outcome.value_beyond = search.value(*crossing.fails);
+      answer.beyond = now_.with(*crossing.fails);
+      answer.value_beyond = search.value(*crossing.fails);
     }
     if (const std::vector<double> none = search.passed_over(); !none.empty()) {
-      outcome.passed_over = none.size();
-      outcome.nearest_passed_over = now_.with(none.front());
-      outcome.why_not = why_not_.at(none.front());
+      answer.passed_over = none.size();
+      answer.nearest_passed_over = now_.with(none.front());
+      answer.why_not = why_not_.at(none.front());
     }
-    outcome.simulated = search.asked();
-    return outcome;
+    answer.simulated = search.asked();
+    return answer;
   }
 
 private:
@@ -252,6 +256,6 @@ private:
 
 } // namespace
 
-GoalOutcome seek(const GoalRequest& request) { return Seeker(request).run(); }
+report::GoalAnswer seek(const GoalRequest& request) { return Seeker(request).run(); }
 
 } // namespace sim::study

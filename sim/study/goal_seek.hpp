@@ -4,11 +4,10 @@
 #pragma once
 
 #include "sim/execution/detail.hpp"
+#include "sim/report/goal_writer.hpp"
 #include "sim/scenario/load.hpp"
 #include "sim/scenario/study_file.hpp"
 
-#include <cstddef>
-#include <optional>
 #include <string>
 
 namespace sim::study {
@@ -20,27 +19,9 @@ struct GoalRequest {
   execution::Fidelity fidelity{};
 };
 
-struct GoalOutcome {
-  std::string solution; // of the key, with its unit, as --set takes it
-  std::string quantity; // path
-  double value = 0;     // of the quantity there, in its unit
-  double limit = 0;     // likewise
-  std::string unit;
-  std::string scope; // what the dollars cover there
-  // Nearest to the solution where the limit is not met: a neighbour that can be, or within 1e-6;
-  // empty where there is none: the solution is the last value that can be.
-  std::string beyond;
-  std::optional<double> value_beyond;
-  // Values that were tried between the two, or beyond the solution, and cannot be: how many, the
-  // one nearest to the solution, and why not.
-  std::size_t passed_over = 0;
-  std::string nearest_passed_over, why_not;
-  std::size_t simulated = 0; // runs
-};
-
 // Of a whole number the first that meets the limit, of a quantity the boundary to 1e-6. Whole
 // numbers that cannot be (degrees that do not divide) are passed over. Throws ScenarioError (key,
 // quantity or limit), InfeasibleError: out of reach, met everywhere, not monotone.
-GoalOutcome seek(const GoalRequest& request);
+report::GoalAnswer seek(const GoalRequest& request);
 
 } // namespace sim::study

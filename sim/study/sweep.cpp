@@ -103,7 +103,7 @@ Row simulated_row(const scenario::Loaded& loaded, const scenario::LoadOptions& l
 Row solved_row(const SweepRequest& request, scenario::LoadOptions load, const Columns& columns) {
   const scenario::StudyGoal& goal = *request.study.goal;
   try {
-    const GoalOutcome found = seek({request.study.base, load, goal, {}});
+    const report::GoalAnswer found = seek({request.study.base, load, goal, {}});
     load.placed_sets.push_back(
         {goal.vary + "=" + found.solution, goal.vary_place, goal.vary_place});
     Row row = simulated_row(scenario::load(request.study.base, load), load, columns);

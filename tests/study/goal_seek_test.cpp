@@ -48,7 +48,7 @@ std::string message_of(const study::GoalRequest& request) {
 } // namespace
 
 TEST_CASE("the rent of a budget: budget over GPU-hours") {
-  const study::GoalOutcome found =
+  const report::GoalAnswer found =
       study::seek(goal("price.rental", "totals.cost_usd <= 100000 USD"));
   CHECK(number(found.solution) == Approx(100000 / value("totals.gpu_hours")).epsilon(2e-6));
   CHECK(found.solution.find(" USD/GPU-hour") != std::string::npos);
@@ -72,7 +72,7 @@ TEST_CASE("the price of electricity for a bill of energy: proportional to it") {
 TEST_CASE(
     "nodes for a deadline: the fewest that keep it, and the next fewer that can be does not") {
   const double hours = value("totals.wall_clock_hours");
-  const study::GoalOutcome found = study::seek(
+  const report::GoalAnswer found = study::seek(
       goal("cluster.nodes", "totals.wall_clock_hours <= " + number_text(hours / 3) + " h"));
   const int nodes = static_cast<int>(number(found.solution)),
             fewer = static_cast<int>(number(found.beyond));
@@ -92,7 +92,7 @@ TEST_CASE(
 TEST_CASE("a bandwidth that breaks even, and one that cannot") {
   const std::string key = "cluster.node.accelerator.memory_bandwidth";
   const double hours = value("totals.wall_clock_hours");
-  const study::GoalOutcome found =
+  const report::GoalAnswer found =
       study::seek(goal(key, "totals.wall_clock_hours <= " + number_text(1.02 * hours) + " h"));
   CHECK(value("totals.wall_clock_hours", {key + "=" + found.solution}) <= 1.02 * hours);
   CHECK(value("totals.wall_clock_hours", {key + "=" + found.beyond}) > 1.02 * hours);
