@@ -7,19 +7,6 @@
 #include <fmt/format.h>
 
 namespace sim::report {
-namespace {
-
-constexpr int quantiles = 1024; // that stand for the responses
-
-// The shortest of the responses begun, after the last step: their mean length.
-double mean_of_shortest(const rollout::LengthLaw& law, double share) {
-  double sum = 0;
-  for (int i = 0; i < quantiles; ++i)
-    sum += law.quantile(share * (i + 0.5) / quantiles);
-  return sum / quantiles;
-}
-
-} // namespace
 
 std::vector<std::string> warnings(const Result& result) {
   std::vector<std::string> found;
@@ -31,7 +18,7 @@ std::vector<std::string> warnings(const Result& result) {
       continue;
     const double share = 1 / (1 + loop.over_provisioning);
     const rollout::LengthLaw law(loop.response, *stage.steps - 1);
-    const double kept = mean_of_shortest(law, share), all = mean_of_shortest(law, 1);
+    const double kept = law.mean_of_shortest(share), all = law.mean();
     found.push_back(fmt::format(
         "{}: length bias: over_provisioning trains on the shortest {} of the responses begun, in "
         "the end of {} tokens on average where the policy's have {}; what that does to learning "

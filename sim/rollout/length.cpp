@@ -214,6 +214,14 @@ double LengthLaw::tabulated_moment(int power, double cap) const {
 double LengthLaw::mean() const { return scale_ * moment(1, cap_ / scale_); }
 double LengthLaw::mean_square() const { return scale_ * scale_ * moment(2, cap_ / scale_); }
 
+double LengthLaw::mean_of_shortest(double share) const {
+  constexpr int quantiles = 1024;
+  double sum = 0;
+  for (int i = 0; i < quantiles; ++i)
+    sum += quantile(share * (i + 0.5) / quantiles);
+  return sum / quantiles;
+}
+
 std::vector<double> response_lengths(const LengthLaw& law, const LengthSpec& lengths,
                                      std::int64_t outputs) {
   SIM_ASSERT(outputs >= 1);

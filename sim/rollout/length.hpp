@@ -23,6 +23,8 @@ public:
   [[nodiscard]] double quantile(double probability) const; // 0 < probability < 1
   [[nodiscard]] double mean() const;                       // after the cap
   [[nodiscard]] double mean_square() const;                // after the cap
+  // Of the given share of all responses, the shortest; after the cap, by 1,024 quantiles.
+  [[nodiscard]] double mean_of_shortest(double share) const;
   [[nodiscard]] double cap() const { return cap_; }
 
 private:

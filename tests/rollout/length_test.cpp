@@ -58,6 +58,14 @@ TEST_CASE("moments of the capped law: without a cap mean and mean exp(sigma^2), 
   CHECK(std::fabs(law.mean_square() - squares / draws) < 4 * square_error);
 }
 
+TEST_CASE("the shortest of a lognormal law have the mean Phi(z_q - sigma) / q of all") {
+  const LengthLaw law(1000, 0.8, 1e9);
+  CHECK(law.mean_of_shortest(0.5) == Approx(1000 * 0.2118554 / 0.5).epsilon(1e-3)); // Phi(-0.8)
+  // z of 0.8 is 0.8416212, Phi(0.0416212) = 0.5165996
+  CHECK(law.mean_of_shortest(0.8) == Approx(1000 * 0.5165996 / 0.8).epsilon(1e-3));
+  CHECK(LengthLaw(1000, 0, 1e9).mean_of_shortest(0.3) == Approx(1000));
+}
+
 TEST_CASE("groups keep the number of outputs, rise in length and stay few") {
   RandomStream random(5, "tests/groups");
   for (int round = 0; round < 300; ++round) {
